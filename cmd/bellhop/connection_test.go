@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -224,10 +225,11 @@ func TestDataFlag(t *testing.T) {
 	}
 }
 
-// TestIgnoreHangUp: SIGHUP and SIGPIPE do not end the process, and each SIGHUP is a line in the log.
-func TestIgnoreHangUp(t *testing.T) {
+// TestOnHangUp: SIGHUP and SIGPIPE do not end the process, and each SIGHUP is a line in the log.
+func TestOnHangUp(t *testing.T) {
 	lines := make(chan string, 16)
-	undo := ignoreHangUp(slog.New(slog.NewTextHandler(lineWriter(lines), nil)))
+	undo := onHangUp(slog.New(slog.NewTextHandler(lineWriter(lines), nil)),
+		new(atomic.Pointer[func(context.Context)]))
 	defer undo()
 	for _, s := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGHUP} {
 		if err := syscall.Kill(os.Getpid(), s); err != nil {

@@ -13,7 +13,8 @@ import (
 // notOfTheAPI are the flags that the program itself reads: how it reaches a server, how it prints, and the values of
 // --set, --access and --key, whose paths have names.
 var notOfTheAPI = []string{"server", "api-key", "data", "json", "help", "watch", "dry-run", "no-wait", "set", "access",
-	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward", "position"}
+	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward", "position",
+	"prune", "exit-code", "secrets"}
 
 // TestEveryFlagHasAPath: each flag of a command that calls the API is one that an error of the API can name.
 func TestEveryFlagHasAPath(t *testing.T) {

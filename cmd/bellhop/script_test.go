@@ -56,6 +56,7 @@ import (
 //	                    has the stopped server keep a file with the bytes of FILE, as an action does; without FILE it
 //	                    is partial, with the bytes "part" of 9
 //	crash               kills that server, as kill -9 does, so that another can be started
+//	hang-up             sends that server SIGHUP; it is one of serve-apart
 //	freeze, thaw        stop that server as a machine that is suspended does, and have it go on: it answers nobody
 //	                    meanwhile
 //	emulate SYSTEM [FLAG…]
@@ -100,7 +101,7 @@ func TestScripts(t *testing.T) {
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
 			"serve": serveInScript, "serve-apart": serveApartInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
 			"kept":   keptInScript,
-			"freeze": freezeInScript, "thaw": thawInScript,
+			"freeze": freezeInScript, "thaw": thawInScript, "hang-up": hangUpInScript,
 			"emulate": emulateInScript, "http": httpInScript,
 			"sign-in": signInInScript,
 			"listen":  listenInScript, "certify": certifyInScript, "listen-tls": listenTLSInScript,
@@ -404,6 +405,11 @@ func signalServer(ts *testscript.TestScript, signal syscall.Signal) error {
 		return err
 	}
 	return syscall.Kill(info.PID, signal)
+}
+
+// hangUpInScript is the script command hang-up.
+func hangUpInScript(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(signalServer(ts, syscall.SIGHUP))
 }
 
 // freezeInScript is the script command freeze. A server that is frozen at the script's end is thawed, so that it

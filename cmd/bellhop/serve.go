@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unicode"
 
@@ -30,12 +32,14 @@ func newServeCommand(e *env) *cobra.Command {
 
 The first start creates the data folder, with a database, a master key that encrypts stored secrets,
 and an admin API key, and prints where they are. Only one server at a time can use a data folder.
-SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once. SIGHUP is ignored, so
-that the end of a terminal session does not stop the server: settings are read at the start only.
+SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once. SIGHUP applies the file
+that --config names again, and does nothing without one: settings are read at the start only.
 
 Every flag can also be set as BELLHOP_<FLAG> in the environment, or as a key of the YAML file that
---config names. Flags win over the environment, and the environment over the file. BELLHOP_ADMIN_KEY
-sets the admin API key; the key file of the data folder is then not used.`,
+--config names. Flags win over the environment, and the environment over the file. The file can
+declare sources, destinations, connections, subscriptions and keys too, which the server then makes
+or changes, as 'bellhop config apply' does; a file with faults changes nothing, and is logged.
+BELLHOP_ADMIN_KEY sets the admin API key; the key file of the data folder is then not used.`,
 		Example: `  bellhop serve
   bellhop serve --data /var/lib/bellhop --listen :8080 --public-url https://hooks.example.com --retain 90d`,
 		Args: noArguments,
@@ -47,14 +51,14 @@ sets the admin API key; the key file of the data folder is then not used.`,
 					given[s.Name] = f.Value.String()
 				}
 			}
-			cfg, err := config.Load(path, e.getenv, given)
+			cfg, err := e.readSettingsFile(path, given)
 			if err != nil {
 				return &usageError{err}
 			}
-			return serve(c.Context(), e, cfg)
+			return serve(c.Context(), e, cfg, path, given)
 		},
 	}
-	c.Flags().String("config", "", "a YAML file whose keys are the names of these flags")
+	c.Flags().String("config", "", "a YAML file of nouns, and of settings by the names of these flags")
 	for _, s := range config.Settings() {
 		value := &settingValue{text: s.Default, kind: s.Kind}
 		flag := c.Flags().VarPF(value, s.Name, "", s.Doc)
@@ -74,12 +78,15 @@ func (v *settingValue) Set(text string) error { v.text = text; return nil }
 func (v *settingValue) Type() string          { return v.kind }
 
 // serve runs a server until ctx ends or a signal arrives. A second signal ends the process at once.
-func serve(ctx context.Context, e *env, cfg config.Config) error {
+// path is the configuration file, which is applied at the start and on each SIGHUP; "" is none. flags are the settings
+// that win over those of the file.
+func serve(ctx context.Context, e *env, cfg config.Config, path string, flags map[string]string) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	logger := newLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
-	defer ignoreHangUp(logger)()
+	var reload atomic.Pointer[func(context.Context)]
+	defer onHangUp(logger, &reload)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
 		Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(),
@@ -87,6 +94,17 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	})
 	if err != nil {
 		return err
+	}
+	if path != "" {
+		file := &servedFile{e: e, path: path, flags: flags, cfg: cfg, logger: logger, server: a}
+		err := file.start(ctx)
+		if err != nil {
+			ended, end := context.WithCancel(ctx)
+			end()
+			return errors.Join(err, a.Run(ended))
+		}
+		again := file.again
+		reload.Store(&again)
 	}
 	if isTerminal(e.stderr) {
 		hasSources, err := a.HasSources(ctx)
@@ -103,29 +121,35 @@ func serve(ctx context.Context, e *env, cfg config.Config) error {
 	return err
 }
 
-// ignoreHangUp keeps SIGHUP from ending the process, and logs each one. It also keeps the end of a reader of the log
-// from ending the process: a write to a closed pipe on stderr is then an error like any other. undo ends both.
-func ignoreHangUp(logger *slog.Logger) (undo func()) {
+// onHangUp runs reload at each SIGHUP; while that is nil, it logs the signal. SIGHUP does not end the process then, nor
+// does the end of a reader of the log: a write to a closed pipe on stderr is then an error like any other. undo ends
+// both, and a reload that is under way.
+func onHangUp(logger *slog.Logger, reload *atomic.Pointer[func(context.Context)]) (undo func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGPIPE)
-	done := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		for {
 			select {
 			case s := <-signals:
-				if s == syscall.SIGHUP {
+				run := reload.Load()
+				switch {
+				case s != syscall.SIGHUP:
+				case run != nil:
+					(*run)(ctx)
+				default:
 					logger.Info("signal.ignored", "component", "app", "signal", "SIGHUP",
 						"meaning", "nothing is reloaded: settings are read at the start only; SIGTERM stops the server")
 				}
-			case <-done:
+			case <-ctx.Done():
 				return
 			}
 		}
 	})
 	return func() {
 		signal.Stop(signals)
-		close(done)
+		cancel()
 		ended.Wait()
 	}
 }

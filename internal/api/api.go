@@ -93,6 +93,10 @@ type Options struct {
 	Files         Files
 	Stream        *stream.Hub // what happens, for GET /stream
 	Connectors    []provider.Connector
+	Actions       []provider.Action
+
+	// Settings are the schemas of the settings of serve, by name: the other members of a configuration file.
+	Settings map[string]any
 
 	// MatchError returns the last failure of the where of a destination's match; the zero value if it has not failed.
 	MatchError func(destinationID string) bellhop.MatchError
@@ -119,6 +123,17 @@ func New(o Options) http.Handler {
 	if o.Auth == nil {
 		o.Auth = auth.AdminKey{}
 	}
+	s := build(o)
+	s.serveSchema()
+	if o.Metrics != nil {
+		s.mux.Handle(metricsPattern, o.Metrics)
+		s.needs[metricsPattern] = need{bellhop.ScopeRead, true}
+	}
+	return s
+}
+
+// build returns a server with all operations and their document.
+func build(o Options) *server {
 	s := newServer(o)
 	s.sources()
 	s.destinations()
@@ -133,11 +148,8 @@ func New(o Options) http.Handler {
 	s.keys()
 	s.tenants()
 	s.stream()
+	s.configs()
 	s.providers()
 	s.document()
-	if o.Metrics != nil {
-		s.mux.Handle(metricsPattern, o.Metrics)
-		s.needs[metricsPattern] = need{bellhop.ScopeRead, true}
-	}
 	return s
 }

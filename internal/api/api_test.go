@@ -293,6 +293,9 @@ var routes = []struct {
 	{"PATCH", "/tenants/{id}", `{"limits":{"destinations":3}}`, 200},
 	{"DELETE", "/tenants/{id}", "", 204},
 	{"GET", "/stream", "", 200},
+	{"GET", "/config", "", 200},
+	{"POST", "/config/plan", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
+	{"POST", "/config/apply", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }

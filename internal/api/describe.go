@@ -425,6 +425,43 @@ var descriptions = []struct {
 	{"CreatedKey", map[string]string{
 		"key": "The key to send as Authorization: Bearer KEY. It is in this answer alone",
 	}},
+	{"DeclaredKey", map[string]string{
+		"name":       "Unique among keys",
+		"scope":      "What the key may do: each operation names its scope. operate includes read and publish",
+		"tenant":     "The tenant whose nouns the key sees; empty is everything",
+		"expires_at": "From when on the key is refused; null is never",
+		"key": "The text of the key, as 'bellhop config key' makes it. Default: that of the present key; for a new one the " +
+			"server makes a text, and the answer has it. Another text revokes the present key",
+	}},
+	{"Config ConfigRequest", map[string]string{
+		"tenants":       "Customers, whose nouns are kept apart",
+		"connections":   "Who we are at the APIs of providers",
+		"sources":       "URLs that providers call, with the secrets that prove their requests",
+		"destinations":  "Where events go",
+		"subscriptions": "Registrations at providers",
+		"keys":          "Keys of the API",
+	}},
+	{"ConfigRequest", map[string]string{
+		"prune": "Whether the nouns are deleted that a configuration made and this one does not have. Default: false",
+	}},
+	{"ConfigPlan", map[string]string{
+		"changes":  "What changes, or has changed",
+		"left":     "The deletions that only prune makes",
+		"same":     "How many nouns of the configuration are as it declares them",
+		"warnings": "What is accepted but weak, by its path in the configuration",
+	}},
+	{"ConfigChange", map[string]string{
+		"noun":    "The kind of noun: source, destination, …",
+		"id":      "Empty in a plan for one that is created",
+		"members": "Of a noun that is changed: what differs",
+		"note":    "What follows from the change",
+		"key":     "Of a key whose text the server made just now: the text. It is in this answer alone",
+	}},
+	{"MemberChange", map[string]string{
+		"secret": "Whether it is a secret, whose values are not shown",
+		"before": "null: it was not set",
+		"after":  "null: it is not set any more",
+	}},
 	{"AdminRotation", map[string]string{
 		"grace": "How long the old admin key still works, unless the server is restarted: 0s to 24h. Default: 0s",
 	}},

@@ -31,6 +31,10 @@ var (
 	exampleMask   = map[string]any{"set": true, "set_at": "2026-11-22T10:00:00.000Z"}
 )
 
+// exampleDeclared is a source in a configuration.
+var exampleDeclared = client.NewSource{Name: "shop", Provider: "standardwebhooks",
+	Settings: client.Settings{"secret": "whsec_c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU="}}
+
 // listOfOne returns the example of a list, with one entry and a further page.
 func listOfOne[T any](item T) List[T] {
 	next := exampleCursor
@@ -156,6 +160,14 @@ func examples() []any {
 		client.NewTenant{Name: "acme", Limits: tenant.Limits}, tenant, listOfOne(tenant),
 		client.CreatedKey{Key: key, Text: "bhk_…"}, client.AdminRotation{Grace: "10m"},
 		client.RotatedAdmin{Key: "bhk_…", OldUntil: exampleLater},
+		client.Config{Sources: []client.NewSource{exampleDeclared}},
+		client.ConfigRequest{Config: client.Config{Sources: []client.NewSource{exampleDeclared}}, Prune: true},
+		client.ConfigPlan{Changes: []client.ConfigChange{{Noun: "destination", Name: "billing", ID: exampleDestination,
+			Change: "update", Members: []client.MemberChange{{Path: "timeout", Before: "5s", After: "10s"},
+				{Path: "settings.secret", Secret: true}}}},
+			Left: []client.ConfigChange{{Noun: "source", Name: "media", ID: exampleSource, Change: "delete"}}, Same: 3,
+			Warnings: []client.FieldError{{Path: "sources[0].settings.secret",
+				Message: "has fewer than 16 characters, so it may be guessed; use a longer random text"}}},
 		client.Stats{Sources: 3, Destinations: 5, Events: 120000, DatabaseBytes: 1 << 28, NextDueAt: exampleLater,
 			OldestPendingAt: exampleAt, RequestsRefused: 17,
 			Deliveries: map[string]int64{"pending": 12, "leased": 1, "delivered": 119000, "dead": 3, "cancelled": 0}},

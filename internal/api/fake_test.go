@@ -367,6 +367,21 @@ func (f *fake) TenantDestinations(_ context.Context, name string) (n int, _ erro
 	return n, f.err
 }
 
+// Declared says that no configuration made a noun.
+func (f *fake) Declared(context.Context) (map[string]bool, error) { return nil, f.err }
+
+// ChangeNouns makes what a configuration creates, and counts.
+func (f *fake) ChangeNouns(ctx context.Context, changes bellhop.NounChanges) error {
+	f.changes++
+	for _, src := range changes.Sources.Created {
+		err := f.CreateSource(ctx, src)
+		if err != nil {
+			return err
+		}
+	}
+	return f.err
+}
+
 // keyRing is the API's and the catalog's Keys.
 type keyRing struct{ *fake }
 

@@ -54,9 +54,7 @@ func (s *server) showKey(ctx context.Context, in *one) (*tagged[client.Key], err
 func (s *server) createKey(
 	ctx context.Context, in *struct{ Body client.NewKey },
 ) (*createdOutput[client.CreatedKey], error) {
-	k := bellhop.Key{Name: in.Body.Name, Scope: bellhop.Scope(in.Body.Scope), Tenant: in.Body.Tenant,
-		ExpiresAt: in.Body.ExpiresAt.Time}
-	k, text, err := s.Catalog.CreateKey(ctx, k, principalName(ctx))
+	k, text, err := s.Catalog.CreateKey(ctx, keyOf(in.Body), principalName(ctx))
 	if err != nil {
 		return nil, err
 	}

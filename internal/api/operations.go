@@ -29,6 +29,7 @@ var tags = []*huma.Tag{
 	{Name: "keys", Description: "Keys of this API, each with a scope"},
 	{Name: "tenants", Description: "Customers, whose nouns are kept apart"},
 	{Name: "stream", Description: "What happens, as it happens"},
+	{Name: "config", Description: "All nouns at once, as a configuration file declares them"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
 }
@@ -142,6 +143,15 @@ var operationTexts = map[string]string{
 	"delete-tenant": "Deletes a tenant. It is a conflict while a source, destination, connection, subscription or " +
 		"key belongs to it. Its events stay until they are too old.",
 
+	"export-config": "Returns all nouns as a configuration, without values that are the default. Secrets are masked; a " +
+		"URL with a secret in it has an ellipsis in place of that.",
+	"plan-config": "Compares a configuration with the nouns of the server, and returns what apply would change. " +
+		"Nothing is stored. Nouns that the configuration does not have stay, unless prune is set and a configuration " +
+		"made them.",
+	"apply-config": "Makes the nouns of the server those of a configuration, in one transaction: all of it is stored, " +
+		"or nothing. A noun is the one of the same name. A secret that is masked, and the URL …, stay as they are " +
+		"stored. Calls of receivers and providers that follow are made afterwards.",
+
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",
 }
@@ -204,6 +214,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	if o.RequestBody != nil {
 		errs[http.StatusBadRequest] = "The body is not JSON, or a name occurs twice in an object"
 		errs[http.StatusRequestEntityTooLarge] = "The body is larger than 2 MiB"
+		if o.MaxBodyBytes > MaxConfigBytes {
+			errs[http.StatusRequestEntityTooLarge] = "The body is larger than 16 MiB"
+		}
 		errs[http.StatusUnsupportedMediaType] = "The body is not of the type application/json"
 	}
 	if strings.Contains(path, "{id}") {

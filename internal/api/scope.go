@@ -97,7 +97,11 @@ var scopes = map[string]bellhop.Scope{
 	"update-tenant": bellhop.ScopeAdmin,
 	"delete-tenant": bellhop.ScopeAdmin,
 
-	"follow-stream":  bellhop.ScopeRead,
+	"follow-stream": bellhop.ScopeRead,
+	"export-config": bellhop.ScopeAdmin,
+	"plan-config":   bellhop.ScopeAdmin,
+	"apply-config":  bellhop.ScopeAdmin,
+
 	"show-stats":     bellhop.ScopeRead,
 	"list-providers": bellhop.ScopeRead,
 }
@@ -105,7 +109,7 @@ var scopes = map[string]bellhop.Scope{
 // allTenants are the operations that are about every tenant, and so not for a key that is bound to one.
 var allTenants = map[string]bool{
 	"rotate-admin-key": true, "create-tenant": true, "update-tenant": true, "delete-tenant": true, "show-stats": true,
-	"sync-subscriptions": true,
+	"sync-subscriptions": true, "export-config": true, "plan-config": true, "apply-config": true,
 }
 
 // requireScope notes which scope the route of an operation needs, and says so in the document.

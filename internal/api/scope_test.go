@@ -94,7 +94,10 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /keys/rotate-admin
 		POST /tenants
 		PATCH /tenants/{id}
-		DELETE /tenants/{id}`,
+		DELETE /tenants/{id}
+		GET /config
+		POST /config/plan
+		POST /config/apply`,
 }
 
 // includedIn are the scopes that include a scope.

@@ -60,7 +60,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	handler, pattern := s.mux.Handler(r)
 	inAPI := r.URL.Path == Prefix || strings.HasPrefix(r.URL.Path, Prefix+"/")
-	if pattern != documentPattern && (pattern != "" || inAPI) {
+	if pattern != documentPattern && pattern != schemaPattern && (pattern != "" || inAPI) {
 		principal, err := s.Auth.Authenticate(r)
 		if err == nil {
 			err = s.authorize(pattern, principal)

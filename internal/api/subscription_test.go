@@ -84,6 +84,11 @@ func (k keeper) Remote(_ context.Context, connectionID, provider, resource strin
 	k.kept = append(k.kept, "remote "+connectionID+" "+provider+" "+resource)
 	return []bellhop.RemoteSubscription{{RemoteID: "r1", Owner: bellhop.RemoteForeign}}, nil
 }
+func (k keeper) Check(bellhop.Subscription, bellhop.Source) error { return nil }
+func (k keeper) Declare(_ context.Context, changes bellhop.Changes[bellhop.Subscription],
+	_ func(string) (bellhop.Source, bool), write func(bellhop.Changes[bellhop.Subscription]) error) (func(), error) {
+	return func() {}, write(changes)
+}
 func (k keeper) HasConnection(string) string {
 	if len(k.subscriptions) > 1 {
 		return k.subscriptions[1].Name

@@ -122,6 +122,7 @@ func TestAboutAllTenants(t *testing.T) {
 		{"POST", "/api/v1/keys/rotate-admin", ""}, {"POST", "/api/v1/tenants", `{"name":"mine"}`},
 		{"PATCH", "/api/v1/tenants/acme", `{"limits":{}}`}, {"DELETE", "/api/v1/tenants/acme", ""},
 		{"GET", "/api/v1/stats", ""}, {"POST", "/api/v1/subscriptions/sync", ""}, {"GET", "/metrics", ""},
+		{"GET", "/api/v1/config", ""}, {"POST", "/api/v1/config/plan", `{}`}, {"POST", "/api/v1/config/apply", `{}`},
 	} {
 		r.send(route.method, route.path, route.body).refused(403, bellhop.CodeForbidden)
 	}

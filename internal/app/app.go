@@ -89,6 +89,9 @@ type App struct {
 	names        map[string]string              // of the sources, by id, as the last reload read them
 	unopened     map[string]bool                // the errors of the nouns that the last reload could not open
 
+	file     *fileMetrics // of the configuration file; nil without one
+	fileOnce sync.Once
+
 	late       sync.Mutex         // held to start something in the background, and to close draining
 	draining   chan struct{}      // closed when the stop begins: nothing starts in the background any more
 	background sync.WaitGroup     // everything that runs in the background
@@ -284,19 +287,7 @@ func (a *App) actionSource(ctx context.Context, idOrName string) (provider.Actio
 func (a *App) openRooms(client *egress.Client) {
 	o := a.opts
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: client.HTTP(), Logger: o.Logger}
-	a.opener = outbound.New(outbound.Options{
-		Gate:   a.gate,
-		Client: client, Providers: o.Providers, Actions: a.actions, Env: env, Logger: o.Logger,
-		PublicURL: o.Config.PublicURL,
-		Current:   func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
-		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
-			return a.door.PublishCaused(ctx, cause, ev)
-		},
-		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
-			return a.links.Connection(ctx, idOrName)
-		},
-		Source: a.actionSource, Cursors: a.store, Files: a.files,
-	})
+	a.openOpener(client, env)
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,
 		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
@@ -323,8 +314,26 @@ func (a *App) openRooms(client *egress.Client) {
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Repairer: a.repairer,
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
-		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys,
+		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys, Later: a.later,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
+	})
+}
+
+// openOpener makes the room that opens destinations.
+func (a *App) openOpener(client *egress.Client, env provider.Env) {
+	o := a.opts
+	a.opener = outbound.New(outbound.Options{
+		Gate:   a.gate,
+		Client: client, Providers: o.Providers, Actions: a.actions, Env: env, Logger: o.Logger,
+		PublicURL: o.Config.PublicURL,
+		Current:   func(destinationID string) *outbound.Target { return a.engine.Target(destinationID) },
+		Publish: func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (string, error) {
+			return a.door.PublishCaused(ctx, cause, ev)
+		},
+		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
+			return a.links.Connection(ctx, idOrName)
+		},
+		Source: a.actionSource, Cursors: a.store, Files: a.files,
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 )
 
 // reload reads the sources and destinations, and hands them to the door and the engine. If one of them cannot
@@ -13,7 +14,7 @@ import (
 func (a *App) reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	sources, err := readAll(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+	sources, err := catalog.ReadAll(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
 		return a.store.Sources(ctx, bellhop.SourceFilter{}, page)
 	})
 	if err != nil {
@@ -23,7 +24,7 @@ func (a *App) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tenants, err := readAll(ctx, a.store.Tenants)
+	tenants, err := catalog.ReadAll(ctx, a.store.Tenants)
 	if err != nil {
 		return err
 	}
@@ -135,6 +136,15 @@ func (a *App) readDestinations(ctx context.Context) ([]bellhop.Destination, erro
 
 // reloadLater reloads in the background, unless the server is stopping.
 func (a *App) reloadLater() {
+	a.later(func(ctx context.Context) {
+		if err := a.reload(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("reload.failed", "error", err)
+		}
+	})
+}
+
+// later runs f in the background, unless the server is stopping.
+func (a *App) later(f func(ctx context.Context)) {
 	a.late.Lock()
 	defer a.late.Unlock()
 	select {
@@ -142,26 +152,5 @@ func (a *App) reloadLater() {
 		return
 	default:
 	}
-	a.background.Go(func() {
-		if err := a.reload(a.running); err != nil && a.running.Err() == nil {
-			a.log.Error("reload.failed", "error", err)
-		}
-	})
-}
-
-// readAll reads a whole list, page by page.
-func readAll[T any](ctx context.Context, list func(context.Context, bellhop.Page) ([]T, string, error)) ([]T, error) {
-	var whole []T
-	page := bellhop.Page{Limit: bellhop.MaxPage}
-	for {
-		part, next, err := list(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		whole = append(whole, part...)
-		if next == "" {
-			return whole, nil
-		}
-		page.Cursor = next
-	}
+	a.background.Go(func() { f(a.running) })
 }

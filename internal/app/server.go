@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 )
@@ -60,8 +61,7 @@ func (a *App) handler() http.Handler {
 		}),
 		Keys: a.keys, Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
-		Files:   a.files,
-		Stream:  a.watcher.hub,
+		Files: a.files, Stream: a.watcher.hub, Actions: a.actions, Settings: config.Schema(),
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))

@@ -31,6 +31,7 @@ type Store interface {
 	SubscriptionStore
 	KeyStore
 	TenantStore
+	ConfigStore
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
@@ -143,6 +144,9 @@ type Options struct {
 
 	Keys Keys
 
+	// Later runs f in the background, with a context that ends when the server stops. Nil runs it at once.
+	Later func(f func(ctx context.Context))
+
 	Env provider.Env // opens the settings of sources to check them; Now is time.Now and Rand rand.Reader if nil
 
 	// Changed is called after sources or destinations have changed, so that the door and the engine load them again.
@@ -224,6 +228,15 @@ func (c *Catalog) load(ctx context.Context) error {
 		return fmt.Errorf("load after a change: %w", err)
 	}
 	return nil
+}
+
+// later has the rest of the program run f in the background.
+func (c *Catalog) later(f func(ctx context.Context)) {
+	if c.opts.Later == nil {
+		f(context.Background())
+		return
+	}
+	c.opts.Later(f)
 }
 
 func isNotFound(err error) bool {

@@ -41,12 +41,28 @@ type ConnectionChange struct {
 // CreateConnection checks and stores a new connection, and returns it with the state that its first request for
 // tokens has brought.
 func (c *Catalog) CreateConnection(ctx context.Context, n bellhop.Connection) (bellhop.Connection, error) {
-	opened, err := c.checkConnection(n)
 	tenant, tenantErr := c.owner(ctx, n.Tenant)
+	if tenantErr == nil {
+		n.Tenant = tenant
+	}
+	n, err := c.newConnection(n, tenantErr)
+	if err != nil {
+		return n, err
+	}
+	if err := c.opts.Store.CreateConnection(ctx, n); err != nil {
+		return n, err
+	}
+	c.log.Info("connection.created", "connection_id", n.ID, "connection", n.Name, "provider", n.Provider)
+	return c.settledConnection(ctx, n)
+}
+
+// newConnection checks a new connection, and gives it an id, times and the state in which it starts. tenantErr is the
+// error of its tenant.
+func (c *Catalog) newConnection(n bellhop.Connection, tenantErr error) (bellhop.Connection, error) {
+	opened, err := c.checkConnection(n)
 	if err := bellhop.Join("", err, tenantErr); err != nil {
 		return n, err
 	}
-	n.Tenant = tenant
 	n.ID = c.newID(bellhop.PrefixConnection)
 	n.CreatedAt = bellhop.StoredTime(c.now())
 	n.UpdatedAt = n.CreatedAt
@@ -59,11 +75,25 @@ func (c *Catalog) CreateConnection(ctx context.Context, n bellhop.Connection) (b
 	default:
 		n.State, n.Reason = bellhop.ConnectionSignedOut, "nobody has signed in: bellhop connections login "+n.Name
 	}
-	if err := c.opts.Store.CreateConnection(ctx, n); err != nil {
-		return n, err
+	return n, nil
+}
+
+// succeedConnection checks the successor of a connection, and gives it what is not its to set.
+func (c *Catalog) succeedConnection(before bellhop.Connection, made ConnectionChange) (bellhop.Connection, error) {
+	after := made.After
+	if after.Provider != before.Provider {
+		return before, bellhop.Invalid("provider", "cannot be changed")
 	}
-	c.log.Info("connection.created", "connection_id", n.ID, "connection", n.Name, "provider", n.Provider)
-	return c.settledConnection(ctx, n)
+	after.ID, after.Tenant, after.CreatedAt = before.ID, before.Tenant, before.CreatedAt
+	if _, err := c.checkConnection(after); err != nil {
+		return before, err
+	}
+	if err := c.checkConnectionMove(before, made); err != nil {
+		return before, err
+	}
+	after.UpdatedAt = bellhop.StoredTime(c.changedAt(before.UpdatedAt))
+	after.SecretsAt = c.connectionSecretTimes(before, after)
+	return after, nil
 }
 
 // settledConnection has the tokens of a changed connection asked for, and returns it as it is then.
@@ -106,22 +136,12 @@ func (c *Catalog) storeConnection(
 		return before, nil, err
 	}
 	made, err := change(before)
+	if err == nil {
+		after, err = c.succeedConnection(before, made)
+	}
 	if err != nil {
 		return before, nil, err
 	}
-	after = made.After
-	if after.Provider != before.Provider {
-		return before, nil, bellhop.Invalid("provider", "cannot be changed")
-	}
-	after.ID, after.Tenant, after.CreatedAt = before.ID, before.Tenant, before.CreatedAt
-	if _, err := c.checkConnection(after); err != nil {
-		return before, nil, err
-	}
-	if err := c.checkConnectionMove(before, made); err != nil {
-		return before, nil, err
-	}
-	after.UpdatedAt = bellhop.StoredTime(c.changedAt(before.UpdatedAt))
-	after.SecretsAt = c.connectionSecretTimes(before, after)
 	followed, err = c.opts.Store.UpdateConnection(ctx, after, before.UpdatedAt)
 	if err != nil {
 		return before, nil, err

@@ -20,16 +20,11 @@ import (
 func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
 	tenant, tenantErr := c.owner(ctx, d.Tenant)
 	d.Tenant = tenant
-	d = c.complete(d)
-	if err := inFieldOrder(c.checkDestination(d), checkTenantOf(d), c.checkExpiry(d, time.Time{}), tenantErr,
-		c.checkTenants(ctx, d.Tenants, nil)); err != nil {
+	d, err := c.newDestination(d, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
+	if err != nil {
 		return d, err
 	}
-	d.ID = c.newID(bellhop.PrefixDestination)
-	c.restart(&d)
-	d.CreatedAt = c.now()
-	d.UpdatedAt, d.SecretsAt = d.CreatedAt, c.destinationSecretTimes(bellhop.Destination{}, d, d.CreatedAt)
-	err := c.change(ctx, func() error {
+	err = c.change(ctx, func() error {
 		if err := c.roomForDestination(ctx, d.Tenant); err != nil {
 			return err
 		}
@@ -43,6 +38,21 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 	if d.State == bellhop.DestinationUnverified {
 		return c.verify(ctx, d)
 	}
+	return d, nil
+}
+
+// newDestination completes and checks a new destination, and gives it an id, times and the state in which it starts.
+// tenants are the errors of its tenant and of its further ones.
+func (c *Catalog) newDestination(d bellhop.Destination, tenants ...error) (bellhop.Destination, error) {
+	d = c.complete(d)
+	if err := inFieldOrder(append(tenants, c.checkDestination(d), checkTenantOf(d),
+		c.checkExpiry(d, time.Time{}))...); err != nil {
+		return d, err
+	}
+	d.ID = c.newID(bellhop.PrefixDestination)
+	c.restart(&d)
+	d.CreatedAt = c.now()
+	d.UpdatedAt, d.SecretsAt = d.CreatedAt, c.destinationSecretTimes(bellhop.Destination{}, d, d.CreatedAt)
 	return d, nil
 }
 
@@ -85,17 +95,33 @@ func (c *Catalog) UpdateDestination(
 func (c *Catalog) replace(
 	ctx context.Context, before bellhop.Destination, to DestinationChange,
 ) (after bellhop.Destination, asks bool, err error) {
+	after, restarts, asks, err := c.succeedDestination(before, to, c.checkTenants(ctx, to.After.Tenants, before.Tenants))
+	switch {
+	case err != nil:
+	case restarts:
+		err = c.opts.Store.RestartDestination(ctx, after, before.UpdatedAt)
+	default:
+		err = c.opts.Store.UpdateDestination(ctx, after, before.UpdatedAt)
+	}
+	return after, asks, err
+}
+
+// succeedDestination completes and checks the successor of a destination, and gives it what is not its to set. It
+// reports whether it begins anew, and whether its receiver has to be asked. tenants is the error of its further tenants.
+func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationChange, tenants error) (
+	after bellhop.Destination, restarts, asks bool, err error) {
 	after = to.After
+	after.Type = cmp.Or(after.Type, bellhop.TypeHTTP)
 	if after.Type != before.Type {
-		return after, false, bellhop.Invalid("type", "cannot be changed")
+		return after, false, false, bellhop.Invalid("type", "cannot be changed")
 	}
 	after.ID, after.Tenant = before.ID, before.Tenant
 	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.FailingSince = before.CreatedAt, time.Time{}
 	after = c.complete(after)
 	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt),
-		c.checkMove(before, to), c.checkTenants(ctx, after.Tenants, before.Tenants)); err != nil {
-		return after, false, err
+		c.checkMove(before, to), tenants); err != nil {
+		return after, false, false, err
 	}
 	after.UpdatedAt = c.changedAt(before.UpdatedAt)
 	after.SecretsAt = c.destinationSecretTimes(before, after, c.now())
@@ -105,14 +131,13 @@ func (c *Catalog) replace(
 	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
 		after.NeedsHandshake() && string(before.Settings) != string(after.Settings)
 	if !another {
-		return after, false, c.opts.Store.UpdateDestination(ctx, after, before.UpdatedAt)
+		return after, false, false, nil
 	}
 	after.Granted = bellhop.Rate{}
 	if renewed || before.State == bellhop.DestinationUnverified || before.State == bellhop.DestinationActive {
 		c.restart(&after) // a paused or disabled destination is asked when it is resumed
 	}
-	err = c.opts.Store.RestartDestination(ctx, after, before.UpdatedAt)
-	return after, after.State == bellhop.DestinationUnverified, err
+	return after, true, after.State == bellhop.DestinationUnverified, nil
 }
 
 // logDestinationWarnings logs the weaknesses of d.
@@ -208,6 +233,13 @@ func (c *Catalog) setState(
 func (c *Catalog) CheckDestination(d bellhop.Destination, found error) (bellhop.Destination, error) {
 	d = c.complete(d)
 	return d, inFieldOrder(found, c.checkDestination(d))
+}
+
+// StandardDestination returns the destination that has the name, the type, the URL and the settings of d, and the
+// default of everything else.
+func (c *Catalog) StandardDestination(d bellhop.Destination) bellhop.Destination {
+	return c.complete(bellhop.Destination{Name: d.Name, Type: d.Type, URL: d.URL, Settings: d.Settings,
+		Breaker: bellhop.DefaultBreaker})
 }
 
 // complete fills the zero fields of d with their defaults.

@@ -25,22 +25,13 @@ type Keys interface {
 // CreateKey makes and stores a key with the name, scope, tenant and expiry of k, and returns it with its text, which
 // is kept nowhere. by is the name of the principal who asks, for the log.
 func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ bellhop.Key, text string, err error) {
-	now := bellhop.StoredTime(c.now())
-	k.ExpiresAt = bellhop.StoredTime(k.ExpiresAt)
 	tenant, tenantErr := c.owner(ctx, k.Tenant)
-	if err := bellhop.Join("", checkKey(k), tenantErr); err != nil {
+	if tenantErr == nil {
+		k.Tenant = tenant
+	}
+	if k, text, err = c.newKey(k, "", tenantErr); err != nil {
 		return k, "", err
 	}
-	k.Tenant = tenant
-	if k.Expired(now) {
-		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key "+
-			"that does not expire")
-	}
-	k.ID, k.CreatedAt = c.newID(bellhop.PrefixKey), now
-	if text, err = bellhop.NewKeyText(k.ID, c.opts.Env.Rand); err != nil {
-		return k, "", err
-	}
-	k.Hash = bellhop.HashKey(text)
 	c.changing.Lock()
 	defer c.changing.Unlock()
 	if err := c.opts.Store.CreateKey(ctx, k); err != nil {
@@ -49,6 +40,33 @@ func (c *Catalog) CreateKey(ctx context.Context, k bellhop.Key, by string) (_ be
 	c.opts.Keys.Put(k)
 	c.log.Info("key.created", "key_id", k.ID, "key", k.Name, "scope", k.Scope, "tenant", k.Tenant,
 		"expires_at", k.ExpiresAt, "by", by)
+	return k, text, nil
+}
+
+// newKey checks a new key, and gives it an id, a time and the hash of its text, which is given or made. tenantErr is
+// the error of its tenant.
+func (c *Catalog) newKey(k bellhop.Key, given string, tenantErr error) (_ bellhop.Key, text string, err error) {
+	now := bellhop.StoredTime(c.now())
+	k.ExpiresAt = bellhop.StoredTime(k.ExpiresAt)
+	if err := bellhop.Join("", checkKey(k), tenantErr); err != nil {
+		return k, "", err
+	}
+	if k.Expired(now) {
+		return k, "", bellhop.Invalid("expires_at", "is in the past; use a later time, or leave it out for a key "+
+			"that does not expire")
+	}
+	k.ID, k.CreatedAt, text = c.newID(bellhop.PrefixKey), now, given
+	if given == "" {
+		text, err = bellhop.NewKeyText(k.ID, c.opts.Env.Rand)
+	} else if id, ok := bellhop.KeyID(given); ok {
+		k.ID = id
+	} else {
+		err = bellhop.Invalid("key", "is not the text of a key; 'bellhop config key' makes one")
+	}
+	if err != nil {
+		return k, "", err
+	}
+	k.Hash = bellhop.HashKey(text)
 	return k, text, nil
 }
 

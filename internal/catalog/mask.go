@@ -149,6 +149,32 @@ func (x secrets) refuseMasks(settings json.RawMessage) error {
 	return bellhop.Join("", errs...)
 }
 
+// restore returns settings with the stored secret in place of each that is only a mask. A mask of a secret that is not
+// stored stays, and is refused.
+func (x secrets) restore(settings, stored json.RawMessage) json.RawMessage {
+	restored, known := members(settings), members(stored)
+	for name, value := range restored {
+		var object map[string]any
+		switch {
+		case !x.has(name) && name != x.each || json.Unmarshal(value, &object) != nil:
+		case name == x.each:
+			restored[name] = secrets{all: true}.restore(value, known[name])
+		case isMask(object) && known[name] != nil:
+			restored[name] = known[name]
+		}
+	}
+	raw, _ := json.Marshal(restored) // of values that are JSON
+	return raw
+}
+
+// paths returns the paths of the secrets that settings write out, under prefix.
+func (x secrets) paths(settings json.RawMessage, prefix string) (paths []string) {
+	var object map[string]any
+	json.Unmarshal(settings, &object) // only objects are settings
+	x.keep(object)
+	return x.given(object, prefix)
+}
+
 // stamp notes in times when each secret of the settings object after was set: a secret that before has too, with the
 // same value, keeps the time that known has; any other was set now. prefix is that of the paths.
 func (x secrets) stamp(times bellhop.SecretTimes, prefix string, before, after json.RawMessage,

@@ -12,13 +12,13 @@ import (
 // CreateSource checks and stores a new source. It sets the id and the times, and returns the source as stored.
 func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop.Source, error) {
 	tenant, tenantErr := c.owner(ctx, src.Tenant)
-	if err := bellhop.Join("", c.checkSource(src), tenantErr); err != nil {
+	if tenantErr == nil {
+		src.Tenant = tenant
+	}
+	src, err := c.newSource(src, tenantErr)
+	if err != nil {
 		return src, err
 	}
-	src.Tenant = tenant
-	src.ID = c.newID(bellhop.PrefixSource)
-	src.CreatedAt = c.now()
-	src.UpdatedAt, src.SecretsAt = src.CreatedAt, c.sourceSecretTimes(bellhop.Source{}, src, src.CreatedAt)
 	return src, c.change(ctx, func() error {
 		if err := c.opts.Store.CreateSource(ctx, src); err != nil {
 			return err
@@ -27,6 +27,32 @@ func (c *Catalog) CreateSource(ctx context.Context, src bellhop.Source) (bellhop
 		c.logSourceWarnings(src)
 		return nil
 	})
+}
+
+// newSource checks a new source, and gives it an id and times. tenantErr is the error of its tenant.
+func (c *Catalog) newSource(src bellhop.Source, tenantErr error) (bellhop.Source, error) {
+	if err := bellhop.Join("", c.checkSource(src), tenantErr); err != nil {
+		return src, err
+	}
+	src.ID = c.newID(bellhop.PrefixSource)
+	src.CreatedAt = c.now()
+	src.UpdatedAt, src.SecretsAt = src.CreatedAt, c.sourceSecretTimes(bellhop.Source{}, src, src.CreatedAt)
+	return src, nil
+}
+
+// succeedSource checks the successor of a source, and gives it what is not its to set.
+func (c *Catalog) succeedSource(before, after bellhop.Source) (bellhop.Source, error) {
+	if after.Provider != before.Provider {
+		return after, bellhop.Invalid("provider", "cannot be changed")
+	}
+	after.ID, after.Tenant = before.ID, before.Tenant
+	after.CreatedAt = before.CreatedAt
+	if err := c.checkSource(after); err != nil {
+		return after, err
+	}
+	after.UpdatedAt = c.changedAt(before.UpdatedAt)
+	after.SecretsAt = c.sourceSecretTimes(before, after, c.now())
+	return after, nil
 }
 
 // A SourceChange is what an update of a source did.
@@ -60,19 +86,12 @@ func (c *Catalog) updateSource(
 		return done, err
 	}
 	after, err := change(before)
+	if err == nil {
+		after, err = c.succeedSource(before, after)
+	}
 	if err != nil {
 		return done, err
 	}
-	if after.Provider != before.Provider {
-		return done, bellhop.Invalid("provider", "cannot be changed")
-	}
-	after.ID, after.Tenant = before.ID, before.Tenant
-	after.CreatedAt = before.CreatedAt
-	if err := c.checkSource(after); err != nil {
-		return done, err
-	}
-	after.UpdatedAt = c.changedAt(before.UpdatedAt)
-	after.SecretsAt = c.sourceSecretTimes(before, after, c.now())
 	done.Source = after
 	if after.Name != before.Name {
 		if done.Warnings, err = c.warnOfRename(ctx, before.Name); err != nil {

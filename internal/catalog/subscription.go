@@ -24,6 +24,14 @@ type Subscriptions interface {
 	Fill(ctx context.Context, id string, since time.Time) ([]bellhop.Gap, error)
 	// Remote returns the registrations that a connection sees at its provider.
 	Remote(ctx context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription, error)
+	// Check checks what users set of a subscription at a source, which need not be stored.
+	Check(s bellhop.Subscription, src bellhop.Source) error
+	// Declare makes changes that write stores, together with others and all or none of them. It calls write with the
+	// changes as they are to be stored. sourceOf returns a source as it is then. The calls of providers that follow
+	// begin when begin is called, and Declare has returned no error.
+	Declare(ctx context.Context, changes bellhop.Changes[bellhop.Subscription],
+		sourceOf func(id string) (bellhop.Source, bool),
+		write func(changes bellhop.Changes[bellhop.Subscription]) error) (begin func(), err error)
 	// HasConnection returns the name of a subscription that uses a connection; "" if none does.
 	HasConnection(connectionID string) string
 }
@@ -48,6 +56,16 @@ func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscripti
 	if err := bellhop.Join("", bellhop.CheckName(sub.Name), sourceErr, connectionErr); err != nil {
 		return sub, err
 	}
+	sub, err := c.newSubscription(sub, src, conn)
+	if err != nil {
+		return sub, err
+	}
+	return c.opts.Subscriptions.Create(ctx, sub)
+}
+
+// newSubscription gives a new subscription at a source, made in the name of a connection, its id and its times.
+func (c *Catalog) newSubscription(sub bellhop.Subscription, src bellhop.Source,
+	conn bellhop.Connection) (bellhop.Subscription, error) {
 	if conn.Tenant != "" && conn.Tenant != src.Tenant {
 		return sub, bellhop.Invalid("connection", "belongs to another tenant than the source")
 	}
@@ -62,7 +80,7 @@ func (c *Catalog) CreateSubscription(ctx context.Context, sub bellhop.Subscripti
 	sub.ChangeTypes = lower(sub.ChangeTypes)
 	sub.CreatedAt = bellhop.StoredTime(c.now())
 	sub.UpdatedAt = sub.CreatedAt
-	return c.opts.Subscriptions.Create(ctx, sub)
+	return sub, nil
 }
 
 // connectorOf returns the provider whose connections make the calls for subscriptions of a provider.

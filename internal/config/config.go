@@ -5,6 +5,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -27,6 +28,7 @@ type Config struct {
 	Data            string         `name:"data" default:"./data"`
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
+	ConfigPrune     bool           `name:"config-prune" default:"false"`
 	Retain          time.Duration  `name:"retain" default:"30d"`
 	Files           string         `name:"files" default:""`
 	FilesEndpoint   string         `name:"files-endpoint" default:""`
@@ -56,6 +58,8 @@ var docs = map[string]string{
 		"the data folder",
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
 		"address of --listen",
+	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of --config made " +
+		"before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
 	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by default the " +
@@ -124,21 +128,27 @@ func EnvName(name string) string {
 // environment, then by flags, whose keys are names of settings. An error names the flag, variable or key with the
 // bad value, and says what to write instead.
 func Load(path string, getenv func(string) string, flags map[string]string) (Config, error) {
-	var c Config
 	file := map[string]any{}
 	if path != "" {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return c, fmt.Errorf("config: %w", err)
+			return Config{}, fmt.Errorf("config: %w", err)
 		}
 		text, err := bellhop.FileText(content)
 		if err != nil {
-			return c, fmt.Errorf("config: %s: %w", path, err)
+			return Config{}, fmt.Errorf("config: %s: %w", path, err)
 		}
 		if err := yaml.Unmarshal([]byte(text), &file); err != nil {
-			return c, fmt.Errorf("config: %s: %w", path, err)
+			return Config{}, fmt.Errorf("config: %s: %w", path, err)
 		}
 	}
+	return LoadFile(path, file, getenv, flags)
+}
+
+// LoadFile is Load for a file that was read: its members, by name. path is for errors.
+func LoadFile(path string, file map[string]any, getenv func(string) string, flags map[string]string) (Config, error) {
+	var c Config
+	file = maps.Clone(file)
 	v := reflect.ValueOf(&c).Elem()
 	origins := map[string]string{}
 	for i, s := range Settings() {
@@ -171,6 +181,54 @@ func Load(path string, getenv func(string) string, flags map[string]string) (Con
 		return c, fmt.Errorf("%s: %w", origins[name], err)
 	}
 	return c, nil
+}
+
+// Schema returns the JSON Schema of the value of each setting in a file, by its name.
+func Schema() map[string]any {
+	kinds := map[string][]string{"string": {"string", "integer", "null"}, "bool": {"boolean", "null"},
+		"int": {"integer", "null"}, "list": {"string", "array", "null"}, "length": {"string", "integer", "null"}}
+	schemas := map[string]any{}
+	for i, s := range Settings() {
+		schema := map[string]any{"type": kinds[s.Kind], "description": s.Doc}
+		if s.Kind == "list" {
+			schema["items"] = map[string]any{"type": "string"}
+		}
+		if reflect.TypeFor[Config]().Field(i).Tag.Get("secret") != "" {
+			schema["writeOnly"] = true
+		}
+		schemas[s.Name] = schema
+	}
+	return schemas
+}
+
+// CheckFile returns the faults of the settings that a file has, by their names. References to secrets are not followed.
+func CheckFile(file map[string]any) map[string]error {
+	faults := map[string]error{}
+	good := map[string]any{}
+	for i, s := range Settings() {
+		in := file[s.Name]
+		if in == nil {
+			continue
+		}
+		var scratch Config
+		if err := set(reflect.ValueOf(&scratch).Elem().Field(i), flagText(in)); err != nil {
+			faults[s.Name] = err
+			continue
+		}
+		good[s.Name] = in
+	}
+	var c Config
+	for i, s := range Settings() {
+		value := s.Default
+		if in := good[s.Name]; in != nil {
+			value = flagText(in)
+		}
+		set(reflect.ValueOf(&c).Elem().Field(i), value) // defaults and good values
+	}
+	if name, err := c.check(); err != nil && faults[name] == nil {
+		faults[name] = err
+	}
+	return faults
 }
 
 // flagText returns a value of the file in the form of a flag's value: a list becomes its comma-separated elements.

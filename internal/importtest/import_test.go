@@ -105,6 +105,7 @@ var rooms = []row{
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it
 	{"internal/config", []room{"."}, []string{"yaml"}},
+	{"internal/manifest", []room{".", "internal/nearest"}, []string{"yaml"}},
 	{"internal/datadir", []room{"."}, []string{"x/sys"}},
 	{"internal/bench", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
@@ -113,7 +114,7 @@ var rooms = []row{
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
 		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
-		"internal/app", "internal/bench", "internal/config",
+		"internal/app", "internal/bench", "internal/config", "internal/manifest",
 		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},

@@ -100,6 +100,7 @@ type Store interface {
 	Submissions
 	Keys
 	Tenants
+	Configurations
 	Service
 }
 
@@ -486,6 +487,16 @@ type Tenants interface {
 	// TenantBytes returns how many bytes the bodies of the stored events of each tenant have, and its files, by its
 	// name. It looks at every stored event, a part at a time.
 	TenantBytes(ctx context.Context) (map[string]int64, error)
+}
+
+// Configurations declare nouns.
+type Configurations interface {
+	// ChangeNouns makes all changes of a configuration in one transaction, as the methods that make one of them do: the
+	// first error is that of the whole, which has changed nothing. A configuration made the nouns that are created. Names
+	// of nouns do not change by it.
+	ChangeNouns(ctx context.Context, changes bellhop.NounChanges) error
+	// Declared returns the ids of the nouns that configurations made. Some may have been deleted since.
+	Declared(ctx context.Context) (map[string]bool, error)
 }
 
 // A Service has the methods for the program that owns the store.

@@ -17,7 +17,6 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -309,7 +308,7 @@ func (m *Manager) SetSources(list []bellhop.Source) {
 	old := m.sources
 	m.sources = make(map[string]*source, len(list))
 	for _, src := range list {
-		s := &source{Source: src, url: strings.TrimSuffix(m.opts.PublicURL, "/") + "/in/" + src.Name}
+		s := &source{Source: src, url: m.urlOf(src)}
 		if before := old[src.ID]; before != nil {
 			s.notes, s.spoken = before.notes, before.spoken
 		}

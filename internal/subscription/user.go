@@ -50,17 +50,23 @@ func (m *Manager) checkRegistration(sub *bellhop.Subscription, src *source) erro
 	return bellhop.Join("", err, bellhop.CheckExpectEvery("expect_every", sub.ExpectEvery))
 }
 
-// act has e take its next step now, waits for it, and returns what e is then.
-func (m *Manager) act(ctx context.Context, e *entry) bellhop.Subscription {
+// begin has e take its next step now. done is closed when it has.
+func (m *Manager) begin(e *entry) (done chan struct{}) {
 	m.mu.Lock()
 	e.marks.now = true
 	m.mu.Unlock()
-	done := make(chan struct{})
+	done = make(chan struct{})
 	m.steps.Go(func() {
 		defer close(done)
 		m.step(m.ctx, e)
 		m.reschedule(e)
 	})
+	return done
+}
+
+// act has e take its next step now, waits for it, and returns what e is then.
+func (m *Manager) act(ctx context.Context, e *entry) bellhop.Subscription {
+	done := m.begin(e)
 	timer := time.NewTimer(userWait)
 	defer timer.Stop()
 	select {
@@ -131,18 +137,23 @@ func (m *Manager) Update(ctx context.Context, id string,
 				return err
 			}
 		}
-		again := after.Resource != sub.Resource || !reflect.DeepEqual(after.ChangeTypes, sub.ChangeTypes) ||
-			!sameSettings(after.Settings, sub.Settings)
-		if again {
-			m.retire(sub) // with the old resource and settings
-		}
-		*sub = mergeUser(*sub, after)
-		sub.UpdatedAt = latest(m.now(), sub.UpdatedAt.Add(time.Microsecond)) // it is the version of the subscription
-		if again && sub.State != bellhop.SubscriptionPaused {
-			sub.State, sub.Reason, sub.RenewAt, sub.Failures = bellhop.SubscriptionPending, "", m.now(), 0
-		}
+		m.succeed(sub, after)
 		return nil
 	})
+}
+
+// succeed gives sub what users set of after. If the provider has to know of it, there will be a new registration.
+func (m *Manager) succeed(sub *bellhop.Subscription, after bellhop.Subscription) {
+	again := after.Resource != sub.Resource || !reflect.DeepEqual(after.ChangeTypes, sub.ChangeTypes) ||
+		!sameSettings(after.Settings, sub.Settings)
+	if again {
+		m.retire(sub) // with the old resource and settings
+	}
+	*sub = mergeUser(*sub, after)
+	sub.UpdatedAt = latest(m.now(), sub.UpdatedAt.Add(time.Microsecond)) // it is the version of the subscription
+	if again && sub.State != bellhop.SubscriptionPaused {
+		sub.State, sub.Reason, sub.RenewAt, sub.Failures = bellhop.SubscriptionPending, "", m.now(), 0
+	}
 }
 
 // mergeUser returns sub with what users set of after.

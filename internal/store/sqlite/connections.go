@@ -49,11 +49,15 @@ func (s *Store) CreateConnection(ctx context.Context, c bellhop.Connection) erro
 	if err := checkOwner(ctx, "connection", c.Tenant); err != nil {
 		return err
 	}
+	return s.write(s.createConnection(c))
+}
+
+func (s *Store) createConnection(c bellhop.Connection) (w write, err error) {
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
-		return err
+		return w, err
 	}
-	return s.do(func(db *conn) error {
+	w.apply = func(db *conn) error {
 		err := db.exec(
 			`INSERT INTO connections (id, name, provider, tenant, settings, state, reason, account, expires_at,
 			used_at, created_at, updated_at, secrets_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -72,18 +76,26 @@ func (s *Store) CreateConnection(ctx context.Context, c bellhop.Connection) erro
 			formatSecretTimes(c.SecretsAt),
 		)
 		return conflictIfTaken(err, "connection", c.Name)
-	})
+	}
+	return w, nil
 }
 
 // UpdateConnection replaces name, settings and their times. It is a conflict if another has its name. Actions that
 // name it by its old name follow.
 func (s *Store) UpdateConnection(ctx context.Context, c bellhop.Connection,
 	version ...time.Time) (followed []string, err error) {
+	err = s.write(s.updateConnection(ctx, c, version, &followed))
+	return followed, err
+}
+
+// updateConnection returns the write of UpdateConnection, which sets followed.
+func (s *Store) updateConnection(ctx context.Context, c bellhop.Connection, version []time.Time,
+	followed *[]string) (w write, err error) {
 	sealed, err := s.opts.Keys.Seal(c.Settings, c.ID, s.opts.Rand)
 	if err != nil {
-		return nil, err
+		return w, err
 	}
-	err = s.do(func(db *conn) error {
+	w.apply = func(db *conn) error {
 		old, err := oneIn(db, "connection", c.ID, "SELECT name FROM connections WHERE id = ?", c.ID,
 			func(row *sqlite3.Stmt) (string, error) { return row.ColumnText(0), nil })
 		if err != nil {
@@ -94,10 +106,10 @@ func (s *Store) UpdateConnection(ctx context.Context, c bellhop.Connection,
 		if err != nil {
 			return conflictIfTaken(err, "connection", c.Name)
 		}
-		followed, err = s.followConnection(ctx, db, c, old)
+		*followed, err = s.followConnection(ctx, db, c, old)
 		return err
-	})
-	return followed, err
+	}
+	return w, nil
 }
 
 // followConnection puts the new name of a connection in place of its old one in the settings of each action that finds
@@ -147,9 +159,13 @@ func (s *Store) followConnection(ctx context.Context, db *conn, c bellhop.Connec
 
 // DeleteConnection deletes a connection with its tokens.
 func (s *Store) DeleteConnection(_ context.Context, id string, version ...time.Time) error {
-	return s.do(func(db *conn) error {
+	return s.write(s.deleteConnection(id, version))
+}
+
+func (s *Store) deleteConnection(id string, version []time.Time) (write, error) {
+	return write{apply: func(db *conn) error {
 		return connectionTable.change(db, "DELETE FROM connections", id, version)
-	})
+	}}, nil
 }
 
 // ConnectionTokens returns the tokens of a connection; nil if it has none.

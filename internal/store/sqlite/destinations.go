@@ -136,12 +136,16 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	if err := checkOwner(ctx, "destination", d.Tenant); err != nil {
 		return err
 	}
+	return s.write(s.createDestination(d))
+}
+
+func (s *Store) createDestination(d bellhop.Destination) (w write, err error) {
 	row, err := s.destinationRow(d)
 	if err != nil {
-		return err
+		return w, err
 	}
 	var n int64
-	err = s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate,
 			batch, order_by, retry, breaker, expires_at, handshake, granted, state, state_reason, failing_since, created_at,
 			updated_at, secrets_at, tenant, tenants)
@@ -152,32 +156,28 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 			formatSecretTimes(d.SecretsAt), d.Tenant, jsonOrNull(tenantList(d.Tenants)))
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "destination", d.Name)
-	})
-	if err == nil {
-		s.destinations.put(d.ID, n)
 	}
-	return err
+	w.done = func() { s.destinations.put(d.ID, n) }
+	return w, nil
 }
 
 // UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate stay.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
-	return s.updateDestination(d, version, nil)
+	return s.write(s.updateDestination(d, version, false))
 }
 
 // RestartDestination is UpdateDestination for a destination that begins anew, in the state of d.
 func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
-	return s.updateDestination(d, version, func(c *conn) error {
-		return setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
-	})
+	return s.write(s.updateDestination(d, version, true))
 }
 
-// updateDestination writes d and then, in the same transaction, runs more, which may be nil.
-func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, more func(c *conn) error) error {
+// updateDestination returns the write of UpdateDestination, or of RestartDestination.
+func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, restart bool) (w write, err error) {
 	row, err := s.destinationRow(d)
 	if err != nil {
-		return err
+		return w, err
 	}
-	return s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		err := destinationTable.change(c, `UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?,
 			match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?,
 			expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?, tenants = ?`, d.ID, version,
@@ -186,11 +186,12 @@ func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, mo
 			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant,
 			jsonOrNull(tenantList(d.Tenants)))
 		err = conflictIfTaken(err, "destination", d.Name)
-		if err == nil && more != nil {
-			err = more(c)
+		if err == nil && restart {
+			err = setState(c, d.ID, d.State, d.StateReason, d.UpdatedAt, true)
 		}
 		return err
-	})
+	}
+	return w, nil
 }
 
 // SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins anew.
@@ -266,17 +267,21 @@ func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[s
 // DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep
 // cancels its pending deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string, version ...time.Time) error {
-	err := s.do(func(c *conn) error {
+	return s.write(s.deleteDestination(id, version))
+}
+
+func (s *Store) deleteDestination(id string, version []time.Time) (write, error) {
+	return write{apply: func(c *conn) error {
 		if err := errors.Join(withdrawHandshake(c, id), deleteCursors(c, id)); err != nil {
 			return err
 		}
 		return destinationTable.change(c, "UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x''",
 			id, version, s.opts.Now())
-	})
-	if n, ok := s.destinations.get(id); ok && err == nil {
-		s.deletedDestinations.put(id, n)
-		s.destinations.delete(id)
-		s.cursors.forget(n)
-	}
-	return err
+	}, done: func() {
+		if n, ok := s.destinations.get(id); ok {
+			s.deletedDestinations.put(id, n)
+			s.destinations.delete(id)
+			s.cursors.forget(n)
+		}
+	}}, nil
 }

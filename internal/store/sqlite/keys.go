@@ -41,7 +41,11 @@ func (s *Store) CreateKey(ctx context.Context, k bellhop.Key) error {
 	if err := checkOwner(ctx, "key", k.Tenant); err != nil {
 		return err
 	}
-	return s.do(func(c *conn) error {
+	return s.write(createKey(k))
+}
+
+func createKey(k bellhop.Key) (write, error) {
+	return write{apply: func(c *conn) error {
 		n, err := c.number("SELECT count(*) FROM keys")
 		if err != nil {
 			return err
@@ -53,15 +57,19 @@ func (s *Store) CreateKey(ctx context.Context, k bellhop.Key) error {
 			last_address) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, k.ID, k.Name, string(k.Scope), k.Tenant, k.Hash[:],
 			k.CreatedAt, k.ExpiresAt, k.LastUsedAt, k.LastAddress)
 		return conflictIfTaken(err, "key", k.Name)
-	})
+	}}, nil
 }
 
 // DeleteKey deletes a key.
 func (s *Store) DeleteKey(_ context.Context, id string) error {
-	return s.do(func(c *conn) error {
+	return s.write(deleteKey(id))
+}
+
+func deleteKey(id string) (write, error) {
+	return write{apply: func(c *conn) error {
 		err := c.exec("DELETE FROM keys WHERE id = ?", id)
 		return notFoundIfUnchanged(c, err, "key", id)
-	})
+	}}, nil
 }
 
 // UseKeys stores when and from where keys were used last.

@@ -94,12 +94,16 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	if err := checkOwner(ctx, "source", src.Tenant); err != nil {
 		return err
 	}
+	return s.write(s.createSource(src))
+}
+
+func (s *Store) createSource(src bellhop.Source) (w write, err error) {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
-		return err
+		return w, err
 	}
 	var n int64
-	err = s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
 			secrets_at, tenant, expect_every, reply)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
@@ -107,22 +111,27 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 			formatReply(src.Reply))
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "source", src.Name)
-	})
-	if err == nil {
-		s.sources.put(src.ID, n)
 	}
-	return err
+	w.done = func() { s.sources.put(src.ID, n) }
+	return w, nil
 }
 
 // UpdateSource replaces the source with the id of src. Destinations that name it by its old name, and may get its events,
 // follow.
 func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 	version ...time.Time) (followed []string, err error) {
+	err = s.write(s.updateSource(ctx, src, version, &followed))
+	return followed, err
+}
+
+// updateSource returns the write of UpdateSource, which sets followed.
+func (s *Store) updateSource(ctx context.Context, src bellhop.Source, version []time.Time,
+	followed *[]string) (w write, err error) {
 	sealed, err := s.opts.Keys.Seal(src.Settings, src.ID, s.opts.Rand)
 	if err != nil {
-		return nil, err
+		return w, err
 	}
-	err = s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		old, err := oneIn(c, "source", src.ID, "SELECT name FROM sources WHERE id = ? AND deleted_at IS NULL", src.ID,
 			func(row *sqlite3.Stmt) (string, error) { return row.ColumnText(0), nil })
 		if err != nil {
@@ -136,10 +145,10 @@ func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}
-		followed, err = followRename(ctx, c, src, old)
+		*followed, err = followRename(ctx, c, src, old)
 		return err
-	})
-	return followed, err
+	}
+	return w, nil
 }
 
 // followRename puts the new name of a source in place of its old one in the match of each destination that may get its
@@ -192,11 +201,15 @@ func followRename(ctx context.Context, c *conn, src bellhop.Source, from string)
 
 // DeleteSource deletes a source. Its row stays, for its events, without secrets.
 func (s *Store) DeleteSource(ctx context.Context, id string, version ...time.Time) error {
-	return s.do(func(c *conn) error {
+	return s.write(s.deleteSource(id, version))
+}
+
+func (s *Store) deleteSource(id string, version []time.Time) (write, error) {
+	return write{apply: func(c *conn) error {
 		table := sourceTable
 		table.present += " AND " + hasURL
 		return table.change(c, "UPDATE sources SET deleted_at = ?, settings = x''", id, version, s.opts.Now())
-	})
+	}}, nil
 }
 
 // formatReply returns r as it is stored.

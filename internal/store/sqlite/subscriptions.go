@@ -87,11 +87,15 @@ func (s *Store) sealSubscription(sub bellhop.Subscription) (sealed sealedSubscri
 
 // CreateSubscription stores a new subscription. It is a conflict if another has its name.
 func (s *Store) CreateSubscription(_ context.Context, sub bellhop.Subscription) error {
+	return s.write(s.createSubscription(sub))
+}
+
+func (s *Store) createSubscription(sub bellhop.Subscription) (w write, err error) {
 	x, err := s.sealSubscription(sub)
 	if err != nil {
-		return err
+		return w, err
 	}
-	return s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		err := c.exec(`INSERT INTO subscriptions (id, name, provider, tenant, source, connection, resource, change_types,
 			settings, secrets, expect_every, state, reason, remote_id, remote_resource, url, expires_at, renew_at, lifetime,
 			failures, lost_at, last_event_at, silent_since, deleting, created_at, updated_at)
@@ -100,16 +104,21 @@ func (s *Store) CreateSubscription(_ context.Context, sub bellhop.Subscription) 
 			x.ExpectEvery, string(x.State), x.Reason, x.RemoteID, x.RemoteResource, x.URL, x.ExpiresAt, x.RenewAt, x.Lifetime,
 			x.Failures, x.LostAt, x.LastEventAt, x.SilentSince, x.Deleting, x.CreatedAt, x.UpdatedAt)
 		return conflictIfTaken(err, "subscription", x.Name)
-	})
+	}
+	return w, nil
 }
 
 // SaveSubscription replaces a subscription, except its LastEventAt, and stores what note has.
 func (s *Store) SaveSubscription(_ context.Context, sub bellhop.Subscription, note bellhop.SubscriptionNote) error {
+	return s.write(s.saveSubscription(sub, note))
+}
+
+func (s *Store) saveSubscription(sub bellhop.Subscription, note bellhop.SubscriptionNote) (w write, err error) {
 	x, err := s.sealSubscription(sub)
 	if err != nil {
-		return err
+		return w, err
 	}
-	return s.do(func(c *conn) error {
+	w.apply = func(c *conn) error {
 		n, err := oneIn(c, "subscription", x.ID, "SELECT n FROM subscriptions WHERE id = ?", x.ID,
 			func(row *sqlite3.Stmt) (int64, error) { return row.ColumnInt64(0), nil })
 		if err != nil {
@@ -134,7 +143,8 @@ func (s *Store) SaveSubscription(_ context.Context, sub bellhop.Subscription, no
 			return saveGap(c, n, note.Gap)
 		}
 		return nil
-	})
+	}
+	return w, nil
 }
 
 // saveCall stores a call of the subscription in row n, and deletes the oldest ones. It sets the id of a new call.
@@ -191,7 +201,11 @@ func (s *Store) SaveGap(_ context.Context, gap bellhop.Gap, cursor bellhop.Curso
 
 // DeleteSubscription deletes a subscription with its calls, gaps and cursors.
 func (s *Store) DeleteSubscription(_ context.Context, id string) error {
-	return s.do(func(c *conn) error {
+	return s.write(s.deleteSubscription(id))
+}
+
+func (s *Store) deleteSubscription(id string) (write, error) {
+	return write{apply: func(c *conn) error {
 		if err := deleteCursors(c, id); err != nil {
 			return err
 		}
@@ -202,7 +216,7 @@ func (s *Store) DeleteSubscription(_ context.Context, id string) error {
 			}
 		}
 		return notFoundIfUnchanged(c, c.exec("DELETE FROM subscriptions WHERE id = ?", id), "subscription", id)
-	})
+	}}, nil
 }
 
 // SettleCalls gives all calls without an outcome this one.

@@ -39,7 +39,11 @@ func (s *Store) CreateTenant(ctx context.Context, t bellhop.Tenant) error {
 	if err := checkOwner(ctx, "tenant", t.Name); err != nil {
 		return err
 	}
-	return s.do(func(c *conn) error {
+	return s.write(createTenant(t))
+}
+
+func createTenant(t bellhop.Tenant) (write, error) {
+	return write{apply: func(c *conn) error {
 		n, err := c.number("SELECT count(*) FROM tenants")
 		if err != nil {
 			return err
@@ -51,16 +55,20 @@ func (s *Store) CreateTenant(ctx context.Context, t bellhop.Tenant) error {
 			VALUES (?, ?, ?, ?, ?, ?, ?)`, t.ID, t.Name, jsonOrNull(t.Limits.Events), t.Limits.StoredBytes,
 			t.Limits.Destinations, t.CreatedAt, t.UpdatedAt)
 		return conflictIfTaken(err, "tenant", t.Name)
-	})
+	}}, nil
 }
 
 // UpdateTenant replaces the limits of the tenant with the id of t.
 func (s *Store) UpdateTenant(_ context.Context, t bellhop.Tenant) error {
-	return s.do(func(c *conn) error {
+	return s.write(updateTenant(t))
+}
+
+func updateTenant(t bellhop.Tenant) (write, error) {
+	return write{apply: func(c *conn) error {
 		err := c.exec("UPDATE tenants SET events = ?, stored_bytes = ?, destinations = ?, updated_at = ? WHERE id = ?",
 			jsonOrNull(t.Limits.Events), t.Limits.StoredBytes, t.Limits.Destinations, t.UpdatedAt, t.ID)
 		return notFoundIfUnchanged(c, err, "tenant", t.ID)
-	})
+	}}, nil
 }
 
 // tenantNouns are the tables whose rows belong to a tenant that cannot be deleted before them, with the condition that
@@ -72,7 +80,11 @@ var tenantNouns = []struct{ noun, table, counts string }{
 
 // DeleteTenant deletes a tenant to which nothing belongs.
 func (s *Store) DeleteTenant(_ context.Context, id string) error {
-	return s.do(func(c *conn) error {
+	return s.write(deleteTenant(id))
+}
+
+func deleteTenant(id string) (write, error) {
+	return write{apply: func(c *conn) error {
 		t, err := oneIn(c, "tenant", id, selectTenant+" WHERE id = ?", id, scanTenant)
 		if err != nil {
 			return err
@@ -92,7 +104,7 @@ func (s *Store) DeleteTenant(_ context.Context, id string) error {
 				": delete these first")
 		}
 		return c.exec("DELETE FROM tenants WHERE id = ?", id)
-	})
+	}}, nil
 }
 
 // TenantDestinations counts the destinations of a tenant.

@@ -87,6 +87,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"FilterNouns", filterNouns},
 		{"Versions", versions},
 		{"Submissions", submissions},
+		{"ChangeNouns", changeNouns},
+		{"ChangeNounsWholly", changeNounsWholly},
 		{"ScansStop", scansStop},
 		{"Tenants", tenants},
 		{"Observe", observe},

@@ -234,6 +234,9 @@ CREATE TABLE submissions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX submissions_age ON submissions (begun_at);
 
+-- The nouns that configurations made, by id: a later one without them may delete these, and no others.
+CREATE TABLE declared (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
 -- Our registrations at providers. One goroutine at a time changes a row.
 CREATE TABLE subscriptions (
 	n               INTEGER PRIMARY KEY,

@@ -111,8 +111,7 @@ says how to set it up.`,
 		Example: `  bellhop sources create media --provider ams --key @key.txt --set account_id=GUID
   bellhop sources create repo --provider generic --set scheme=hmac --set header=X-Sig --set secret=env:SECRET
   bellhop sources create pay --provider standardwebhooks --set secret='["whsec_new","whsec_old"]'
-  bellhop sources create calls --provider generic --set scheme=none --reply-type text/xml \
-    --reply-template '"<Response><Say>" + xml(form(body).From) + "</Say></Response>"'`,
+  bellhop sources create calls --provider generic --set scheme=none --reply-type text/xml --reply-body @answer.xml`,
 		Args: oneArgument("name for the source"),
 	}
 	providerName := c.Flags().String("provider", "", "the provider that calls this source")

@@ -355,7 +355,7 @@ func TestSecretHeaders(t *testing.T) {
 // TestMutants changes requests that two secrets authenticate.
 func TestMutants(t *testing.T) {
 	r := open(t, bothSettings)
-	providertest.Mutants(t,
+	providertest.Mutants(t, providertest.ManyMutants,
 		func(int) []string { return []string{"s3cret", "k3y"} },
 		func(m, v []string) bool { return m[0] == v[0] && m[1] == v[1] },
 		func(parts []string) bool {

@@ -148,13 +148,17 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestMutants changes valid rich notifications and checks that they are refused.
-func TestMutants(t *testing.T) {
+// TestMutants changes valid rich notifications and checks that they are refused. There are few of them, because each is
+// decrypted.
+func TestMutants(t *testing.T) { mutants(t, 1000) }
+
+// mutants is the body of TestMutants for this number of notifications.
+func mutants(t *testing.T, n int) {
 	_, certificate := readContents()[0].parse()
 	random := rand.NewChaCha8([32]byte{4})
 	token := goodToken()
 	r := open(t, settings(state, nil))
-	providertest.Mutants(t,
+	providertest.Mutants(t, n,
 		func(i int) []string {
 			c, err := graph.Seal(random, []byte(providertest.JSON(map[string]int{"n": i})), certificate, certificateID)
 			if err != nil {

@@ -17,13 +17,16 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
+// refusals are the errors of refusals, each with the status with which the server answers it.
+var refusals = map[error]int{
+	signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
+	provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415,
+	provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
+}
+
 // refusal returns the code of err and the status with which the server answers it; "" and 0 for a fault of the server.
 func refusal(err error) (code string, status int) {
-	for sentinel, status := range map[error]int{
-		signature.ErrMissing: 401, signature.ErrMismatch: 401, signature.ErrExpired: 401, signature.ErrMalformed: 401,
-		provider.ErrBody: 400, provider.ErrForbidden: 403, provider.ErrMethod: 405, provider.ErrEncoding: 415,
-		provider.ErrMediaType: 415, provider.ErrUnavailable: 503,
-	} {
+	for sentinel, status := range refusals {
 		if errors.Is(err, sentinel) {
 			return sentinel.(interface{ Code() string }).Code(), status
 		}

@@ -13,17 +13,18 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
-const (
-	mutants      = 10_000
-	mutationSeed = 20261122
-)
+const mutationSeed = 20261122
 
-// Mutants passes 10,000 requests without a valid signature to accepted, which must return false for each. It makes
-// them by changing 100 valid requests, which sign returns. A request is a list of parts: the signed texts and the
+// ManyMutants is a usual number for [Mutants].
+const ManyMutants = 10_000
+
+// Mutants passes n requests without a valid signature to accepted, which must return false for each. It makes them by
+// changing 100 valid requests, which sign returns. A request is a list of parts: the signed texts and the
 // proof, in an order in which bytes could move from one part to the next. A mutant is left out if same reports that
 // it equals a valid request except for its spelling.
 func Mutants(
 	t *testing.T,
+	n int,
 	sign func(i int) []string,
 	same func(mutant, valid []string) bool,
 	accepted func(parts []string) bool,
@@ -38,7 +39,7 @@ func Mutants(
 		valid = append(valid, v)
 	}
 	r := rand.New(rand.NewPCG(mutationSeed, 0))
-	for tried := 0; tried < mutants; {
+	for tried := 0; tried < n; {
 		m := slices.Clone(valid[r.IntN(len(valid))])
 		for range 1 + r.IntN(4) {
 			mutate(r, m, valid)
@@ -135,7 +136,7 @@ func (s *suite) testMutants(t *testing.T) {
 		return m[1] == v[1] &&
 			(m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex && strings.EqualFold(digits, v[0][len(prefix):]))
 	}
-	Mutants(t, sign, same, func(parts []string) bool {
+	Mutants(t, ManyMutants, sign, same, func(parts []string) bool {
 		req := s.signed([]byte(parts[1]))
 		req.Header.Set(s.MAC.Header, parts[0])
 		receipt, err := s.receive(t, r, req)

@@ -162,7 +162,7 @@ func TestTwoServers(t *testing.T) {
 		if err != nil || owners[bellhop.RemoteOurs] != 2 || owners[bellhop.RemoteForeign] != 1 {
 			r.Errorf("%+v, %v", remote, err)
 		}
-	})
+	}, calmly)
 }
 
 // SharePoint's list shows client states: a registration with our URL and state, but of no subscription, is deleted;
@@ -268,7 +268,7 @@ func TestUser(t *testing.T) {
 		if err := r.manager.Delete(r.ctx, last.ID, false); err != nil {
 			r.Error(err)
 		}
-	})
+	}, calmly)
 }
 
 // renameSource renames a source, or deletes it if the name is "".

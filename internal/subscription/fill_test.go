@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -19,15 +18,8 @@ import (
 )
 
 // filling is bubble with a rig that fills gaps.
-func filling(t *testing.T, test func(r *rig)) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t)
-		r.fills = true
-		r.start()
-		defer r.close()
-		test(r)
-	})
+func filling(t *testing.T, test func(r *rig), change ...func(r *rig)) {
+	bubble(t, test, append(change, func(r *rig) { r.fills = true })...)
 }
 
 // accept stores events of a source, as the door does.
@@ -591,5 +583,5 @@ func TestOutages(t *testing.T) {
 				r.Errorf("%+v", gap)
 			}
 		}
-	})
+	}, calmly)
 }

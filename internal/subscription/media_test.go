@@ -136,7 +136,7 @@ func TestMediaServices(t *testing.T) {
 		if last.Type != "ams.NotificationEndPointUnregistration" {
 			t.Errorf("the last event is %s", last.Type)
 		}
-	})
+	}, calmly)
 }
 
 // TestMediaServicesCrash shows that an endpoint whose creation has an unknown outcome is found by its name and

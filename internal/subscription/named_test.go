@@ -130,5 +130,5 @@ func TestMonthOfEventGrid(t *testing.T) {
 		if last := r.show("watch").ExpiresAt; last.Sub(first) < 28*24*time.Hour || len(r.gaps("watch")) != 0 {
 			r.Errorf("from %v to %v, gaps %v", first, last, r.gaps("watch"))
 		}
-	})
+	}, calmly)
 }

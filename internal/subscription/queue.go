@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"time"
@@ -123,7 +124,7 @@ func (m *Manager) start() time.Duration {
 		c.waiting = append(c.waiting, e)
 		m.ready[c] = struct{}{}
 	}
-	wait := maxLook
+	wait := cmp.Or(m.opts.LookEvery, maxLook)
 	if len(m.queue) > 0 {
 		wait = min(wait, m.queue[0].due.Sub(now))
 	}

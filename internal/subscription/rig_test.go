@@ -60,6 +60,8 @@ type rig struct {
 	stop    func()
 	fills   bool // gaps are filled, and what comes is stored
 
+	lookEvery time.Duration // as in the options of the manager
+
 	mu      sync.Mutex // guards the fields below
 	sources []bellhop.Source
 	down    bool // the door does not answer
@@ -114,15 +116,21 @@ func (s quickStore) Alive(_ context.Context, at time.Time) (before time.Time, er
 }
 
 // bubble runs a test in a synctest bubble with a rig whose source "calendar" is one of Graph.
-func bubble(t *testing.T, test func(r *rig)) {
+func bubble(t *testing.T, test func(r *rig), change ...func(r *rig)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
+		for _, f := range change {
+			f(r)
+		}
 		r.start()
 		defer r.close()
 		test(r)
 	})
 }
+
+// calmly has the manager look at the clock each ten minutes when nothing is due, in a test of many days.
+func calmly(r *rig) { r.lookEvery = 10 * time.Minute }
 
 func newRig(t *testing.T) *rig {
 	r := &rig{T: t, ctx: t.Context(), public: "https://hooks.example.com"}
@@ -157,7 +165,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) start() {
 	r.Helper()
 	o := subscription.Options{Store: r.store, Connections: r, Providers: providers,
-		PublicURL: r.public, Announce: r.announce, Now: r.now, Rand: rand.Reader,
+		PublicURL: r.public, Announce: r.announce, Now: r.now, Rand: rand.Reader, LookEvery: r.lookEvery,
 		Jitter: mathrand.New(mathrand.NewPCG(1, 2)), Logger: slog.New(slog.DiscardHandler)}
 	if r.fills {
 		o.PublishCaughtUp = r.caughtUp

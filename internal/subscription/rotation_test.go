@@ -148,5 +148,5 @@ func TestCertificateRotation(t *testing.T) {
 			t.Errorf("the stand-in encrypted for %v", usedCertificates)
 		}
 		r.wantState("rich", bellhop.SubscriptionActive)
-	})
+	}, calmly)
 }

@@ -82,6 +82,10 @@ type Options struct {
 	Jitter  *rand.Rand
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // nil registers none
+
+	// LookEvery is the longest time between two looks at the clock, so that a clock that was set is noticed; 0 is a
+	// minute. What is due is done in time anyway.
+	LookEvery time.Duration
 }
 
 // A Manager keeps the subscriptions. It is safe for concurrent use.

@@ -46,7 +46,7 @@ func TestLife(t *testing.T) {
 		if after.LastEventAt.IsZero() {
 			r.Error("the time of the latest event is not stored")
 		}
-	})
+	}, calmly)
 }
 
 // The lifecycle events of Graph: a pause is answered, a removal makes a new registration and a gap, and what was
@@ -142,7 +142,7 @@ func TestFaultyProvider(t *testing.T) {
 				r.Errorf("a call %v after one that failed", calls[i].At.Sub(calls[i-1].At))
 			}
 		}
-	})
+	}, calmly)
 }
 
 // Proxies and captive pages prove nothing: the registration stays as it is known.
@@ -234,7 +234,7 @@ func TestShorterLifetime(t *testing.T) {
 		if strings.Contains(strings.TrimPrefix(r.history("events"), "create!"), "!") {
 			r.Errorf("the shorter lifetime was forgotten: %s", r.history("events"))
 		}
-	})
+	}, calmly)
 }
 
 // Silence is announced once, and again only after something was heard.
@@ -315,7 +315,7 @@ func TestClockSet(t *testing.T) {
 				}
 				r.pass(30 * 24 * time.Hour)
 				r.wantState("events", bellhop.SubscriptionActive)
-			})
+			}, calmly)
 		})
 	}
 }

@@ -14,5 +14,5 @@ func TestStressYear(t *testing.T) {
 	if length, err := strconv.Atoi(os.Getenv("STRESS")); err == nil && length < 20 {
 		n = 100 * max(1, length)
 	}
-	simulateYear(t, n)
+	simulateYear(t, n, 0)
 }

@@ -173,9 +173,9 @@ func (y *year) SaveSubscription(_ context.Context, s bellhop.Subscription, note 
 // API is never used.
 func (y *year) API(context.Context, string) (provider.API, error) { return nil, nil }
 
-func (y *year) manager() *subscription.Manager {
+func (y *year) manager(lookEvery time.Duration) *subscription.Manager {
 	m := subscription.New(subscription.Options{Store: y, Connections: y, Providers: []provider.Provider{y},
-		PublicURL: "https://hooks.example.com", Now: time.Now, Rand: rand.Reader,
+		PublicURL: "https://hooks.example.com", Now: time.Now, Rand: rand.Reader, LookEvery: lookEvery,
 		Jitter: mathrand.New(mathrand.NewPCG(5, 6)), Logger: slog.New(slog.DiscardHandler)})
 	var sources []bellhop.Source
 	for i := range 50 {
@@ -200,11 +200,11 @@ func (y *year) fill(t testing.TB, m *subscription.Manager, n int) {
 }
 
 // simulateYear lets a year pass for n subscriptions that were made at the same time, and checks that none expired and
-// that the renewals are spread evenly.
-func simulateYear(t *testing.T, n int) {
+// that the renewals are spread evenly. The manager looks at the clock each lookEvery; 0 is its usual time.
+func simulateYear(t *testing.T, n int, lookEvery time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		y := newYear(29 * 24 * time.Hour)
-		m := y.manager()
+		m := y.manager(lookEvery)
 		if err := m.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -261,14 +261,14 @@ func sqrt(n int) int {
 // TestYear is a year of sixty subscriptions; TestStressYear is one of ten thousand.
 func TestYear(t *testing.T) {
 	t.Parallel()
-	simulateYear(t, 60)
+	simulateYear(t, 60, 15*time.Minute)
 }
 
 // BenchmarkSweep compares 10,000 subscriptions of 50 connections with the lists of their provider, as is done once a
 // day. It reports the share of one CPU that this takes.
 func BenchmarkSweep(b *testing.B) {
 	y := newYear(29 * 24 * time.Hour)
-	m := y.manager()
+	m := y.manager(0)
 	y.fill(b, m, 10_000)
 	y.setQuiet(true)
 	b.ResetTimer()
@@ -284,7 +284,7 @@ func BenchmarkSweep(b *testing.B) {
 // BenchmarkRenew renews one subscription among 10,000: two writes to a store in memory, and a call that costs nothing.
 func BenchmarkRenew(b *testing.B) {
 	y := newYear(29 * 24 * time.Hour)
-	m := y.manager()
+	m := y.manager(0)
 	y.fill(b, m, 10_000)
 	y.setQuiet(true)
 	b.ResetTimer()

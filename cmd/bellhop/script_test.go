@@ -195,7 +195,10 @@ func awaitInScript(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		attempt = awaitBellhop(ts, args)
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	// An attempt may be a whole command, so a long wait makes fewer of them.
+	pause := 20 * time.Millisecond
+	for deadline := time.Now().Add(patience); ; time.Sleep(pause) {
+		pause = min(pause*3/2, 250*time.Millisecond)
 		err := attempt()
 		if err == nil {
 			return

@@ -100,10 +100,13 @@ func (r *running) source(name string) {
 	}
 }
 
-// poll waits until done holds, and fails after a generous deadline.
+// poll waits until done holds, and fails after a generous deadline. It asks less often as it waits longer, because
+// done may be a request.
 func poll(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(time.Millisecond) {
+	pause := time.Millisecond
+	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(pause) {
+		pause = min(pause*5/4, 50*time.Millisecond)
 		if time.Now().After(deadline) {
 			t.Fatalf("there is not %s", what)
 		}

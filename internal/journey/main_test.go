@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds the binary, without cgo as it is released, and runs the tests.
+// run builds the binary, without cgo as it is released but without tables for debuggers, and runs the tests.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "journey")
 	if err != nil {
@@ -31,7 +31,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "bellhop")
-	build := exec.Command("go", "build", "-o", program, "../../cmd/bellhop")
+	build := exec.Command("go", "build", "-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false", "-ldflags=-w",
+		"-o", program, "../../cmd/bellhop")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)
@@ -74,14 +75,12 @@ func eventually(t *testing.T, within time.Duration, what string, ok func() bool)
 
 // poll polls ok until it returns true, for at most within, and returns its last result.
 func poll(within time.Duration, ok func() bool) bool {
-	deadline := time.Now().Add(within)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
+	pause := 2 * time.Millisecond
+	for deadline := time.Now().Add(within); !ok(); time.Sleep(pause) {
 		if time.Now().After(deadline) {
 			return false
 		}
-		<-tick.C
+		pause = min(pause*5/4, 50*time.Millisecond)
 	}
 	return true
 }

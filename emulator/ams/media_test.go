@@ -139,9 +139,7 @@ func TestJob(t *testing.T) {
 	if !slices.Equal(names, []string{"harbour tour.ism"}) || len(r.value(files)) != 5 {
 		t.Errorf("files %v", r.value(files))
 	}
-	if outgoing(r) != 9 {
-		t.Errorf("%d notifications", outgoing(r))
-	}
+	wantOutgoing(t, r, 9)
 	r.wants("cancelled after its end", r.api("GET", "CancelJob?jobid='"+url.QueryEscape(id)+"'", nil), 400, "Finished")
 	r.wants("deleted", r.api("DELETE", job, nil), 204, "")
 	r.wants("deleted", r.api("GET", job, nil), 404, "")

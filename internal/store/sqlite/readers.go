@@ -60,25 +60,46 @@ func (s *Store) failIfDamaged(err error) {
 	}
 }
 
+// get returns a connection that is idle, or a new one. It opens one without the lock: SQLite may sleep meanwhile, and
+// put must not wait for that.
 func (r *readers) get() (*conn, error) {
+	c, err := r.takeIdle()
+	if c != nil || err != nil {
+		return c, err
+	}
+	if c, err = r.store.connect(reading); err != nil {
+		return nil, err
+	}
+	err = r.store.lost() // c may read another database, which has the name now
+	if err == nil && r.isClosed() {
+		err = store.ErrClosed
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return c, nil
+}
+
+// takeIdle returns an idle connection; nil if there is none.
+func (r *readers) takeIdle() (*conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
 		return nil, store.ErrClosed
 	}
-	if n := len(r.idle); n > 0 {
-		c := r.idle[n-1]
-		r.idle = r.idle[:n-1]
-		return c, nil
+	n := len(r.idle)
+	if n == 0 {
+		return nil, nil
 	}
-	c, err := r.store.connect(reading)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.store.lost(); err != nil { // c may read another database, which has the name now
-		return nil, errors.Join(err, c.close())
-	}
+	c := r.idle[n-1]
+	r.idle = r.idle[:n-1]
 	return c, nil
+}
+
+func (r *readers) isClosed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.closed
 }
 
 func (r *readers) put(c *conn) {

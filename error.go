@@ -15,12 +15,12 @@ const (
 	CodeInvalid      Code = "invalid"      // 422: a value cannot be accepted; Fields names it
 	CodeMalformed    Code = "malformed"    // 400: the request itself cannot be read
 	CodeUnauthorized Code = "unauthorized" // 401: the key is missing, wrong, expired or revoked
-	CodeForbidden    Code = "forbidden"    // 403: the scope or the tenant of the key, or a limit of the tenant, does not allow the request
+	CodeForbidden    Code = "forbidden"    // 403: the key, or a limit of its tenant, does not allow the request
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
 	CodeChanged      Code = "changed"      // 412: the noun is not as the request expects it any more
 	CodeTooLarge     Code = "too_large"    // 413
-	CodeLimited      Code = "limited"      // 429: too many wrong keys from this address, or events of a tenant; try again later
+	CodeLimited      Code = "limited"      // 429: too many wrong keys or events; try again later
 	CodeUnavailable  Code = "unavailable"  // 503: storage cannot accept it now; try again
 	CodeInternal     Code = "internal"     // 500
 )

@@ -158,7 +158,8 @@ func (s *server) connectionJSON(c bellhop.Connection) client.Connection {
 	of := newConnection(s.Catalog.MaskConnection(c))
 	return client.Connection{
 		ID: c.ID, Name: c.Name, Provider: c.Provider, Tenant: c.Tenant, Settings: of.Settings, State: string(c.State),
-		Reason: c.Reason, Account: c.Account, ExpiresAt: client.Time{Time: c.ExpiresAt}, UsedAt: client.Time{Time: c.UsedAt},
+		Reason: c.Reason, Account: c.Account,
+		ExpiresAt: client.Time{Time: c.ExpiresAt}, UsedAt: client.Time{Time: c.UsedAt},
 		RedirectURI: s.Connections.RedirectURI(c), Login: s.Connections.LatestLogin(c.ID),
 		CreatedAt: client.Time{Time: c.CreatedAt}, UpdatedAt: client.Time{Time: c.UpdatedAt},
 	}

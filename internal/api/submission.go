@@ -45,7 +45,8 @@ type Submissions interface {
 // others that create something hold a secret, which is not stored.
 var repeatable = map[string]bool{
 	"create-source": true, "create-destination": true, "create-connection": true, "create-subscription": true,
-	"create-tenant": true, "replay-event": true, "replay-events": true, "retry-deliveries": true, "cancel-deliveries": true,
+	"create-tenant": true,
+	"replay-event":  true, "replay-events": true, "retry-deliveries": true, "cancel-deliveries": true,
 	"test-destination": true,
 }
 

@@ -271,7 +271,8 @@ const maxShownGaps = 20
 func (s *server) subscriptionJSON(ctx context.Context, sub bellhop.Subscription) client.Subscription {
 	at := func(t time.Time) client.Time { return client.Time{Time: t} }
 	shown := client.Subscription{ID: sub.ID, Name: sub.Name, Provider: sub.Provider, Tenant: sub.Tenant,
-		SourceID: sub.SourceID, ConnectionID: sub.ConnectionID, Resource: sub.Resource, ChangeTypes: words(sub.ChangeTypes),
+		SourceID: sub.SourceID, ConnectionID: sub.ConnectionID,
+		Resource: sub.Resource, ChangeTypes: words(sub.ChangeTypes),
 		Settings: readSettings(sub.Settings), ExpectEvery: expectEveryText(sub.ExpectEvery), State: string(sub.State),
 		Reason: sub.Reason, RemoteID: sub.RemoteID, URL: sub.URL, ExpiresAt: at(sub.ExpiresAt), RenewAt: at(sub.RenewAt),
 		LastEventAt: at(sub.LastEventAt), LostAt: at(sub.LostAt), Gaps: []client.Gap{}, CreatedAt: at(sub.CreatedAt),

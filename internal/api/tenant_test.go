@@ -96,7 +96,8 @@ func TestOwners(t *testing.T) {
 	r.send("DELETE", "/api/v1/destinations/n", "").is(204)
 	first := r.send("POST", "/api/v1/destinations", d2, "Idempotency-Key: k").is(201)
 	r.handler.(*server).Auth = resident{"globex"}
-	r.send("POST", "/api/v1/destinations", d2, "Idempotency-Key: k").refused(409, bellhop.CodeConflict) // the name is taken
+	// It is done, and finds the name taken.
+	r.send("POST", "/api/v1/destinations", d2, "Idempotency-Key: k").refused(409, bellhop.CodeConflict)
 	r.handler.(*server).Auth = resident{"acme"}
 	again := r.send("POST", "/api/v1/destinations", d2, "Idempotency-Key: k")
 	if again.is(201)["id"] != first["id"] || again.header.Get("Idempotent-Replayed") != "true" {

@@ -203,7 +203,9 @@ func (c *Catalog) destinationNaming(ctx context.Context, n bellhop.Connection) (
 		}
 		for _, d := range list {
 			_, acts := c.action(d.Type)
-			if named := textOf(members(d.Settings)["connection"]); acts && (named == n.Name || named == n.ID) && (d.Tenant == "" || d.Tenant == n.Tenant) {
+			named := textOf(members(d.Settings)["connection"])
+			finds := d.Tenant == "" || d.Tenant == n.Tenant
+			if acts && finds && (named == n.Name || named == n.ID) {
 				return d.Name, nil
 			}
 		}

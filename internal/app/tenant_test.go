@@ -221,6 +221,50 @@ func (h *house) walk(method, path string) {
 	}
 }
 
+// TestForeignFilters: an id of another tenant in a filter is answered as one that nobody has.
+func TestForeignFilters(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	lists := map[string]string{"source": "events deliveries requests files subscriptions",
+		"destination": "deliveries files", "connection": "subscriptions", "event": "deliveries files",
+		"caused_by": "events"}
+	bodies := map[string]map[string]string{
+		"source":      {"events/replay": `{"source":"%s"}`},
+		"destination": {"events/replay": `{"all":true,"destination":"%s"}`, "deliveries/retry": `{"destination":"%s"}`},
+		"event":       {"deliveries/cancel": `{"event":"%s"}`},
+	}
+	unknown := map[string]string{"source": "src_00000000000000000001", "destination": "dst_00000000000000000001",
+		"connection": "con_00000000000000000001"}
+	for parameter, nouns := range lists {
+		foreign, nobody := h.ids[parameter+"s"], unknown[parameter]
+		if nobody == "" { // the id of an event begins with its time
+			foreign = h.ids["events"]
+			nobody = bellhop.PrefixEvent + "1" + foreign[len(bellhop.PrefixEvent)+1:]
+		}
+		if foreign == "" || foreign == nobody {
+			t.Fatalf("%s: the ids are %q and %q", parameter, foreign, nobody)
+		}
+		same := func(what string, ask func(id string) (int, string)) {
+			t.Helper()
+			code, answer := ask(foreign)
+			wantCode, want := ask(nobody)
+			if code != wantCode || strings.ReplaceAll(answer, foreign, nobody) != want {
+				t.Errorf("%s: %d %s for the id of another, %d %s for that of nobody", what, code, answer, wantCode, want)
+			}
+		}
+		for noun := range strings.FieldsSeq(nouns) {
+			same(noun+" by "+parameter, func(id string) (int, string) {
+				return h.ask("globex", "GET", "/api/v1/"+noun+"?"+parameter+"="+id, "")
+			})
+		}
+		for path, body := range bodies[parameter] {
+			same(path+" with "+parameter, func(id string) (int, string) {
+				return h.ask("globex", "POST", "/api/v1/"+path, fmt.Sprintf(body, id))
+			})
+		}
+	}
+}
+
 // TestEventsStayWithinTenants: an event goes to the destinations of its tenant, and to those that name it; a replay
 // does not lead out of it either.
 func TestEventsStayWithinTenants(t *testing.T) {

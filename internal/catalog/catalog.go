@@ -44,7 +44,7 @@ type Store interface {
 type SourceStore interface {
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
 	// SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
-	SourceIDs(ctx context.Context, name string) ([]string, error)
+	SourceIDs(ctx context.Context, idOrName string) ([]string, error)
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	// UpdateSource changes the name of the source in the matches of destinations too, and returns the names of those.
 	UpdateSource(ctx context.Context, s bellhop.Source, version ...time.Time) (followed []string, err error)
@@ -57,7 +57,7 @@ type DestinationStore interface {
 		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
 	// DestinationIDs returns the id of the destination with that name or, if there is none, those of the deleted ones.
-	DestinationIDs(ctx context.Context, name string) ([]string, error)
+	DestinationIDs(ctx context.Context, idOrName string) ([]string, error)
 	CreateDestination(ctx context.Context, d bellhop.Destination) error
 	// UpdateDestination leaves State, StateReason and Granted unchanged.
 	UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error
@@ -250,36 +250,37 @@ func (c *Catalog) newID(prefix string) string { return bellhop.NewID(prefix, c.o
 
 // SourceIDs returns the ids of the sources that a filter names; "" names none, and nil does not narrow. A name means
 // the source that has it, which may be one without a URL, such as [bellhop.SourceAPI]. If there is none, it means the
-// deleted sources that had it last. Every id is valid, so a deleted source can be chosen whoever has its name now.
+// deleted sources that had it last. An id means also a deleted source, whoever has its name now.
 func (c *Catalog) SourceIDs(ctx context.Context, idOrName string) ([]string, error) {
-	switch {
-	case idOrName == "":
-		return nil, nil
-	case strings.HasPrefix(idOrName, bellhop.PrefixSource):
-		return []string{idOrName}, nil
-	}
-	ids, err := c.opts.Store.SourceIDs(ctx, idOrName)
-	if err == nil && len(ids) == 0 {
-		err = bellhop.Invalid("source", "there is no such source, and there was none")
-	}
-	return ids, err
+	return filterIDs(ctx, "source", bellhop.PrefixSource, idOrName, c.opts.Store.SourceIDs)
 }
 
 // DestinationIDs returns the ids of the destinations that a filter names, and none for "". A name is that of the
-// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. Every id
-// is valid.
+// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. An id means
+// also a deleted destination.
 func (c *Catalog) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
+	return filterIDs(ctx, "destination", bellhop.PrefixDestination, idOrName, c.opts.Store.DestinationIDs)
+}
+
+// filterIDs returns the ids of the nouns that a filter names. An id that begins with prefix is looked up for a caller who
+// sees one tenant alone: for that one an id of another is as unknown as any. For others the store knows.
+func filterIDs(ctx context.Context, noun, prefix, idOrName string,
+	find func(ctx context.Context, idOrName string) ([]string, error)) ([]string, error) {
+	isID := strings.HasPrefix(idOrName, prefix)
 	switch {
 	case idOrName == "":
 		return nil, nil
-	case strings.HasPrefix(idOrName, bellhop.PrefixDestination):
+	case isID && bellhop.TenantOf(ctx) == "":
 		return []string{idOrName}, nil
 	}
-	ids, err := c.opts.Store.DestinationIDs(ctx, idOrName)
-	if err == nil && len(ids) == 0 {
-		err = bellhop.Invalid("destination", "there is no such destination, and there was none")
+	ids, err := find(ctx, idOrName)
+	switch {
+	case err != nil || len(ids) > 0:
+		return ids, err
+	case isID:
+		return nil, bellhop.NotFound(noun, idOrName)
 	}
-	return ids, err
+	return nil, bellhop.Invalid(noun, "there is no such "+noun+", and there was none")
 }
 
 // DestinationID is DestinationIDs for a filter that takes one destination, and returns "" for "".

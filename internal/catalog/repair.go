@@ -70,9 +70,6 @@ func (c *Catalog) replayDestination(ctx context.Context, idOrName string) (strin
 	if isNotFound(err) && idOrName != id {
 		return "", bellhop.Conflict("destination " + idOrName + " is deleted: create it again, or name another")
 	}
-	if isNotFound(err) && bellhop.TenantOf(ctx) != "" { // it may be of another tenant
-		return "", bellhop.Invalid("destination", "there is no such destination")
-	}
 	if isNotFound(err) { // deleted or never there: the repairer knows
 		return id, nil
 	}

@@ -495,6 +495,9 @@ func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bo
 // destination was deleted during the call.
 func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID string) (stored bellhop.Event,
 	deliveryID string, err error) {
+	if err := d.admitPublished(&ev); err != nil {
+		return stored, "", err
+	}
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
 	stamp(&ev, d.opts.Env.Now())
 	events := []bellhop.Event{ev}

@@ -54,6 +54,39 @@ func TestTenantRate(t *testing.T) {
 	}
 }
 
+// TestTenantPublished: what the API publishes counts too, and so do the tests of destinations.
+func TestTenantPublished(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
+	d := &Door{}
+	d.opts.Env.Now = func() time.Time { return now }
+	limits := bellhop.TenantLimits{Events: bellhop.PerSecond(1)}
+	d.SetTenants([]bellhop.Tenant{{Name: "acme", Limits: limits}})
+	ev := bellhop.Event{Tenant: "acme", Body: []byte("{}")}
+	if err := d.admitPublished(&ev); err != nil {
+		t.Errorf("the first event: %v", err)
+	}
+	refused := func(what string, err error, code bellhop.Code) {
+		t.Helper()
+		var e *bellhop.Error
+		if !errors.As(err, &e) || e.Code != code {
+			t.Errorf("%s: %v, want %s", what, err, code)
+		}
+	}
+	_, _, err := d.Publish(t.Context(), ev)
+	refused("a second event", err, bellhop.CodeLimited)
+	_, _, err = d.PublishTo(t.Context(), ev, "dst_1")
+	refused("a test", err, bellhop.CodeLimited)
+	d.SetTenants([]bellhop.Tenant{{Name: "acme", Limits: bellhop.TenantLimits{StoredBytes: 2}}})
+	_, _, err = d.PublishTo(t.Context(), ev, "dst_1")
+	refused("a test beyond the bytes", err, bellhop.CodeForbidden)
+	for _, tenant := range []string{"", "label"} {
+		if err := d.admitPublished(&bellhop.Event{Tenant: tenant}); err != nil {
+			t.Errorf("an event of %q: %v", tenant, err)
+		}
+	}
+}
+
 // TestTenantStored: a tenant stores as many bytes as its limit allows. A count sets what is known, and adds what is
 // accepted meanwhile.
 func TestTenantStored(t *testing.T) {

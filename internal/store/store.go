@@ -173,9 +173,9 @@ type Sources interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter,
 		page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
-	// SourceIDs returns the id of the source with that name, with or without a URL. If there is none, it returns those
-	// of the deleted sources that had the name last, oldest first.
-	SourceIDs(ctx context.Context, name string) ([]string, error)
+	// SourceIDs returns the id of the source with that id or name, with or without a URL, and also of a deleted one. If
+	// no source has the name, it returns those of the deleted sources that had it last, oldest first.
+	SourceIDs(ctx context.Context, idOrName string) ([]string, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
 	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name. If the name changes,
@@ -192,9 +192,9 @@ type Destinations interface {
 	Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
-	// DestinationIDs returns the id of the destination with that name. If there is none, it returns those of the deleted
-	// destinations that had the name last, oldest first.
-	DestinationIDs(ctx context.Context, name string) ([]string, error)
+	// DestinationIDs returns the id of the destination with that id or name, and also of a deleted one. If no destination
+	// has the name, it returns those of the deleted destinations that had it last, oldest first.
+	DestinationIDs(ctx context.Context, idOrName string) ([]string, error)
 	// DestinationNames returns the names of destinations, also of deleted ones, by id. An unknown id has none.
 	DestinationNames(ctx context.Context, ids []string) (map[string]string, error)
 	// DestinationVersions returns all destinations, newest first, each with only its ID, State and UpdatedAt:

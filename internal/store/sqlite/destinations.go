@@ -239,9 +239,10 @@ func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) erro
 	})
 }
 
-// DestinationIDs returns the id of the destination with that name or, if there is none, those of the deleted ones.
-func (s *Store) DestinationIDs(ctx context.Context, name string) ([]string, error) {
-	return s.idsOfName(ctx, "destinations", name)
+// DestinationIDs returns the id of the destination with that id or name or, if there is none, those of the deleted ones
+// with it.
+func (s *Store) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
+	return s.idsOf(ctx, "destinations", idOrName)
 }
 
 // DestinationNames returns the names of destinations, also of deleted ones, by id: of those that the caller sees.

@@ -55,25 +55,25 @@ func (s *Store) Source(ctx context.Context, idOrName string) (bellhop.Source, er
 	return owned(ctx, s, "source", idOrName, query, "tenant", idOrName, s.scanSource)
 }
 
-// SourceIDs returns the id of the source with that name or, if there is none, those of the deleted ones.
-func (s *Store) SourceIDs(ctx context.Context, name string) ([]string, error) {
-	return s.idsOfName(ctx, "sources", name)
+// SourceIDs returns the id of the source with that id or name or, if there is none, those of the deleted ones with it.
+func (s *Store) SourceIDs(ctx context.Context, idOrName string) ([]string, error) {
+	return s.idsOf(ctx, "sources", idOrName)
 }
 
-// idsOfName returns the id of the row with that name or, if there is none, those of the deleted rows with it, oldest
+// idsOf returns the id of the row with that id or name or, if there is none, those of the deleted rows with it, oldest
 // first. The table is sources or destinations. A caller who sees the nouns of one tenant alone finds those, and the
 // two sources that every store has: events of the tenant may be of them.
-func (s *Store) idsOfName(ctx context.Context, table, name string) (ids []string, err error) {
+func (s *Store) idsOf(ctx context.Context, table, idOrName string) (ids []string, err error) {
 	exceptions := ""
 	if table == "sources" {
 		exceptions = " OR NOT " + hasURL
 	}
 	err = s.read(ctx, func(c *conn) error {
 		ids = nil
-		return c.query(`SELECT id FROM `+table+` WHERE name = ?1 AND (?2 = '' OR tenant = ?2`+exceptions+`)
-			AND (deleted_at IS NULL OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1 AND deleted_at IS NULL
-			AND (?2 = '' OR tenant = ?2`+exceptions+`))) ORDER BY n`,
-			[]any{name, bellhop.TenantOf(ctx)}, func(row *sqlite3.Stmt) error {
+		return c.query(`SELECT id FROM `+table+` WHERE (id = ?1 OR name = ?1) AND (?2 = '' OR tenant = ?2`+exceptions+`)
+			AND (deleted_at IS NULL OR id = ?1 OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1
+			AND deleted_at IS NULL AND (?2 = '' OR tenant = ?2`+exceptions+`))) ORDER BY n`,
+			[]any{idOrName, bellhop.TenantOf(ctx)}, func(row *sqlite3.Stmt) error {
 				ids = append(ids, row.ColumnText(0))
 				return nil
 			})

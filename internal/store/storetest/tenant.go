@@ -150,19 +150,24 @@ func narrowed(w *world) {
 	w.must(err)
 	w.equal("stored bytes", bytes, map[string]int64{"acme": int64(len(ev.Body)) + 7, "globex": int64(len(label.Body))})
 
-	ids, err := w.SourceIDs(strangers[0], src.Name)
-	w.must(err)
-	w.equal("the ids of a source of another", len(ids), 0)
-	ids, err = w.DestinationIDs(strangers[0], d.Name)
-	w.must(err)
-	w.equal("the ids of a destination of another", len(ids), 0)
+	for of, find := range map[[2]string]func(context.Context, string) ([]string, error){
+		{src.ID, src.Name}: w.SourceIDs, {d.ID, d.Name}: w.DestinationIDs} {
+		for _, idOrName := range of {
+			ids, err := find(strangers[0], idOrName)
+			w.must(err)
+			w.equal("the id of another for "+idOrName, len(ids), 0)
+			ids, err = find(acme, idOrName)
+			w.must(err)
+			w.equal("its id for "+idOrName, ids, []string{of[0]})
+		}
+	}
 	names, err := w.DestinationNames(strangers[0], []string{d.ID, w.destination})
 	w.must(err)
 	w.equal("the names of destinations of others", len(names), 0)
 	names, err = w.DestinationNames(acme, []string{d.ID, w.destination})
 	w.must(err)
 	w.equal("the names of its destinations", names, map[string]string{d.ID: "of-acme"})
-	ids, err = w.SourceIDs(acme, bellhop.SourceAPI)
+	ids, err := w.SourceIDs(acme, bellhop.SourceAPI)
 	w.must(err)
 	w.equal("the source of published events", ids, []string{bellhop.SourceAPIID})
 }

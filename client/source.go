@@ -80,7 +80,13 @@ func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[
 	return patch[Source](ctx, c, path("sources", idOrName), changes)
 }
 
-// DeleteSource deletes a source. Its events stay stored.
+// DeleteSource deletes a source. Its events stay stored. As long as deliveries of its events are pending, the error has
+// [bellhop.CodeConflict] and says how many there are.
 func (c *Client) DeleteSource(ctx context.Context, idOrName string) error {
 	return c.call(ctx, http.MethodDelete, path("sources", idOrName), nil, nil)
+}
+
+// ForceDeleteSource deletes a source even if deliveries of its events are pending. They are still made.
+func (c *Client) ForceDeleteSource(ctx context.Context, idOrName string) error {
+	return c.call(ctx, http.MethodDelete, path("sources", idOrName)+"?force=true", nil, nil)
 }

@@ -329,10 +329,14 @@ func replyShown(r *client.Reply) []field {
 
 func newSourcesDeleteCommand(e *env, conn *connection) *cobra.Command {
 	var naming []string // the destinations whose match names the source
+	var force bool
 	c := deleteVerb("source", help{
 		long: `Delete a source, by name or id. From then on, requests to its URL are answered 404. Its events stay,
 and 'bellhop events --source NAME' lists them. Once another source has the name, NAME means that
 one: then choose the deleted source by its id, which 'bellhop events --json' shows as source_id.
+
+A source with pending deliveries is deleted only with --force. They are made all the same: to end them,
+use 'bellhop deliveries cancel' first.
 
 Destinations that name the source stay as they are. They get the events of the next source with that
 name.`,
@@ -343,7 +347,13 @@ name.`,
 			naming, err = destinationsNaming(ctx, api, s)
 		}
 		return s.ID, err
-	}, (*client.Client).DeleteSource)(e, conn)
+	}, func(api *client.Client, ctx context.Context, id string) error {
+		if force {
+			return api.ForceDeleteSource(ctx, id)
+		}
+		return api.DeleteSource(ctx, id)
+	})(e, conn)
+	c.Flags().BoolVar(&force, "force", false, "delete it even if deliveries of its events are pending")
 	run := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		err := run(c, args)

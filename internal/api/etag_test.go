@@ -23,6 +23,7 @@ func TestIfMatch(t *testing.T) {
 	for _, c := range changes {
 		r := newRig(t)
 		r.fill()
+		r.deliveries = nil // so that the source can be deleted
 		path := Prefix + c.path
 		first := r.do("GET", path, "").header.Get("ETag")
 		if len(first) < 5 || first[0] != '"' || first[len(first)-1] != '"' {
@@ -130,6 +131,7 @@ func TestNotModified(t *testing.T) {
 func TestClientIfMatch(t *testing.T) {
 	r, c := newClient(t)
 	r.fill()
+	r.deliveries = nil // so that the source can be deleted
 	ctx := t.Context()
 	src, err := c.Source(ctx, "media")
 	if err != nil || src.ETag == "" {

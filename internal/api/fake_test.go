@@ -502,7 +502,10 @@ func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p be
 	f.note(filter)
 	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
 		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
-			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, d.DestinationID))
+			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, d.DestinationID)) &&
+			(len(filter.SourceIDs) == 0 || slices.ContainsFunc(f.events, func(ev bellhop.Event) bool {
+				return ev.ID == d.EventID && slices.Contains(filter.SourceIDs, ev.SourceID)
+			}))
 	})
 }
 func (f *fake) Delivery(_ context.Context, id string) (bellhop.Delivery, error) {

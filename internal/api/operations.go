@@ -41,7 +41,8 @@ var operationTexts = map[string]string{
 		"call.",
 	"show-source":   "Returns one source. Secrets are masked.",
 	"update-source": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed.",
-	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay.",
+	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay. It is a " +
+		"conflict as long as deliveries of its events are pending, unless force is set.",
 
 	"list-destinations":  "Returns one page of the destinations, newest first.",
 	"create-destination": "Checks and stores a destination. If its type has a handshake, the receiver is asked to agree.",

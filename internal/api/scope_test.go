@@ -159,7 +159,7 @@ func TestScopesOfOperations(t *testing.T) {
 
 // tryScope makes the request of an operation, which needs a scope, with a key of the scope given.
 func (r *rig) tryScope(given bellhop.Scope, operation string, needed bellhop.Scope, body string) {
-	r.fill()
+	r.fillFor(operation)
 	r.changes, r.woken, r.kept, r.logins, r.rotated = 0, nil, nil, nil, nil
 	var forbidden []bellhop.Scope
 	s := r.handler.(*server)

@@ -81,8 +81,25 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 	return taggedBy(done.Source.UpdatedAt, changed), nil
 }
 
-func (s *server) deleteSource(ctx context.Context, in *oneToDelete) (*none, error) {
-	return nil, s.Catalog.DeleteSource(ctx, in.ID, func(src bellhop.Source) error {
+type deleteSourceInput struct {
+	ID    string `path:"id" doc:"Its id or name" example:"media"`
+	Force bool   `query:"force" doc:"Delete it even if deliveries of its events are pending: they are still made"`
+	Precondition
+}
+
+// deleteSource deletes a source. Pending deliveries are counted before the catalog is locked, because that may take long.
+func (s *server) deleteSource(ctx context.Context, in *deleteSourceInput) (*none, error) {
+	src, err := s.Store.Source(ctx, in.ID)
+	if err == nil {
+		err = in.check("source", src.UpdatedAt)
+	}
+	if err == nil && !in.Force {
+		err = s.Catalog.CheckSettled(ctx, src)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Catalog.DeleteSource(ctx, src.ID, func(src bellhop.Source) error {
 		return in.check("source", src.UpdatedAt)
 	})
 }

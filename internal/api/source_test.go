@@ -222,3 +222,21 @@ func TestPatchKeepsNumbers(t *testing.T) {
 		t.Errorf("%s %v", merged.Settings, err)
 	}
 }
+
+// TestDeleteSourceWithPending: a source with a pending delivery is deleted only with force.
+func TestDeleteSourceWithPending(t *testing.T) {
+	r, c := newClient(t)
+	r.fill()
+	r.do("DELETE", Prefix+"/sources/media", "").refused(409, bellhop.CodeConflict)
+	r.do("DELETE", Prefix+"/sources/media?force=false", "").refused(409, bellhop.CodeConflict)
+	r.do("DELETE", Prefix+"/sources/media?force=perhaps", "").refused(422, bellhop.CodeInvalid, "force")
+	r.do("DELETE", Prefix+"/sources/media?force=true", "", `If-Match: "0-0"`).refused(412, bellhop.CodeChanged)
+	err := c.DeleteSource(t.Context(), "media")
+	if err == nil || !strings.Contains(err.Error(), "1 delivery of its events is pending") || len(r.sources) != 1 {
+		t.Errorf("%d sources: %v", len(r.sources), err)
+	}
+	err = c.ForceDeleteSource(t.Context(), "media")
+	if err != nil || len(r.sources) != 0 {
+		t.Errorf("%d sources: %v", len(r.sources), err)
+	}
+}

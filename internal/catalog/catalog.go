@@ -32,6 +32,9 @@ type Store interface {
 	KeyStore
 	TenantStore
 	ConfigStore
+	// Deliveries lists deliveries, those of the newest event first. A page that is not full has a next cursor if the
+	// search for it took too long.
+	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error)
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.

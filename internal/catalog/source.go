@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -145,6 +146,56 @@ func (c *Catalog) DeleteSource(ctx context.Context, idOrName string, allowed fun
 			return nil
 		})
 	})
+}
+
+// maxCounted bounds how many deliveries of each state CheckSettled counts.
+const maxCounted = 40 * bellhop.MaxPage
+
+// CheckSettled returns CodeConflict, with their number, if deliveries of the events of a source are pending or under way:
+// whoever deletes the source probably does not know of them. They would still be made.
+func (c *Catalog) CheckSettled(ctx context.Context, src bellhop.Source) error {
+	unfinished, all := 0, true
+	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryLeased, bellhop.DeliveryPending} {
+		filter := bellhop.DeliveryFilter{State: state, SourceIDs: []string{src.ID}}
+		n, whole, err := c.countDeliveries(ctx, filter)
+		if err != nil {
+			return err
+		}
+		unfinished, all = unfinished+n, all && whole
+	}
+	const remedy = "; cancel them or wait for them, or delete it by force: then they are still made"
+	switch {
+	case unfinished == 0 && all:
+		return nil
+	case unfinished == 0:
+		return bellhop.Conflict("source " + src.Name + ": too many deliveries are pending to look through them in time; " +
+			"wait until there are fewer, or delete it by force")
+	case !all:
+		return bellhop.Conflict(fmt.Sprintf("source %s: at least %d deliveries of its events are pending%s", src.Name,
+			unfinished, remedy))
+	case unfinished == 1:
+		return bellhop.Conflict("source " + src.Name + ": 1 delivery of its events is pending" + remedy)
+	}
+	return bellhop.Conflict(fmt.Sprintf("source %s: %d deliveries of its events are pending%s", src.Name, unfinished,
+		remedy))
+}
+
+// countDeliveries counts the deliveries that f selects, at most maxCounted of them and for as long as one search may
+// take. whole is false if there may be more.
+func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter) (n int, whole bool, err error) {
+	page := bellhop.Page{Limit: bellhop.MaxPage}
+	for n < maxCounted {
+		list, next, err := c.opts.Store.Deliveries(ctx, f, page)
+		if err != nil {
+			return n, false, err
+		}
+		n += len(list)
+		if next == "" || len(list) < page.Limit {
+			return n, next == "", nil
+		}
+		page.Cursor = next
+	}
+	return n, false, nil
 }
 
 // URLQuery returns the query that the provider of src has to add to its URL, with the name of a setting in place of

@@ -163,8 +163,8 @@ type draft struct {
 	// How many destinations each tenant has then, and the path of one that is new.
 	destinations map[string]int
 	newAt        map[string]string
-	// The ids of connections by which registrations of deleted subscriptions are still to be ended, and of the tenants of
-	// these.
+	// The ids of connections by which registrations of deleted subscriptions are still to be ended; and the tenants of
+	// nouns that are deleted only later.
 	ending map[string]bool
 
 	follows []func() // what follows once all is stored and loaded
@@ -188,7 +188,9 @@ func (c *Catalog) draft(ctx context.Context, cfg *Config) (*draft, error) {
 	}
 	d.checkRoom()
 	for _, k := range slices.Backward(kinds) { // users before what they use
-		k.prune(d)
+		if err := k.prune(ctx, d); err != nil {
+			return nil, err
+		}
 	}
 	return d, bellhop.Join("", d.faults...)
 }
@@ -294,7 +296,7 @@ type kind interface {
 	// declare plans the nouns of the configuration. Its error is that of the store; faults of nouns go to the draft.
 	declare(ctx context.Context, d *draft) error
 	// prune plans the deletion of those that a configuration made and this one does not have.
-	prune(d *draft)
+	prune(ctx context.Context, d *draft) error
 }
 
 // A kindOf is the kind of nouns that are kept as T, and declared as D.
@@ -313,7 +315,7 @@ type kindOf[T, D any] struct {
 	// remove says why a noun cannot be deleted; "" if it can. It returns what follows.
 	remove func(before T) (why, note string, follow func())
 	// waits says why a noun can be deleted only later; "" if it can now. Nil is never.
-	waits func(before T) string
+	waits func(ctx context.Context, before T) (why string, err error)
 	// keep notes a noun that is there before the plan or after it. leaving says that the plan deletes it.
 	keep func(noun T, leaving bool)
 
@@ -408,7 +410,7 @@ func (k *kindOf[T, D]) note(d *draft, step Step, follow func()) {
 	}
 }
 
-func (k *kindOf[T, D]) prune(d *draft) {
+func (k *kindOf[T, D]) prune(ctx context.Context, d *draft) error {
 	var names []string
 	for name := range k.before {
 		if id, _, _ := k.identity(k.before[name]); !k.named[name] && d.declared[id] {
@@ -421,7 +423,10 @@ func (k *kindOf[T, D]) prune(d *draft) {
 		id, _, version := k.identity(before)
 		step := Step{Kind: k.word, Change: StepDelete, ID: id, Name: name, Before: before}
 		if d.config.Prune && k.waits != nil {
-			step.Note = k.waits(before)
+			var err error
+			if step.Note, err = k.waits(ctx, before); err != nil {
+				return err
+			}
 		}
 		if !d.config.Prune || step.Note != "" {
 			d.plan.Left = append(d.plan.Left, step)
@@ -436,6 +441,7 @@ func (k *kindOf[T, D]) prune(d *draft) {
 		k.changes.Deleted = append(k.changes.Deleted, bellhop.Version{ID: id, UpdatedAt: version})
 		k.note(d, step, follow)
 	}
+	return nil
 }
 
 // ReadAll reads a whole list, page by page.

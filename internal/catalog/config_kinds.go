@@ -47,11 +47,11 @@ func (d *draft) tenantKind() kind {
 			return to, false, step, nil, check(t, nil)
 		},
 		remove: func(t bellhop.Tenant) (why, note string, follow func()) { return d.users[tenantOf(t.Name)], "", nil },
-		waits: func(t bellhop.Tenant) string {
+		waits: func(_ context.Context, t bellhop.Tenant) (string, error) {
 			if d.ending[tenantOf(t.Name)] && d.users[tenantOf(t.Name)] == "" {
-				return "a subscription that is being deleted belongs to it: apply the configuration again once that is gone"
+				return "what is deleted later belongs to it: apply the configuration again once that is gone", nil
 			}
-			return ""
+			return "", nil
 		},
 		keep: func(t bellhop.Tenant, leaving bool) { d.tenants[t.Name], d.leaving[t.ID] = t, leaving },
 	}
@@ -108,12 +108,13 @@ func (d *draft) connectionKind() kind {
 				}
 			}
 		},
-		waits: func(n bellhop.Connection) string {
+		waits: func(_ context.Context, n bellhop.Connection) (string, error) {
 			if d.ending[n.ID] && d.users[n.ID] == "" {
 				d.ending[tenantOf(n.Tenant)] = true
-				return "it is needed until the registrations of its subscriptions are ended: apply the configuration again then"
+				return "it is needed until the registrations of its subscriptions are ended: apply the configuration again " +
+					"then", nil
 			}
-			return ""
+			return "", nil
 		},
 		keep: func(n bellhop.Connection, leaving bool) {
 			d.connections[n.Name], d.leaving[n.ID] = n, leaving
@@ -159,6 +160,17 @@ func (d *draft) sourceKind() kind {
 		},
 		remove: func(src bellhop.Source) (why, note string, follow func()) {
 			return d.users[src.ID], "requests to its URL are answered 404 from then on; its events stay", nil
+		},
+		waits: func(ctx context.Context, src bellhop.Source) (string, error) {
+			if d.users[src.ID] != "" {
+				return "", nil
+			}
+			pending, err := c.pendingOf(ctx, src, 1)
+			if err != nil || pending == "" {
+				return "", err
+			}
+			d.ending[tenantOf(src.Tenant)] = true
+			return pending + "; apply the configuration again once they are made, or delete it by force", nil
 		},
 		keep: func(src bellhop.Source, leaving bool) {
 			d.sources[src.Name], d.leaving[src.ID] = src, leaving

@@ -154,37 +154,46 @@ const maxCounted = 40 * bellhop.MaxPage
 // CheckSettled returns CodeConflict, with their number, if deliveries of the events of a source are pending or under way:
 // whoever deletes the source probably does not know of them. They would still be made.
 func (c *Catalog) CheckSettled(ctx context.Context, src bellhop.Source) error {
-	unfinished, all := 0, true
-	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryLeased, bellhop.DeliveryPending} {
-		filter := bellhop.DeliveryFilter{State: state, SourceIDs: []string{src.ID}}
-		n, whole, err := c.countDeliveries(ctx, filter)
-		if err != nil {
-			return err
-		}
-		unfinished, all = unfinished+n, all && whole
+	pending, err := c.pendingOf(ctx, src, maxCounted)
+	if err != nil || pending == "" {
+		return err
 	}
-	const remedy = "; cancel them or wait for them, or delete it by force: then they are still made"
-	switch {
-	case unfinished == 0 && all:
-		return nil
-	case unfinished == 0:
-		return bellhop.Conflict("source " + src.Name + ": too many deliveries are pending to look through them in time; " +
-			"wait until there are fewer, or delete it by force")
-	case !all:
-		return bellhop.Conflict(fmt.Sprintf("source %s: at least %d deliveries of its events are pending%s", src.Name,
-			unfinished, remedy))
-	case unfinished == 1:
-		return bellhop.Conflict("source " + src.Name + ": 1 delivery of its events is pending" + remedy)
-	}
-	return bellhop.Conflict(fmt.Sprintf("source %s: %d deliveries of its events are pending%s", src.Name, unfinished,
-		remedy))
+	return bellhop.Conflict("source " + src.Name + ": " + pending + "; cancel them or wait for them, or delete it by " +
+		"force: then they are still made")
 }
 
-// countDeliveries counts the deliveries that f selects, at most maxCounted of them and for as long as one search may
-// take. whole is false if there may be more.
-func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter) (n int, whole bool, err error) {
-	page := bellhop.Page{Limit: bellhop.MaxPage}
-	for n < maxCounted {
+// pendingOf says how many deliveries of the events of a source are pending or under way, of each at most about limit; ""
+// if there are none.
+func (c *Catalog) pendingOf(ctx context.Context, src bellhop.Source, limit int) (words string, err error) {
+	n, all := 0, true
+	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryLeased, bellhop.DeliveryPending} {
+		filter := bellhop.DeliveryFilter{State: state, SourceIDs: []string{src.ID}}
+		counted, whole, err := c.countDeliveries(ctx, filter, limit)
+		if err != nil {
+			return "", err
+		}
+		n, all = n+counted, all && whole
+	}
+	switch {
+	case n == 0 && all:
+		return "", nil
+	case n == 0:
+		return "too many deliveries are pending to look through them in time for those of its events", nil
+	case n == 1 && all:
+		return "1 delivery of its events is pending", nil
+	case n == 1:
+		return "at least 1 delivery of its events is pending", nil
+	case all:
+		return fmt.Sprintf("%d deliveries of its events are pending", n), nil
+	}
+	return fmt.Sprintf("at least %d deliveries of its events are pending", n), nil
+}
+
+// countDeliveries counts the deliveries that f selects, no page more once they are limit, and for as long as one search
+// may take. whole is false if there may be more.
+func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter, limit int) (n int, whole bool, err error) {
+	page := bellhop.Page{Limit: min(limit, bellhop.MaxPage)}
+	for n < limit {
 		list, next, err := c.opts.Store.Deliveries(ctx, f, page)
 		if err != nil {
 			return n, false, err

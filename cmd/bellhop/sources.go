@@ -335,8 +335,8 @@ func newSourcesDeleteCommand(e *env, conn *connection) *cobra.Command {
 and 'bellhop events --source NAME' lists them. Once another source has the name, NAME means that
 one: then choose the deleted source by its id, which 'bellhop events --json' shows as source_id.
 
-A source with pending deliveries is deleted only with --force. They are made all the same: to end them,
-use 'bellhop deliveries cancel' first.
+A source with pending deliveries is deleted only with --force. They are made all the same: to end
+them, use 'bellhop deliveries cancel' first.
 
 Destinations that name the source stay as they are. They get the events of the next source with that
 name.`,

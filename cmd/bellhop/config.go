@@ -25,12 +25,30 @@ func newConfigCommand(e *env) *cobra.Command {
 		Long: `Check, compare, apply and export configuration files.
 
 A configuration file declares tenants, sources, destinations, connections, subscriptions and keys, in
-the form in which the API takes them, and the settings of 'bellhop serve'. It is YAML, so JSON too.
-Secrets are references: env:NAME or file:PATH, which are followed where the command runs. FILE is
-bellhop.yaml unless it is given; - is stdin.
+the form in which the API takes them, and the settings of 'bellhop serve'. It is YAML, so JSON too:
 
-A noun of the server is the one of the same name. What the file does not have stays as it is; --prune
-deletes what an earlier file made, and nothing else. docs/CONFIG.md has examples.`,
+  sources:
+  - name: shop
+    provider: generic
+    settings: {scheme: hmac, header: X-Signature, secret: env:SHOP_SECRET}
+  destinations:
+  - name: billing
+    url: https://billing.example.com/hooks
+    settings: {secret: env:BILLING_SECRET}
+    match: {sources: [shop]}
+  - name: archive
+    url: https://archive.example.com/in
+    settings: {format: envelope}
+    retry: {schedule: [5s, 1m, 30m]}
+
+Secrets are references: env:NAME or file:PATH, which are followed where the command runs; so is a url
+that is one. The secret of a destination signs what it gets: BILLING_SECRET=whsec_$(openssl rand
+-base64 32) makes one. 'bellhop providers NAME' lists the settings of a provider, and 'bellhop config
+schema' all names. Once the file is applied, 'bellhop sources' shows the URLs to call.
+
+FILE is bellhop.yaml unless it is given; - is stdin. A noun of the server is the one of the same name.
+What the file does not have stays as it is; --prune deletes what an earlier file made, and nothing
+else.`,
 		Example: `  bellhop config check
   bellhop config diff
   bellhop config apply

@@ -26,7 +26,9 @@ A delivery is one event that goes to one destination. Its state is one of:
   dead       given up: the destination refused it, or all retries failed
   cancelled  given up by a person, or because its destination was deleted
 
-Without a verb, deliveries are listed.`,
+A pending delivery is not attempted while its destination is paused, held back or closed: 'bellhop
+destinations show NAME' says why. Once a destination is mended, 'bellhop deliveries retry
+--destination NAME' makes its dead deliveries due. Without a verb, deliveries are listed.`,
 		Example: `  bellhop deliveries --state dead
   bellhop deliveries show dlv_…
   bellhop deliveries retry dlv_…

@@ -64,7 +64,7 @@ func newWebhookSystem(e *env, host *emulator.Host, f *webhookFlags, name string)
 	}
 	s, err := sender.New(host, name, sender.Options{URL: f.to, Settings: settings})
 	if err != nil {
-		return nil, wrongSettings(info, err)
+		return nil, wrongSettings(info, "--secret", err)
 	}
 	return s, nil
 }
@@ -92,7 +92,7 @@ func newBoroSystem(e *env, host *emulator.Host, f *webhookFlags) (emulator.Syste
 	}
 	s, err := boro.New(host, opts)
 	if err != nil {
-		return nil, wrongSettings(p.Info(), err)
+		return nil, wrongSettings(p.Info(), givenFlag("--secret", f.secret), err)
 	}
 	return s, nil
 }

@@ -167,11 +167,31 @@ func (e *env) rawSettings(info provider.Info, key string, set []string) (json.Ra
 	return json.Marshal(settings)
 }
 
-// wrongSettings makes a provider's complaint about its settings a usageError: the flags gave them.
-func wrongSettings(info provider.Info, err error) error {
+// wrongSettings makes a provider's complaint about its settings a usageError in the words of the flags that gave them:
+// --set, and keyFlag for the main secret. keyFlag is empty if that flag was not given.
+func wrongSettings(info provider.Info, keyFlag string, err error) error {
 	var refused *bellhop.Error
-	if errors.As(err, &refused) && refused.Code == bellhop.CodeInvalid {
-		return wrongUsage("%w; see 'bellhop providers %s'", bellhop.Join("settings", err), info.Name)
+	if !errors.As(err, &refused) || refused.Code != bellhop.CodeInvalid {
+		return err
 	}
-	return err
+	if len(refused.Fields) == 0 {
+		return wrongUsage("%w; see 'bellhop providers %s'", err, info.Name)
+	}
+	var texts []string
+	for _, f := range refused.Fields {
+		flag := strings.TrimSpace("--set " + f.Path)
+		if keyFlag != "" && f.Path == info.Key {
+			flag = keyFlag
+		}
+		texts = append(texts, flag+": "+apiWords.Replace(f.Message))
+	}
+	return wrongUsage("%s; see 'bellhop providers %s'", strings.Join(texts, "; "), info.Name)
+}
+
+// givenFlag returns the name of a flag if it has a value, and otherwise "".
+func givenFlag(flag, value string) string {
+	if value == "" {
+		return ""
+	}
+	return flag
 }

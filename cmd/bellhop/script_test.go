@@ -89,13 +89,17 @@ import (
 //	repeat N… bellhop ARG…
 //	                    runs the command once for each N, which stands for {} in its arguments
 //	keep NAME [PATTERN] sets $NAME to the last output, or to the first group of PATTERN in it
+//
+// $README is the path of the repository's README.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serverKey{}] = &scriptServer{test: e.T().(errorReporter)}
-			return nil
+			readme, err := filepath.Abs("../../README.md")
+			e.Setenv("README", readme)
+			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,

@@ -79,7 +79,7 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 		return err
 	}
 	env := e.providerEnv(f.at)
-	renderer, err := openRenderer(p, env, settings)
+	renderer, err := openRenderer(p, env, settings, givenFlag("--key", f.key))
 	if err != nil {
 		return err
 	}
@@ -110,15 +110,17 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	return nil
 }
 
-// openRenderer opens the renderer of the provider's own requests.
-func openRenderer(p provider.Provider, env provider.Env, settings json.RawMessage) (provider.Renderer, error) {
+// openRenderer opens the renderer of the provider's own requests. keyFlag is that of wrongSettings.
+func openRenderer(
+	p provider.Provider, env provider.Env, settings json.RawMessage, keyFlag string,
+) (provider.Renderer, error) {
 	emulation := provider.EmulationOf(p)
 	if emulation.Open == nil {
 		return nil, wrongUsage("%s only receives; 'bellhop providers' shows which providers send", p.Info().Name)
 	}
 	renderer, err := emulation.Open(env, settings)
 	if err != nil {
-		return nil, wrongSettings(p.Info(), err)
+		return nil, wrongSettings(p.Info(), keyFlag, err)
 	}
 	return renderer, nil
 }

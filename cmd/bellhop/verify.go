@@ -69,7 +69,7 @@ func verify(ctx context.Context, e *env, name string, f verifyFlags) error {
 	env := e.providerEnv(f.at)
 	receiver, err := provider.Open(p, env, settings)
 	if err != nil {
-		return wrongSettings(p.Info(), err)
+		return wrongSettings(p.Info(), givenFlag("--key", f.key), err)
 	}
 	req, err := f.request(e, name)
 	if err != nil {

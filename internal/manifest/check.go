@@ -27,9 +27,20 @@ type checker struct {
 
 func (c *checker) fault(n *node, path, message string) {
 	p := Problem{Line: max(1, n.line), Column: max(1, n.column), Path: path, Message: message}
-	if !slices.Contains(c.problems, p) { // two schemas of one value may find the same
-		c.problems = append(c.problems, p)
+	// Two schemas of one value may find the same, and one of them may say more about it.
+	for i, found := range c.problems {
+		if found.Line != p.Line || found.Column != p.Column || found.Path != path {
+			continue
+		}
+		if strings.HasPrefix(found.Message, message) {
+			return
+		}
+		if strings.HasPrefix(message, found.Message) {
+			c.problems[i] = p
+			return
+		}
 	}
+	c.problems = append(c.problems, p)
 }
 
 // A place is where a value stands, beside its path.
@@ -60,7 +71,12 @@ func (c *checker) checkAt(n *node, s *Schema, path string, at place) {
 		return
 	}
 	if !fits(n, s.Type) {
-		c.fault(n, path, misfit(n, s.Type))
+		message := misfit(n, s.Type)
+		names := slices.Sorted(maps.Keys(s.Properties))
+		if path != "" && len(names) > 0 && len(names) <= maxKnown {
+			message += "; the names are " + strings.Join(names, ", ")
+		}
+		c.fault(n, path, message)
 		return
 	}
 	switch n.kind {
@@ -202,7 +218,11 @@ func (c *checker) checkMembers(n *node, s *Schema, path string, at place) {
 		inner := joined(path, m.name)
 		switch {
 		case !ok && more != nil && more.no:
-			c.fault(&node{line: m.line, column: m.column}, inner, c.unknown(m.name, known))
+			message := c.unknown(m.name, known)
+			if within := c.within(n, s, m.name); within != "" {
+				message = "unknown here; it belongs into " + within
+			}
+			c.fault(&node{line: m.line, column: m.column}, inner, message)
 			continue
 		case !ok && more != nil:
 			property = more.schema
@@ -232,6 +252,25 @@ func joined(path, name string) string {
 		return name
 	}
 	return path + "." + name
+}
+
+// within returns the member of the object n, whose schema is s, that has a member of this name itself; "" is none.
+func (c *checker) within(n *node, s *Schema, name string) string {
+	for _, member := range slices.Sorted(maps.Keys(s.Properties)) {
+		if inner := s.Properties[member]; inner != nil && inner.resolve().Properties[name] != nil {
+			return member
+		}
+	}
+	for _, part := range s.AllOf {
+		part = part.resolve()
+		if part.Then == nil || part.If != nil && !c.holds(n, part.If) {
+			continue
+		}
+		if found := c.within(n, part.Then.resolve(), name); found != "" {
+			return found
+		}
+	}
+	return ""
 }
 
 // maxKnown bounds the names that a message lists.

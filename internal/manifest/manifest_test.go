@@ -120,6 +120,11 @@ strict: "yes"
 			[]string{"5:5 sources[0].settings.signing_key: required",
 				"5:17 sources[0].settings.account_id: use a text: put it in quotation marks",
 				"6:5 sources[0].settings.color: unknown here; there are account_id, headers, signing_key"}},
+		{"a member of another member", "sources:\n- name: a\n  provider: ams\n  signing_key: k\n  settings: {signing_key: k}\n",
+			[]string{"4:3 sources[0].signing_key: unknown here; it belongs into settings"}},
+		{"a text in place of an object", "sources:\n- name: a\n  provider: ams\n  settings: k\n",
+			[]string{"4:13 sources[0].settings: use an object of names and values, not a text; the names are account_id, " +
+				"headers, signing_key"}},
 		{"settings are missing", "sources:\n- name: a\n  provider: ams\n", []string{"2:3 sources[0].settings: required"}},
 		{"a map in place of a list", "sources:\n  a:\n    provider: slack\n",
 			[]string{`2:3 sources: use a list: begin each entry with a dash, as in "- name: …"`}},

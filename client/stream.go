@@ -31,6 +31,8 @@ type StreamItem struct {
 	Change  *StreamChange  `json:"change,omitempty"`  // of source.changed, destination.changed and so on
 	Gap     *StreamGap     `json:"gap,omitempty"`     // of gap
 	End     *StreamEnd     `json:"end,omitempty"`     // of end and of interrupted
+
+	Delivery *StreamDelivery `json:"delivery,omitempty"` // of delivery, which only [Client.Listen] yields
 }
 
 // The kinds of messages about the stream itself. A Client makes the last one.
@@ -38,6 +40,8 @@ const (
 	ItemLive = "live" // what follows happens from now on
 	ItemGap  = "gap"  // something is missing here
 	ItemEnd  = "end"  // the gateway ends the stream; a Client comes back by itself
+
+	ItemDelivery = "delivery" // a delivery that waits for an answer
 
 	ItemInterrupted = "interrupted" // the gateway does not answer; the Client tries again until it does
 )
@@ -138,8 +142,12 @@ const (
 //
 // The sequence ends with an error if the gateway refuses the stream, or with the error of ctx.
 func (c *Client) Stream(ctx context.Context, f StreamFilter, after string) iter.Seq2[StreamItem, error] {
+	return c.messages(ctx, stream{client: c, method: http.MethodGet, path: path("stream") + f.query(), after: after})
+}
+
+// messages yields the messages of a stream until ctx ends, and comes back by itself after an interruption.
+func (c *Client) messages(ctx context.Context, s stream) iter.Seq2[StreamItem, error] {
 	return func(yield func(StreamItem, error) bool) {
-		s := stream{client: c, path: path("stream") + f.query(), after: after}
 		told := false // that the stream is interrupted
 		for failures := 0; ; {
 			err := s.follow(ctx, func(item StreamItem) bool {
@@ -189,6 +197,7 @@ var errStreamDone = errors.New("done")
 // A stream is what a Client remembers between two connections of one stream.
 type stream struct {
 	client *Client
+	method string
 	path   string
 	after  string // the position of the latest message
 }
@@ -216,7 +225,7 @@ func (s *stream) follow(ctx context.Context, take func(StreamItem) bool) error {
 	}
 	unlimited := *s.client.http
 	unlimited.Timeout = 0
-	resp, err := s.client.do(ctx, &unlimited, http.MethodGet, s.path, header, nil)
+	resp, err := s.client.do(ctx, &unlimited, s.method, s.path, header, nil)
 	if err != nil {
 		return err
 	}

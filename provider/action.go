@@ -107,11 +107,17 @@ type ActionResult struct {
 	// says why. Error is "" then.
 	Skip bool
 
+	// Status is that of the HTTP answer of a program that has done the work elsewhere, and RetryAfter the header of
+	// that name; 0 without such an answer. They decide as those of a request do, in place of success. Error is "" then.
+	Status     int
+	RetryAfter string
+
 	// Parked is the id of a connection that is signed out, so that the work cannot be done. The delivery stays pending
 	// until the connection is back, without an end, and no other delivery of the destination is attempted until then.
 	// The attempt uses up no try of the retry schedule, and does not count against the destination. Detail says what to
-	// do. Error is "" then.
+	// do. Error is "", or the code of the attempt. Unmade says that there was no attempt: none is recorded.
 	Parked string
+	Unmade bool
 
 	// Progress is saved with the record of this attempt, whatever its result, for the next one: at most
 	// bellhop.MaxProgressBytes. Nil keeps what an earlier attempt has saved; an empty slice that is not nil clears it.

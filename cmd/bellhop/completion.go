@@ -312,7 +312,8 @@ func destinationInfos() (infos []provider.Info) {
 
 // destinationTypes returns the types of destinations, with titles.
 func destinationTypes() []string {
-	words := []string{bellhop.TypeHTTP + "\tA URL", "exec\tA command on the server's machine"}
+	words := []string{bellhop.TypeHTTP + "\tA URL", "exec\tA command on the server's machine",
+		bellhop.TypeListen + "\tWhoever listens"}
 	for _, info := range destinationInfos() {
 		words = append(words, cobra.CompletionWithDesc(info.Name, info.Title))
 	}

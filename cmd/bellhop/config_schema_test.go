@@ -113,6 +113,7 @@ func TestGoodFiles(t *testing.T) {
 		"destinations:\n- {name: a, url: 'https://a.example', settings: {format: template, template: data.text}}\n",
 		"destinations:\n- name: a\n  url: https://a.example\n  retry: {schedule: default}\n  expires_at: 2099-01-01T00:00:00Z\n" +
 			"  access: {token: env:T, scopes: [a]}\n  rate: {per_second: 0.5}\n  breaker: {failures: 0}\n",
+		"destinations:\n- {name: a, type: listen}\n- {name: b, type: listen, settings: {}, timeout: 1h, order: source}\n",
 		"retain: 0\nallow: localhost\nproxies: [http://p.example:3128]\nallow-private: true\nlisten: 8080\nmax-attempts: 100\n",
 		"tenants:\n- name: acme\n- {name: b, limits: {destinations: 3, events: {per_second: 2}}}\n",
 		"keys:\n- {name: ci, scope: read, key: env:K, expires_at: 2099-01-01T00:00:00Z}\n",
@@ -177,6 +178,9 @@ func TestRefusedFiles(t *testing.T) {
 		{shop + "  disabled: 'yes'\n", "sources[0].disabled", "use true or false"},
 		{shop + "  url: https://x.example\n", "sources[0].url", "unknown here"},
 		{"destinations:\n- name: a\n  type: slak\n", "destinations[0].type", "did you mean slack?"},
+		{"destinations:\n- name: a\n  type: liste\n", "destinations[0].type", "did you mean listen?"},
+		{"destinations:\n- name: a\n  type: listen\n  settings: {port: 3000}\n", "destinations[0].settings.port",
+			"unknown here"},
 		{"destinations:\n- name: a\n  settings: {format: standart}\n", "destinations[0].settings.format",
 			"did you mean standard?"},
 		{"destinations:\n- name: a\n  order: subjects\n", "destinations[0].order", "did you mean subject?"},

@@ -25,7 +25,7 @@ type destinationFlags struct {
 
 func (f *destinationFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.url, "url", "", "where deliveries are sent; type exec has none")
+	flags.StringVar(&f.url, "url", "", "where deliveries are sent; types exec and listen have none")
 	enumFlag(c, &f.format, "format", "", []string{"raw", "standard", "envelope", "thin", "template"},
 		"for type http, standard by default")
 	flags.StringVar(&f.template, "template", "",

@@ -223,7 +223,7 @@ func breakerText(b client.Breaker) string {
 
 func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "create NAME (--url URL | --type exec)",
+		Use:   "create NAME (--url URL | --type exec | --type listen)",
 		Short: "Create a destination",
 		Long: `Create a destination and print its id.
 
@@ -247,7 +247,10 @@ until it agrees; 'bellhop destinations resume NAME' asks again.
 ` + accessLong + `
 
 Type exec runs a command on the server's machine, with the event's body on its standard input. It
-needs a server that was started with --allow-exec.`,
+needs a server that was started with --allow-exec.
+
+Type listen keeps the deliveries for whoever listens: 'bellhop listen --destination NAME' hands them
+to a program on your machine, and answers for it.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
@@ -261,7 +264,7 @@ needs a server that was started with --allow-exec.`,
 	var f destinationFlags
 	f.add(c)
 	kind := c.Flags().String("type", bellhop.TypeHTTP,
-		"http; or a provider, for deliveries in its form; or exec, to run a command")
+		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop listen'")
 	tenant := ownerFlag(c, "destination")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.url == "" && needsURL(*kind) {

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -42,18 +40,27 @@ If the server cannot be reached for a while, the command waits for it and goes o
 --position, it also goes on there when it is started again: the file has the position after the last
 event that was handed over.
 
-The command adds the headers Bellhop-Event-Id and Bellhop-Event-Type. Headers with secrets are not
-kept by the server, so the program cannot check the provider's signature if that is in such a header.`,
+With --destination, the program is a destination: one of type listen, whose deliveries wait for
+whoever listens. The program's answer is that of the destination: 2xx is delivered, and another one is
+retried by the server's schedule. A delivery whose answer could not be given comes again, and gets it
+then: the program does not see it twice. Several who listen share the deliveries.
+
+The command adds the headers Bellhop-Event-Id and Bellhop-Event-Type, and with --destination
+Bellhop-Delivery-Id and Bellhop-Attempt. Headers with secrets are not kept by the server, so the
+program cannot check the provider's signature if that is in such a header.`,
 		Example: `  bellhop listen --forward http://localhost:3000
   bellhop listen --forward 3000 --source media --type 'ams.*'
   bellhop listen --forward http://localhost:3000/hooks --position ~/.bellhop-position
-  bellhop listen --forward 3000 --server https://hooks.example.com --api-key "$KEY"`,
+  bellhop listen --forward 3000 --server https://hooks.example.com --api-key "$KEY"
+  bellhop listen --forward 3000 --destination dev`,
 		Args: noArguments,
 	}
 	conn := newConnection(e, c.Flags())
 	l := listen{e: e, conn: conn, http: egress.NewLocal()}
 	forward := c.Flags().String("forward", "",
 		"URL of the program, such as http://localhost:3000/hooks, or a port of this machine")
+	c.Flags().StringVar(&l.destination, "destination", "",
+		"take the deliveries of this destination of type listen, by name or id, and answer for it")
 	f := &l.filter
 	f.Kinds = []string{"event.accepted"}
 	c.Flags().StringVar(&f.Source, "source", "", "only events of this source, by name or id")
@@ -62,7 +69,9 @@ kept by the server, so the program cannot check the provider's signature if that
 	tenantFlag(c, &f.Tenant, "events")
 	c.Flags().StringVar(&l.after, "after", "", "begin after this position, such as the id of a line of 'tail --json'")
 	c.Flags().StringVar(&l.position, "position", "", "a file that keeps the position from one run to the next")
-	lengthFlag(c, &l.timeout, "timeout", 30*time.Second, "how long the program may take to answer")
+	lengthFlag(c, &l.timeout, "timeout", 30*time.Second,
+		"how long the program may take to answer; with --destination, the destination's timeout if that is shorter, or "+
+			"if this flag is not given")
 	c.Flags().IntVar(&l.limit, "limit", 0, "end after so many events; 0 is without an end")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		switch {
@@ -72,7 +81,11 @@ kept by the server, so the program cannot check the provider's signature if that
 			return wrongUsage("--limit: use a number of at least 0")
 		case l.after != "" && l.position != "":
 			return wrongUsage("give --after or --position, not both")
+		case l.destination != "" && f.Source+f.Type+f.Subject+f.Tenant+l.after+l.position != "":
+			return wrongUsage("--destination: the destination's match chooses the events, and the server keeps those " +
+				"that wait; leave out --source, --type, --subject, --tenant, --after and --position")
 		}
+		l.bounded = c.Flags().Changed("timeout")
 		l.forward, err = forwardURL(*forward)
 		if err != nil {
 			return err
@@ -121,9 +134,14 @@ type listen struct {
 	forward  string       // the URL of the program
 	filter   client.StreamFilter
 	after    string
-	position string // path of the file that keeps the position; "" is none
-	timeout  time.Duration
+	position string        // path of the file that keeps the position; "" is none
+	timeout  time.Duration // for the program's answer
+	bounded  bool          // timeout is what the user wants, and not the default
 	limit    int
+
+	destination string           // name or id of the destination to answer for; "" is none
+	works       map[string]*work // by the id of the delivery
+	done        chan doneWork
 
 	handed []string // the ids of the latest events that were handed over, the last keptHanded
 	count  int      // of all
@@ -141,6 +159,7 @@ func (l *listen) run(ctx context.Context, typed <-chan string) error {
 	if err != nil {
 		return err
 	}
+	l.works, l.done = map[string]*work{}, make(chan doneWork)
 	items, failed := l.follow(ctx)
 	for attached := false; ; {
 		select {
@@ -148,6 +167,8 @@ func (l *listen) run(ctx context.Context, typed <-chan string) error {
 			return nil
 		case line := <-typed:
 			err = l.repeat(ctx, line)
+		case w := <-l.done:
+			err = l.finish(ctx, w)
 		case err = <-failed:
 			if ctx.Err() != nil {
 				return nil
@@ -173,7 +194,11 @@ func (l *listen) run(ctx context.Context, typed <-chan string) error {
 func (l *listen) follow(ctx context.Context) (<-chan client.StreamItem, <-chan error) {
 	items, failed := make(chan client.StreamItem), make(chan error, 1)
 	go func() {
-		for item, err := range l.api.Stream(ctx, l.filter, l.after) {
+		all := l.api.Stream(ctx, l.filter, l.after)
+		if l.destination != "" {
+			all = l.api.Listen(ctx, l.destination)
+		}
+		for item, err := range all {
 			if err != nil {
 				failed <- err
 				return
@@ -202,16 +227,36 @@ func (l *listen) explain(err error) error {
 func (l *listen) take(ctx context.Context, item client.StreamItem) error {
 	l.e.troubles(item)
 	if item.Kind == client.ItemLive && l.count == 0 {
-		fmt.Fprintf(l.e.stderr, "events go to %s; r and Enter repeats the latest, r 12 that of line 12; Ctrl-C ends\n",
-			clean(l.forward))
+		what := "events"
+		if l.destination != "" {
+			what = "deliveries of " + clean(l.destination)
+		}
+		fmt.Fprintf(l.e.stderr, "%s go to %s; r and Enter repeats the latest, r 12 that of line 12; Ctrl-C ends\n",
+			what, clean(l.forward))
+		l.noteState(ctx)
 	}
-	if item.Event != nil {
-		err := l.hand(ctx, item.Event.ID, false)
+	switch {
+	case item.Delivery != nil:
+		return l.begin(ctx, item.Delivery, item.Delivery.Until.Sub(item.At.Time))
+	case item.Event != nil:
+		err := l.show(ctx, handing{EventID: item.Event.ID})
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
 	return l.writePosition(item.ID)
+}
+
+// noteState tells the user that a destination gets nothing now, because it is paused, for example.
+func (l *listen) noteState(ctx context.Context) {
+	if l.destination == "" {
+		return
+	}
+	d, err := l.api.Destination(ctx, l.destination)
+	if err == nil && d.State != string(bellhop.DestinationActive) {
+		fmt.Fprintf(l.e.stderr, "the destination is %s: nothing comes before 'bellhop destinations resume %s'\n",
+			clean(d.State), clean(d.Name))
+	}
 }
 
 // repeat does what the user has typed.
@@ -237,96 +282,29 @@ func (l *listen) repeat(ctx context.Context, line string) error {
 		fmt.Fprintf(l.e.stderr, "the lines %d to %d can be repeated\n", first, l.count)
 		return nil
 	}
-	return l.hand(ctx, l.handed[number-first], true)
+	h := handing{EventID: l.handed[number-first], Repeated: true}
+	if l.destination != "" { // deliveries go on meanwhile
+		l.work(ctx, h, l.timeout)
+		return nil
+	}
+	return l.show(ctx, h)
 }
 
-// A handing is what came of one event, as --json prints it.
-type handing struct {
-	Number     int     `json:"number"`
-	EventID    string  `json:"event_id"`
-	Source     string  `json:"source"`
-	Type       string  `json:"type"`
-	Subject    string  `json:"subject"`
-	Repeated   bool    `json:"repeated"` // by the user
-	Status     int     `json:"status"`   // of the program's answer; 0 without one
-	Error      string  `json:"error"`    // why there is no answer
-	DurationMS float64 `json:"duration_ms"`
-}
-
-// hand hands an event to the program, and prints what came of it. That the program fails is no error.
-func (l *listen) hand(ctx context.Context, id string, repeated bool) error {
-	ev, body, err := l.fetch(ctx, id)
+// show hands an event over and prints what came of it.
+func (l *listen) show(ctx context.Context, h handing) error {
+	l.hand(ctx, &h, l.timeout)
 	if ctx.Err() != nil {
 		return nil
 	}
-	l.count++
-	l.handed = append(l.handed, id)
-	l.handed = l.handed[max(0, len(l.handed)-keptHanded):]
-	h := handing{Number: l.count, EventID: id, Source: ev.Source, Type: ev.Type, Subject: ev.Subject, Repeated: repeated}
-	if err != nil {
-		h.Error = "the server does not give the event: " + err.Error()
-		return l.print(h)
-	}
-	began := time.Now()
-	h.Status, h.Error = l.post(ctx, ev, body)
-	h.DurationMS = float64(time.Since(began).Microseconds()) / 1000
 	return l.print(h)
 }
 
-// fetch returns an event with its body. While the server cannot be reached, it asks again each second.
-func (l *listen) fetch(ctx context.Context, id string) (ev client.EventDetail, body []byte, err error) {
-	for {
-		ev, err = l.api.Event(ctx, id)
-		if err == nil {
-			body, _, err = l.api.EventBody(ctx, id)
-		}
-		var refused *client.Error
-		if err == nil || errors.As(err, &refused) && refused.Status < 500 || ctx.Err() != nil {
-			return ev, body, err
-		}
-		err = pauseFor(ctx, time.Second)
-		if err != nil {
-			return ev, nil, err
-		}
-	}
-}
-
-// post sends an event to the program, and returns the status of its answer, or why there is none.
-func (l *listen) post(ctx context.Context, ev client.EventDetail, body []byte) (status int, failure string) {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.forward, bytes.NewReader(body))
-	if err != nil {
-		return 0, "the URL cannot be read"
-	}
-	for name, values := range ev.Headers {
-		if !bellhop.FramingHeader(name) {
-			req.Header[name] = values
-		}
-	}
-	if req.Header.Get("Content-Type") == "" && ev.ContentType != "" {
-		req.Header.Set("Content-Type", ev.ContentType)
-	}
-	req.Header.Set("Bellhop-Event-Id", ev.ID)
-	if bellhop.CheckHeader("X", ev.Type) == nil { // a stranger may have written anything
-		req.Header.Set("Bellhop-Event-Type", ev.Type)
-	}
-	hops := bellhop.ParseHops(http.Header(ev.Headers).Get(bellhop.HopsHeader)) // so that a loop of gateways ends
-	req.Header.Set(bellhop.HopsHeader, strconv.Itoa(min(hops+1, bellhop.MaxHops)))
-	unlimited := *l.http
-	unlimited.Timeout = 0 // that of ctx counts
-	resp, err := unlimited.Do(req)
-	if err != nil {
-		failure, _ = egress.Unanswered(err)
-		return 0, "the program " + failure
-	}
-	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, maxReplyBytes))
-	return resp.StatusCode, ""
-}
-
-// print prints what came of an event as one line.
+// print numbers what came of an event, and prints it as one line.
 func (l *listen) print(h handing) error {
+	l.count++
+	h.Number = l.count
+	l.handed = append(l.handed, h.EventID)
+	l.handed = l.handed[max(0, len(l.handed)-keptHanded):]
 	if l.conn.json {
 		return printData(l.e, h)
 	}
@@ -336,6 +314,9 @@ func (l *listen) print(h handing) error {
 	}
 	took := time.Duration(h.DurationMS * float64(time.Millisecond)).Round(100 * time.Microsecond).String()
 	words := []string{"#" + strconv.Itoa(h.Number), result, took, h.Source, h.Type, h.Subject, h.EventID}
+	if h.Attempt > 1 {
+		words = append(words, "attempt "+strconv.Itoa(h.Attempt))
+	}
 	if h.Repeated {
 		words = append(words, "repeated")
 	}

@@ -2,13 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -18,6 +24,8 @@ import (
 type listenRig struct {
 	*listen
 	stdout, stderr bytes.Buffer
+	mux            *http.ServeMux // of the server
+	status         int            // of the program's answers; 0 is 200
 
 	mu  sync.Mutex // guards got
 	got []string   // of each request to the program: its event and its body
@@ -26,6 +34,7 @@ type listenRig struct {
 func newListenRig(t *testing.T) *listenRig {
 	r := &listenRig{}
 	mux := http.NewServeMux()
+	r.mux = mux
 	answer := func(w http.ResponseWriter, text string) {
 		w.Header().Set(client.Header, client.APIVersion)
 		w.Write([]byte(text))
@@ -46,7 +55,7 @@ func newListenRig(t *testing.T) *listenRig {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	program := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+	program := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		var body bytes.Buffer
 		body.ReadFrom(req.Body)
 		r.mu.Lock()
@@ -56,6 +65,8 @@ func newListenRig(t *testing.T) *listenRig {
 		if req.Host == "evil" {
 			t.Error("the host is that of the original request")
 		}
+		w.WriteHeader(cmp.Or(r.status, http.StatusOK))
+		w.Write([]byte("done"))
 	}))
 	t.Cleanup(program.Close)
 	r.listen = &listen{e: &env{stdout: &r.stdout, stderr: &r.stderr}, conn: &connection{},
@@ -163,5 +174,183 @@ func TestForwardURL(t *testing.T) {
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%q: %q, %v", text, got, err)
 		}
+	}
+}
+
+// A deskRig is a listenRig whose server has deliveries of a destination. It takes an answer only with the right token.
+type deskRig struct {
+	*listenRig
+	right   string   // the token of the attempt that waits
+	down    bool     // the server answers 503
+	answers []string // those that were taken
+}
+
+func newDeskRig(t *testing.T) *deskRig {
+	r := &deskRig{listenRig: newListenRig(t)}
+	r.destination, r.works, r.done = "dev", map[string]*work{}, make(chan doneWork)
+	r.mux.HandleFunc("POST /api/v1/deliveries/{id}/answer", func(w http.ResponseWriter, req *http.Request) {
+		var a client.Answer
+		json.NewDecoder(req.Body).Decode(&a)
+		w.Header().Set(client.Header, client.APIVersion)
+		switch {
+		case r.down:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			w.Write([]byte(`{"code":"unavailable","status":503,"detail":"stopping"}`))
+		case a.Token != r.right:
+			w.WriteHeader(http.StatusConflict)
+			w.Write([]byte(`{"code":"conflict","status":409,"detail":"too late"}`))
+		default:
+			r.answers = append(r.answers, fmt.Sprintf("%s %d %s%s", req.PathValue("id"), a.Status, a.Body, a.Detail))
+			w.WriteHeader(http.StatusNoContent)
+		}
+	})
+	return r
+}
+
+// deliver lets a delivery come, and waits until the program is done with it if it gets it.
+func (r *deskRig) deliver(t *testing.T, id, token string, toProgram bool) {
+	t.Helper()
+	at := time.Now()
+	err := r.take(t.Context(), client.StreamItem{Kind: client.ItemDelivery, At: client.Time{Time: at},
+		Delivery: &client.StreamDelivery{Token: token, DeliveryID: "dlv_" + id, Attempt: 2, EventID: "evt_" + id,
+			Until: client.Time{Time: at.Add(patience)}}})
+	if err == nil && toProgram {
+		err = r.finish(t.Context(), <-r.done)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestListenAnswers: the program's answer is that of the destination. One that the server cannot take is given when the
+// delivery comes again, and the program does not see it twice. An answer that came too late and is no success is not
+// kept: the program gets the next attempt.
+func TestListenAnswers(t *testing.T) {
+	r := newDeskRig(t)
+	r.right = "t1"
+	r.deliver(t, "1", "t1", true)
+	r.down = true
+	r.deliver(t, "2", "t2", true)
+	said := r.stderr.String()
+	if !strings.Contains(said, "the server does not take the answer to dlv_2 now; it gets it when") {
+		t.Errorf("%q", said)
+	}
+	r.down, r.right = false, "t3"
+	r.deliver(t, "2", "t3", false)
+	r.deliver(t, "3", "late", true) // 200, too late
+	r.right = "t4"
+	r.deliver(t, "3", "t4", false)
+	r.status = http.StatusTeapot
+	r.deliver(t, "4", "late", true)
+	r.right = "t5"
+	r.deliver(t, "4", "t5", true)
+	want := "dlv_1 200 done|dlv_2 200 done|dlv_3 200 done|dlv_4 418 done"
+	if got := strings.Join(r.answers, "|"); got != want {
+		t.Errorf("the server got  %s\nwant            %s", got, want)
+	}
+	var ids []string
+	for _, line := range r.got {
+		id, _, _ := strings.Cut(line, " ")
+		ids = append(ids, id)
+	}
+	if got := strings.Join(ids, " "); got != "evt_1 evt_2 evt_3 evt_4 evt_4" {
+		t.Errorf("the program got %s", got)
+	}
+	if len(r.works) != 0 {
+		t.Errorf("%d deliveries are kept", len(r.works))
+	}
+	lines := strings.Split(strings.TrimSpace(r.stdout.String()), "\n")
+	if len(lines) != 5 || !strings.HasPrefix(lines[0], "#1  200  ") ||
+		!strings.HasSuffix(lines[0], "  evt_1  attempt 2") {
+		t.Errorf("%q", lines)
+	}
+}
+
+// TestListenRepeatsOfDestination: a repeat goes to the program while deliveries go on, and is no answer to the server. The
+// program has as long as the server gives it, or as the user says if that is shorter.
+func TestListenRepeatsOfDestination(t *testing.T) {
+	r := newDeskRig(t)
+	r.right = "t1"
+	r.deliver(t, "1", "t1", true)
+	hold := make(chan struct{})
+	program := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Header.Get("Bellhop-Delivery-Id") == "" { // the repeat
+			<-hold
+		}
+	}))
+	defer program.Close()
+	r.forward, r.timeout = program.URL, patience
+	err := r.repeat(t.Context(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.right = "t2"
+	r.deliver(t, "2", "t2", true)
+	close(hold)
+	err = r.finish(t.Context(), <-r.done)
+	if err != nil || len(r.answers) != 2 || !strings.HasSuffix(r.stdout.String(), "  evt_1  repeated\n") {
+		t.Errorf("%v, %q\n%s", err, r.answers, r.stdout.String())
+	}
+	never := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) {
+		io.Copy(io.Discard, req.Body) // otherwise the end of the connection is not noticed
+		<-req.Context().Done()
+	}))
+	defer never.Close()
+	r.forward, r.timeout, r.bounded, r.right = never.URL, time.Millisecond, true, "t3"
+	r.deliver(t, "3", "t3", true)
+	if len(r.answers) != 3 || !strings.HasPrefix(r.answers[2], "dlv_3 0 the program ") {
+		t.Errorf("%q", r.answers)
+	}
+}
+
+// TestListenNotesState: a user who listens to a destination that gets nothing learns of it.
+func TestListenNotesState(t *testing.T) {
+	r := newDeskRig(t)
+	state := "paused"
+	r.mux.HandleFunc("GET /api/v1/destinations/{id}", func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set(client.Header, client.APIVersion)
+		w.Write([]byte(`{"name":"` + req.PathValue("id") + `","state":"` + state + `"}`))
+	})
+	live := func() string {
+		t.Helper()
+		r.stderr.Reset()
+		err := r.take(t.Context(), client.StreamItem{Kind: client.ItemLive})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.stderr.String()
+	}
+	const note = "the destination is paused: nothing comes before 'bellhop destinations resume dev'\n"
+	if said := live(); !strings.HasSuffix(said, note) {
+		t.Errorf("%q", said)
+	}
+	state = "active"
+	if said := live(); strings.Contains(said, "nothing comes") {
+		t.Errorf("%q", said)
+	}
+}
+
+// TestListenUnanswered: why a program gave no answer, or got none of the event, is the answer.
+func TestListenUnanswered(t *testing.T) {
+	r := newDeskRig(t)
+	r.right = "t"
+	r.deliver(t, "gone", "t", true)
+	r.forward = "http://127.0.0.1:1"
+	r.deliver(t, "1", "t", true)
+	if len(r.answers) != 2 || r.answers[0] != "dlv_gone 0 the server does not give the event: no event evt_gone" ||
+		!strings.HasPrefix(r.answers[1], "dlv_1 0 the program cannot be reached") {
+		t.Errorf("%q", r.answers)
+	}
+}
+
+// TestListenForgetsAnswers: of very many answers that no server takes, some are forgotten, and no running work.
+func TestListenForgetsAnswers(t *testing.T) {
+	l := &listen{works: map[string]*work{"running": {}}}
+	for i := range keptHanded + 5 {
+		l.works[strconv.Itoa(i)] = &work{answer: &client.Answer{}}
+	}
+	l.forget()
+	if len(l.works) != keptHanded || l.works["running"] == nil {
+		t.Errorf("%d are kept", len(l.works))
 	}
 }

@@ -92,6 +92,7 @@ type Options struct {
 	Subscriptions Subscriptions // nil if there are none
 	Files         Files
 	Stream        *stream.Hub // what happens, for GET /stream
+	Desk          Desk        // of those who listen to destinations
 	Connectors    []provider.Connector
 	Actions       []provider.Action
 
@@ -149,6 +150,7 @@ func build(o Options) *server {
 	s.tenants()
 	s.stream()
 	s.configs()
+	s.listen()
 	s.providers()
 	s.document()
 	return s

@@ -46,8 +46,8 @@ func newRig(t *testing.T) *rig {
 	r.hub = stream.New(stream.Options{Mark: r.NewestMark, Render: WriteNote, Now: time.Now, MaxListeners: 1})
 	r.hub.Stop()
 	r.handler = New(Options{
-		Stream: r.hub,
-		Store:  r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
+		Stream: r.hub, Desk: desk{r.fake},
+		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
 		Files: keptFiles{r.fake}, Keys: keyRing{r.fake},
 		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
@@ -296,6 +296,8 @@ var routes = []struct {
 	{"GET", "/config", "", 200},
 	{"POST", "/config/plan", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
 	{"POST", "/config/apply", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
+	{"POST", "/destinations/{id}/listen", "", 200},
+	{"POST", "/deliveries/{id}/answer", `{"token":"t","status":200,"body":"ok"}`, 204},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
@@ -307,6 +309,9 @@ var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {
 	noun, _, _ := strings.Cut(path[1:], "/")
+	if strings.HasSuffix(path, "/listen") {
+		return Prefix + "/destinations/" + heardID + "/listen"
+	}
 	return Prefix + strings.ReplaceAll(path, "{id}", ids[noun])
 }
 

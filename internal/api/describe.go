@@ -66,13 +66,13 @@ var descriptions = []struct {
 	{"NewDestination DestinationPatch", map[string]string{
 		"name": "Unique among destinations",
 		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work here: " +
-			"exec runs a command",
+			"exec runs a command; or listen, for whoever takes its deliveries by POST /destinations/{id}/listen",
 		"url":         "Where events go; an action has none",
 		"settings":    "The settings of the type, secrets included",
 		"access":      "How the destination is reached and how the gateway signs in there, secrets included",
 		"match":       "The events that the destination wants. Default: all",
 		"timeout":     "Longest duration of one attempt, 10ms to 5m. Default: 5s",
-		"concurrency": "Most attempts at the same time. Default: 16, or 4 for exec",
+		"concurrency": "Most attempts at the same time. Default: 16, 4 for exec, or 1 for listen",
 		"rate":        "Most attempts a second, retries included. Default: the rate of the type, mostly no limit",
 		"batch":       "Several events in one request, for types and formats with batches. Default: one event each",
 		"order": "The events that wait for one another and are delivered in order: those of the same source, or of " +
@@ -130,6 +130,15 @@ var descriptions = []struct {
 	}},
 	{"StreamChange", map[string]string{
 		"state": "After the change; empty of a source and of what was deleted", "reason": "The reason of the state",
+	}},
+	{"StreamDelivery", map[string]string{
+		"token": "Names the attempt; its answer has the same", "attempt": "The number of the attempt, from 1",
+		"until": "When the attempt ends without an answer",
+	}},
+	{"Answer", map[string]string{
+		"token": "Of the delivery in the stream", "status": "Of the program's answer; 0 if there was none",
+		"retry_after": "The header of that name", "body": "The beginning of the program's answer, at most 4096 bytes",
+		"body_base64": "The same, if it is not UTF-8", "detail": "Without an answer: why, in words",
 	}},
 	{"StreamGap", map[string]string{
 		"kinds": "The kinds that may be missing; if none is listed, any",

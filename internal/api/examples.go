@@ -112,6 +112,7 @@ func examples() []any {
 	body := json.RawMessage(`{"invoice":17,"paid":true}`)
 
 	return []any{
+		client.Answer{Token: "M5XW4Z3FNZ2GK3TUOR2GK4TBNF", Status: 200, Body: "taken"},
 		client.NewSource{Name: "media", Provider: "ams",
 			Settings: client.Settings{"signing_key": "c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU=",
 				"account_id": "6f1d4c3e-6a0b-4d3a-9b43-1c2f6d0e8a11"}},

@@ -439,8 +439,16 @@ func (f *fake) Destinations(_ context.Context, filter bellhop.DestinationFilter,
 	f.note(filter)
 	return page(f, f.destinations, p, nil)
 }
+
+// heardID is the id of a destination of type listen, which is in no list.
+const heardID = "dst_heard"
+
 func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {
-	return get(f, "destination", id, f.destinations, destinationNames)
+	list := f.destinations
+	if id == heardID {
+		list = []bellhop.Destination{{ID: heardID, Name: "heard", Type: bellhop.TypeListen}}
+	}
+	return get(f, "destination", id, list, destinationNames)
 }
 func (f *fake) CreateDestination(_ context.Context, d bellhop.Destination) error {
 	return create(f, &f.destinations, d, d.Name, destinationNames)

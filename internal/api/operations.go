@@ -54,6 +54,9 @@ var operationTexts = map[string]string{
 	"preview-destination": "Returns the request that a stored or a new destination would get for a stored event or a " +
 		"sample, and whether its match wants it. Nothing is stored or sent.",
 	"test-destination": "Sends a test event to an active destination, whatever its match says.",
+	"listen-destination": "Sends the deliveries of a destination of type listen as server-sent events, until the " +
+		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, or when " +
+		"the client goes. The client reads the event by its event_id. Several clients share the deliveries.",
 	"rotate-destination-secret": "Replaces the secret that signs deliveries. The old one signs too until the grace " +
 		"time ends.",
 
@@ -69,10 +72,12 @@ var operationTexts = map[string]string{
 	"replay-events": "Starts a repair that creates new deliveries of the events that the filter selects, or counts " +
 		"them.",
 
-	"list-deliveries":   "Returns one page of the deliveries, those of the newest event first.",
-	"show-delivery":     "Returns one delivery with all of its attempts.",
-	"retry-delivery":    "Makes a pending, dead or cancelled delivery due now. Its retry schedule begins anew.",
-	"cancel-delivery":   "Ends a pending delivery.",
+	"list-deliveries": "Returns one page of the deliveries, those of the newest event first.",
+	"show-delivery":   "Returns one delivery with all of its attempts.",
+	"retry-delivery":  "Makes a pending, dead or cancelled delivery due now. Its retry schedule begins anew.",
+	"cancel-delivery": "Ends a pending delivery.",
+	"answer-delivery": "Ends the attempt that the token names with the answer of a program, or with status 0 and the " +
+		"reason in detail if it gave none. The answer decides as one to a request of the gateway does.",
 	"retry-deliveries":  "Starts a repair that makes the deliveries that the filter selects due, or counts them.",
 	"cancel-deliveries": "Starts a repair that ends the pending deliveries that the filter selects, or counts them.",
 
@@ -226,8 +231,14 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	if hasParameter(o, "If-Match") {
 		errs[http.StatusPreconditionFailed] = "It has changed since the answer whose ETag If-Match names"
 	}
-	if o.OperationID == "follow-stream" {
+	switch o.OperationID {
+	case "follow-stream":
 		errs[http.StatusServiceUnavailable] = "Too many clients follow the stream; Retry-After says when to try again"
+	case "listen-destination":
+		errs[http.StatusConflict] = "The destination is of another type"
+		errs[http.StatusServiceUnavailable] = "Too many clients listen; Retry-After says when to try again"
+	case "answer-delivery":
+		errs[http.StatusConflict] = "No attempt of the delivery waits for this answer"
 	}
 	if o.OperationID == "get-file-content" {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"

@@ -35,6 +35,7 @@ var scopes = map[string]bellhop.Scope{
 	"preview-destination":       bellhop.ScopeOperate,
 	"test-destination":          bellhop.ScopeOperate,
 	"rotate-destination-secret": bellhop.ScopeAdmin,
+	"listen-destination":        bellhop.ScopeOperate,
 
 	"list-events":      bellhop.ScopeRead,
 	"publish-event":    bellhop.ScopePublish,
@@ -50,6 +51,7 @@ var scopes = map[string]bellhop.Scope{
 	"cancel-delivery":   bellhop.ScopeOperate,
 	"retry-deliveries":  bellhop.ScopeOperate,
 	"cancel-deliveries": bellhop.ScopeOperate,
+	"answer-delivery":   bellhop.ScopeOperate,
 
 	"list-repairs":  bellhop.ScopeRead,
 	"show-repair":   bellhop.ScopeRead,

@@ -57,12 +57,14 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /destinations/{id}/resume
 		POST /destinations/{id}/test
 		POST /destinations/preview
+		POST /destinations/{id}/listen
 		POST /events/{id}/replay
 		POST /events/replay
 		POST /deliveries/{id}/retry
 		POST /deliveries/{id}/cancel
 		POST /deliveries/retry
 		POST /deliveries/cancel
+		POST /deliveries/{id}/answer
 		POST /repairs/{id}/cancel
 		POST /connections/{id}/test
 		POST /subscriptions

@@ -153,11 +153,7 @@ type follower struct {
 // run writes the stream after a position, or from now on, until the client goes, the stream ends or the key of r is not
 // accepted any more, which is looked at every 15 seconds.
 func (f *follower) run(r *http.Request, from stream.Position) error {
-	h := f.w.Header()
-	h.Set("Content-Type", streamType)
-	h.Set("X-Accel-Buffering", "no") // of a proxy in front, which would keep messages until it has many
-	f.control.SetReadDeadline(time.Time{})
-	err := f.write([]byte("retry: 1000\n\n"))
+	err := f.open(r)
 	if err == nil {
 		err = f.begin(r.Context(), from)
 	}
@@ -171,15 +167,35 @@ func (f *follower) run(r *http.Request, from stream.Position) error {
 			continue
 		}
 		checked = time.Now()
-		_, refused := f.server.Auth.Authenticate(r)
-		if refused != nil {
-			return f.end(stream.Control{Reason: "key", Detail: "the API key is not accepted any more"})
+		why, ends := f.refused(r)
+		if ends {
+			return f.end(why)
 		}
 	}
 	if err == io.EOF {
 		return nil
 	}
 	return err
+}
+
+// open reads the body of r, if it has one, and begins the answer. Package net/http notices that a client has gone only
+// once the body of its request is read.
+func (f *follower) open(r *http.Request) error {
+	_, err := io.Copy(io.Discard, http.MaxBytesReader(f.w, r.Body, MaxBodyBytes))
+	if err != nil {
+		return errGone
+	}
+	h := f.w.Header()
+	h.Set("Content-Type", streamType)
+	h.Set("X-Accel-Buffering", "no") // of a proxy in front, which would keep messages until it has many
+	f.control.SetReadDeadline(time.Time{})
+	return f.write([]byte("retry: 1000\n\n"))
+}
+
+// refused reports whether the key of r is not accepted any more.
+func (f *follower) refused(r *http.Request) (why stream.Control, yes bool) {
+	_, err := f.server.Auth.Authenticate(r)
+	return stream.Control{Reason: "key", Detail: "the API key is not accepted any more"}, err != nil
 }
 
 // end writes the last message.

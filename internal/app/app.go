@@ -58,6 +58,7 @@ type App struct {
 	folder   *datadir.Folder
 	store    store.Store
 	watcher  *watcher // tells the live stream what the store writes
+	desk     *action.Desk
 	orderKey [16]byte // for the engine
 	listener *limiter
 	url      string
@@ -266,10 +267,11 @@ func (a *App) openActions() {
 		a.log.Warn("exec.root", "setting", "allow-exec",
 			"meaning", "that user is root; run the server as a user with fewer rights")
 	}
+	a.desk = action.NewDesk(func(destinationID string) { a.engine.Return(destinationID) }, a.registry)
 	calls := action.NewCalls(action.CallsOptions{Now: time.Now, Metrics: a.registry,
 		Accepted: func() int64 { return a.door.Accepted() }})
 	a.actions = append([]provider.Action{
-		action.Exec{Allowed: allowed, Lookup: os.LookupEnv},
+		action.Exec{Allowed: allowed, Lookup: os.LookupEnv}, action.Listen{Desk: a.desk},
 		action.HTTPFetch{Calls: calls, Compile: a.gate.Compile, Plain: connection.Plain},
 	}, slices.Concat(action.Fetches(a.opts.Providers, calls), action.Readings(a.opts.Providers, calls),
 		action.Downloads(a.opts.Providers, calls))...)
@@ -446,6 +448,7 @@ func (a *App) stop() error {
 	a.late.Unlock()
 	a.engine.Halt()
 	a.watcher.hub.Stop() // its clients would keep the server from ending
+	a.endListeners(ctx)
 	// Requests that have not arrived whole get half of the time; attempts under way get the rest.
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()
@@ -462,6 +465,14 @@ func (a *App) stop() error {
 		err = fmt.Errorf("stop background work: %w", err)
 	}
 	return errors.Join(err, a.undo(ctx))
+}
+
+// endListeners lets the programs of listeners answer what is in their hands, for a quarter of the time, while the
+// server still takes answers.
+func (a *App) endListeners(ctx context.Context) {
+	answering, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/4)
+	defer done()
+	a.desk.Stop(answering)
 }
 
 // errLate is the error of a step of a stop that did not end in time.

@@ -61,7 +61,7 @@ func (a *App) handler() http.Handler {
 		}),
 		Keys: a.keys, Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
-		Files: a.files, Stream: a.watcher.hub, Actions: a.actions, Settings: config.Schema(),
+		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Actions: a.actions, Settings: config.Schema(),
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	}))

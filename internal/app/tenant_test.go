@@ -147,6 +147,7 @@ var foreignBodies = map[string]string{
 	"PATCH /tenants/{id}":                   `{"limits":{}}`,
 	"POST /destinations/{id}/rotate-secret": `{}`,
 	"POST /subscriptions/{id}/fill":         `{}`,
+	"POST /deliveries/{id}/answer":          `{"token":"t","status":200}`,
 }
 
 // openToAll are the operations without an id that every key may use, whatever there is.

@@ -17,6 +17,7 @@ type lesson struct {
 	probe bool // it probed a destination that is held back
 	// returns is Engine.returns as the attempt began.
 	returns int64
+	unmade  bool // there was no attempt: the deliveries wait as before
 	decision
 }
 
@@ -38,6 +39,10 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 		}
 		e.release(ids) // the next process repeats the attempt
 		return lesson{dst: dst}
+	}
+	if reply.Class == outbound.Unmade {
+		return lesson{dst: dst, returns: returns, unmade: true,
+			decision: decision{parked: reply.Parked, detail: reply.Detail, unsent: true}}
 	}
 	a := lesson{dst: dst, probe: probe, returns: returns, decision: decide(dst.Retry, reply, end)}
 	if a.short {
@@ -137,7 +142,7 @@ type decision struct {
 	short    bool          // this machine was short of a resource
 
 	continueAt time.Time // when an action continues its work; zero if it is done or failed
-	parked     string    // id of the connection that is signed out, for which an action waits; "" if there is none
+	parked     string    // id of what an action waits for: a connection, or its own destination; "" if it is nothing
 }
 
 // delivered reports whether the receiver took the events.
@@ -165,7 +170,7 @@ const (
 //	429, 503 with Retry-After  pending, no earlier than it says; after 429 the whole destination rests as long,
 //	                           and the attempt is spared
 //	an action continues        pending, at the time that it asked for; the attempt is spared
-//	an action is parked        pending, until its connection is back; the attempt is spared
+//	an action is parked        pending, until its connection is back, or somebody listens; the attempt is spared
 //	this machine is short      pending, after a pause of this gateway's own; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //

@@ -282,15 +282,22 @@ func (e *Engine) Wake(destinationID string) {
 	}
 }
 
-// Return says that a connection which was signed out is back: the lanes that rest for it make attempts again at once.
-func (e *Engine) Return(connectionID string) {
+// Return says that a connection which was signed out is back, or that somebody listens to a destination: the lanes that
+// rest for what has that id make attempts again at once.
+func (e *Engine) Return(id string) {
 	e.returns.Add(1) // first: an attempt that began before, and ends after it, parks no lane
 	for _, l := range e.lanes.Load().byID {
-		if l.returned(connectionID) {
-			e.opts.Logger.Info("destination.unparked", "component", "delivery", "destination_id", l.id,
-				"destination", l.name(), "connection_id", connectionID)
-			l.resume()
+		if !l.returned(id) {
+			continue
 		}
+		if id == l.id {
+			e.opts.Logger.Info("destination.attended", "component", "delivery", "destination_id", l.id,
+				"destination", l.name())
+		} else {
+			e.opts.Logger.Info("destination.unparked", "component", "delivery", "destination_id", l.id,
+				"destination", l.name(), "connection_id", id)
+		}
+		l.resume()
 	}
 }
 

@@ -190,11 +190,11 @@ func (l *lane) resume() {
 	l.claimIfDue(l.engine.now())
 }
 
-// returned ends the rest of a lane that is parked for connectionID, and reports whether it was.
-func (l *lane) returned(connectionID string) bool {
+// returned ends the rest of a lane that is parked for something with that id, and reports whether it was.
+func (l *lane) returned(id string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pacer.parked != connectionID {
+	if l.pacer.parked != id {
 		return false
 	}
 	l.pacer.unpark()
@@ -275,11 +275,19 @@ func (l *lane) finish(batch []*bellhop.Delivery, a lesson) {
 	if l.pausedForLong() {
 		back = append(back, l.empty()...)
 	}
+	if a.unmade {
+		for _, d := range batch {
+			back = append(back, d.ID)
+		}
+	}
 	turned := !l.stopped && l.destination.Load().State == bellhop.DestinationActive &&
 		!l.pacer.breaker.failingSince().Equal(l.persisted)
 	l.mu.Unlock()
 	l.giveBack(back)
-	if parks {
+	if parks && a.parked == l.id {
+		l.engine.opts.Logger.Info("destination.unattended", "component", "delivery", "destination_id", l.id,
+			"destination", l.name(), "reason", a.detail)
+	} else if parks {
 		l.engine.opts.Logger.Warn("destination.parked", "component", "delivery", "destination_id", l.id,
 			"destination", l.name(), "connection_id", a.parked, "reason", a.detail)
 	}
@@ -304,7 +312,11 @@ func (l *lane) learn(a lesson) (gaveUp bool) {
 	case a.parked == "":
 		l.pacer.unpark()
 	case a.returns == l.engine.returns.Load(): // otherwise the connection may have come back meanwhile
-		l.pacer.park(a.parked, a.detail, l.engine.now())
+		rest := parkedRest
+		if a.parked == l.id {
+			rest = unattendedRest
+		}
+		l.pacer.park(a.parked, a.detail, l.engine.now(), rest)
 	}
 	if a.short || l.pacer.short > 0 {
 		l.pacer.noteShort(a.short, l.engine.now(), l.engine.opts.Random())

@@ -66,7 +66,7 @@ func (m *metrics) attempt(r *bellhop.Result, sinceReceived time.Duration) {
 		case "": // an action continues
 			m.outcomes.WithLabelValues("continued").Inc()
 			return
-		case outbound.ErrorSignedOut:
+		case outbound.ErrorSignedOut, bellhop.ErrorListenerGone:
 			m.outcomes.WithLabelValues("parked").Inc()
 		default:
 			m.retried.Inc()

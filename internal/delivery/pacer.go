@@ -14,7 +14,7 @@ type pacer struct {
 	rest    time.Time // until when the destination asked for no requests
 	bucket  bucket
 	reason  string // what was wrong with the last attempt that delays later ones; "" if there was none
-	parked  string // id of the connection that is signed out, for which the lane rests; "" if there is none
+	parked  string // id of what the lane rests for: a connection, or its own destination; "" if it is nothing
 
 	short      int       // attempts in a row for which this machine was short of a resource
 	shortUntil time.Time // when the next attempt after them may begin
@@ -46,13 +46,18 @@ func (p *pacer) hold(now time.Time) bellhop.Hold {
 	return bellhop.Hold{Reason: p.reason, NextAt: at}
 }
 
-// parkedRest is how long a lane rests while a connection is signed out, unless the connection is back sooner, which
-// Engine.Return says. It is long, because the attempt after it has little hope.
-const parkedRest = 10 * time.Minute
+// How long a parked lane rests, unless Engine.Return says sooner that this is over.
+const (
+	// parkedRest is the rest while a connection is signed out. It is long, because the attempt after it has little hope.
+	parkedRest = 10 * time.Minute
+	// unattendedRest is the rest while nobody listens. It is as good as endless: who listens does so in this process, so
+	// that no attempt has to find out. A look would also put the oldest delivery behind the others.
+	unattendedRest = 365 * 24 * time.Hour
+)
 
-// park makes the lane rest until connectionID is back.
-func (p *pacer) park(connectionID, reason string, now time.Time) {
-	p.parked, p.rest, p.reason = connectionID, now.Add(parkedRest), reason
+// park makes the lane rest until what has that id is back, or for rest.
+func (p *pacer) park(id, reason string, now time.Time, rest time.Duration) {
+	p.parked, p.rest, p.reason = id, now.Add(rest), reason
 }
 
 // unpark ends the rest of a parked lane.

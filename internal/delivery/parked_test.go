@@ -2,6 +2,8 @@ package delivery
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,6 +181,72 @@ func TestActionSkips(t *testing.T) {
 		if got.State != bellhop.DeliveryCancelled || got.Attempts != 1 || got.Last.Error != "skipped" ||
 			got.Last.Detail != "not a notification" {
 			t.Errorf("%+v, %+v", got, got.Last)
+		}
+		r.wantIdle()
+	})
+}
+
+// TestUnattended: while nobody is there for an action, its destination waits without an attempt on record, and goes on
+// as soon as somebody is, in order. Memory holds none of its deliveries meanwhile.
+func TestUnattended(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{}
+		nobody := func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+			return provider.ActionResult{Parked: "dst_chore", Unmade: true, Detail: "nobody is there"}
+		}
+		c.will(nobody)
+		r := newChoreRig(t, c, func(d *bellhop.Destination) {
+			d.Concurrency, d.Order = 1, bellhop.OrderSource
+			d.Retry = bellhop.Retry{Schedule: bellhop.Schedule{time.Second}, MaxAge: time.Hour}
+			d.Breaker = bellhop.Breaker{Failures: 1, DisableAfter: time.Minute}
+		})
+		r.acceptMany(20)
+		time.Sleep(2 * time.Hour)
+		if made, _ := c.seen(); len(made) != 1 {
+			t.Errorf("it was looked %d times whether somebody is there", len(made))
+		}
+		if hold := r.engine.Hold("dst_chore"); hold != (bellhop.Hold{Reason: "nobody is there"}) {
+			t.Errorf("held back: %+v", hold)
+		}
+		for _, d := range r.deliveries() {
+			if d.State != bellhop.DeliveryPending || d.Attempts != 0 || d.Last != nil {
+				t.Errorf("%+v, %+v", d, d.Last)
+			}
+		}
+		c.will(until(0))
+		r.engine.Return("dst_chore")
+		synctest.Wait()
+		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: 20})
+		made, _ := c.seen()
+		made = made[len(made)-20:]
+		byID := func(a, b provider.AttemptInfo) int { return strings.Compare(a.DeliveryID, b.DeliveryID) }
+		if !slices.IsSortedFunc(made, byID) {
+			t.Error("the order is lost")
+		}
+		r.wantIdle()
+	})
+}
+
+// TestAttendedMeanwhile: somebody who comes during the look whether somebody is there is not missed.
+func TestAttendedMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := &chore{}
+		looks := 0
+		r := new(rig)
+		c.will(func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+			looks++
+			if looks > 1 {
+				return provider.ActionResult{Status: 202, Reply: []byte("taken")}
+			}
+			r.engine.Return("dst_chore")
+			return provider.ActionResult{Parked: "dst_chore", Unmade: true, Detail: "nobody is there"}
+		})
+		r = newChoreRig(t, c, func(d *bellhop.Destination) { d.Concurrency = 1 })
+		r.acceptMany(1)
+		synctest.Wait()
+		if d := r.only(); d.State != bellhop.DeliveryDelivered || d.Attempts != 1 || d.Last.Status != 202 ||
+			string(d.Last.Reply) != "taken" {
+			t.Errorf("%+v, %+v", d, d.Last)
 		}
 		r.wantIdle()
 	})

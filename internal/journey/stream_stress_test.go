@@ -63,7 +63,7 @@ func TestStressStreamCorridor(t *testing.T) {
 			sent += steady()
 			eventually(t, patience, "all events of the steady source are delivered",
 				func() bool { return watched.Load() == sent })
-			pause(t.Context(), warmUp) // until the last attempts are on record and told, so that the next half has none of them
+			pause(t.Context(), warmUp) // until the last attempts are told, so that the next half has none of them
 			return rate, (after - before).Seconds() * 1e6 / float64(delivered.Load()-events)
 		}
 		halves := []func(){
@@ -103,8 +103,8 @@ func TestStressStreamCorridor(t *testing.T) {
 	}
 }
 
-// TestStressStreamCost measures how much processor time a gateway uses for 1,000 events a second, while 20 clients follow
-// them and while nobody does. It says more than a rate on a machine whose speed varies. STRESS is four times the number
+// TestStressStreamCost measures how much processor time a gateway uses for 1,000 events a second, while 20 clients
+// follow them and while nobody does. It says more than a rate on a machine whose speed varies. STRESS is four times the number
 // of rounds.
 func TestStressStreamCost(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -181,7 +181,8 @@ func (g *gateway) postSteadily(source string, perSecond int) (stop func() int64)
 }
 
 // listen follows what is of a source with so many clients, which have all begun when it returns. The returned function
-// waits until no client gets anything more, but for 10 seconds at most, ends them, and returns how many messages each got.
+// waits until no client gets anything more, but for 10 seconds at most, ends them, and returns how many messages each
+// got.
 func (g *gateway) listen(clients int, source string) (stop func() []int64) {
 	g.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

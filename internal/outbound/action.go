@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -97,8 +98,12 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 			bellhop.MaxProgressBytes)
 	case done.Skip:
 		got.Class, got.Error = Skipped, ErrorSkipped
+	case done.Parked != "" && done.Unmade:
+		got.Class, got.Parked = Unmade, done.Parked
 	case done.Parked != "":
-		got.Class, got.Error, got.Parked = Unsent, ErrorSignedOut, done.Parked
+		got.Class, got.Error, got.Parked = Unsent, cmp.Or(done.Error, ErrorSignedOut), done.Parked
+	case done.Status != 0:
+		got.Class, got.Status, got.RetryAfter = Answered, done.Status, done.RetryAfter
 	case done.Error == "" && !done.Continue.IsZero():
 		got.Class, got.Continue = Answered, done.Continue
 	case done.Error == "":

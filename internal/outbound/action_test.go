@@ -2,8 +2,10 @@ package outbound
 
 import (
 	"context"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -58,5 +60,39 @@ func TestActionSettings(t *testing.T) {
 	c.off = true
 	if err := e.Check(good); err == nil || err.Error() != "type: chore is off" {
 		t.Error(err)
+	}
+}
+
+// A fixed is a Performer that always has the same result.
+type fixed provider.ActionResult
+
+func (f fixed) Perform(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+	return provider.ActionResult(f)
+}
+
+// TestActionReplies: the reply of each kind of result that is about somebody else: an HTTP answer, a connection that is
+// signed out, and nobody who is there.
+func TestActionReplies(t *testing.T) {
+	for name, c := range map[string]struct {
+		done provider.ActionResult
+		want Reply
+	}{
+		"an answer": {provider.ActionResult{Status: 503, RetryAfter: "7", Reply: []byte("later")},
+			Reply{Class: Answered, Status: 503, RetryAfter: "7", Body: []byte("later")}},
+		"signed out": {provider.ActionResult{Parked: "con_1", Detail: "sign in"},
+			Reply{Class: Unsent, Error: ErrorSignedOut, Detail: "sign in", Parked: "con_1"}},
+		"gone": {provider.ActionResult{Parked: "dst_1", Error: "listener_gone", Detail: "it left"},
+			Reply{Class: Unsent, Error: "listener_gone", Detail: "it left", Parked: "dst_1"}},
+		"nobody": {provider.ActionResult{Parked: "dst_1", Unmade: true, Detail: "nobody"},
+			Reply{Class: Unmade, Detail: "nobody", Parked: "dst_1"}},
+	} {
+		target := &Target{opener: opener(t), kind: "chore", timeout: time.Second, performer: fixed(c.done)}
+		got := target.perform(t.Context(), &bellhop.Delivery{ID: "dlv_1", Event: &bellhop.Event{}}, time.Now())
+		if len(got.Body) == 0 {
+			got.Body = nil
+		}
+		if !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
 	}
 }

@@ -20,7 +20,7 @@ type Reply struct {
 	Final      bool   // another attempt cannot succeed
 	// if not zero, an action is neither done nor failed, and continues in an attempt at that time
 	Continue time.Time
-	Parked   string          // id of the connection that is signed out; an action waits until it is back
+	Parked   string          // id of what an action waits for: a connection that is signed out, or its own destination
 	Progress []byte          // of an action, to store with the attempt; nil keeps the stored progress
 	Outcome  bellhop.Outcome // as the provider or action judges the reply; "" leaves it to Status and Error
 }
@@ -36,6 +36,7 @@ const (
 	Skipped                // nothing was sent: the destination's settings exclude the event
 	Cancelled              // a stop cut the attempt off: it says nothing about the destination
 	Short                  // this machine was short of a resource: it says nothing about the destination
+	Unmade                 // there was no attempt, because nobody was there for it: Parked says for whom to wait
 )
 
 // The codes of attempts that sent nothing.

@@ -32,7 +32,7 @@ const (
 
 // Times of a hub.
 const (
-	pause     = 100 * time.Millisecond // at most, between two passes of Run: many notes then share one write of each listener
+	pause     = 100 * time.Millisecond // at most, between two passes of Run: many notes share one write of each listener
 	linger    = time.Minute            // for which the ring outlives the last listener
 	Heartbeat = 15 * time.Second       // without a message, after which a listener gets a sign of life
 )

@@ -70,14 +70,22 @@ func (r *readers) get() (*conn, error) {
 	if c, err = r.store.connect(reading); err != nil {
 		return nil, err
 	}
-	err = r.store.lost() // c may read another database, which has the name now
-	if err == nil && r.isClosed() {
-		err = store.ErrClosed
-	}
-	if err != nil {
+	if err = r.usable(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
+}
+
+// usable returns why a connection that was just opened must not be used: the store has closed meanwhile, or the
+// connection may read another database, which has the name now. A store that closes removes its log, which is not lost
+// then: so the lock is held for both.
+func (r *readers) usable() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return store.ErrClosed
+	}
+	return r.store.lost()
 }
 
 // takeIdle returns an idle connection; nil if there is none.
@@ -94,12 +102,6 @@ func (r *readers) takeIdle() (*conn, error) {
 	c := r.idle[n-1]
 	r.idle = r.idle[:n-1]
 	return c, nil
-}
-
-func (r *readers) isClosed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.closed
 }
 
 func (r *readers) put(c *conn) {

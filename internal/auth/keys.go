@@ -140,7 +140,7 @@ func (k *Keys) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, refused(&expiredError{h.key.ID})
 	}
 	h.use(now, r.RemoteAddr)
-	return Principal{Name: h.key.Name, KeyID: h.key.ID, Scope: h.key.Scope, Tenant: h.key.Tenant}, nil
+	return principalOf(&h.key), nil
 }
 
 // An expiredError is ErrExpiredKey with the id of the key, for the log.

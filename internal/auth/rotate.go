@@ -26,6 +26,13 @@ func (a *adminKeys) is(given [32]byte, now time.Time) bool {
 	return a.current.is(given) || a.coming.is(given) || a.former.is(given) && now.Before(a.until)
 }
 
+// hash returns the hash of the current admin key.
+func (a *adminKeys) hash() [32]byte {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.current.hash
+}
+
 // accept accepts a new key beside the current one.
 func (a *adminKeys) accept(key string) {
 	a.mu.Lock()

@@ -119,8 +119,11 @@ func TestGuardNamesExpiredKeys(t *testing.T) {
 	}
 }
 
+// codeOf returns the code of err; "" if it is nil or has none.
 func codeOf(err error) bellhop.Code {
 	var e *bellhop.Error
-	errors.As(err, &e)
+	if !errors.As(err, &e) {
+		return ""
+	}
 	return e.Code
 }

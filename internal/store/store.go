@@ -99,6 +99,7 @@ type Store interface {
 	Files
 	Submissions
 	Keys
+	Sessions
 	Tenants
 	Configurations
 	Service
@@ -458,6 +459,23 @@ type Keys interface {
 	DeleteKey(ctx context.Context, id string) error
 	// UseKeys stores when and from where keys were used last, by their ids. Unknown ids are ignored.
 	UseKeys(ctx context.Context, used map[string]bellhop.KeyUse) error
+}
+
+// Sessions are those of browsers, and the links that begin one. Both are found by the hash of their token.
+type Sessions interface {
+	// CreateSession stores a new session. If there are [bellhop.MaxSessions], it deletes the one that was used least
+	// recently.
+	CreateSession(ctx context.Context, s bellhop.Session) error
+	// Session returns a session, whether it has ended or not.
+	Session(ctx context.Context, hash [32]byte) (bellhop.Session, error)
+	// UseSession stores when a session was used. An unknown hash is no error.
+	UseSession(ctx context.Context, hash [32]byte, at time.Time) error
+	// DeleteSession deletes a session. An unknown hash is no error.
+	DeleteSession(ctx context.Context, hash [32]byte) error
+	// CreateSignInLink stores a new link. If there are [bellhop.MaxSessions], it deletes the one that expires first.
+	CreateSignInLink(ctx context.Context, l bellhop.SignInLink) error
+	// SpendSignInLink deletes a link and returns it, whether it has expired or not: of several callers one gets it.
+	SpendSignInLink(ctx context.Context, hash [32]byte) (bellhop.SignInLink, error)
 }
 
 // Tenants are the customers, newest first in lists. Names are unique and never change; idOrName is an id if it begins

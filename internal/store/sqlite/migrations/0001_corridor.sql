@@ -234,6 +234,21 @@ CREATE TABLE submissions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX submissions_age ON submissions (begun_at);
 
+-- Sessions of browsers, and the links that begin one. No token can be read out of its row.
+CREATE TABLE sessions (
+	hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),     -- SHA-256 of its token
+	key_id     TEXT NOT NULL,                                  -- empty is the admin key
+	key_hash   BLOB NOT NULL CHECK (length(key_hash) = 32),    -- SHA-256 of the text of the key
+	created_at INTEGER NOT NULL,
+	used_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sign_in_links (
+	hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
+	key_id     TEXT NOT NULL,
+	key_hash   BLOB NOT NULL CHECK (length(key_hash) = 32),
+	expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- The nouns that configurations made, by id: a later one without them may delete these, and no others.
 CREATE TABLE declared (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 

@@ -78,3 +78,17 @@ func (c *Client) DeleteKey(ctx context.Context, idOrName string) error {
 func (c *Client) RotateAdminKey(ctx context.Context, r AdminRotation) (RotatedAdmin, error) {
 	return post[RotatedAdmin](ctx, c, path("keys", "rotate-admin"), r)
 }
+
+// A SignInLink signs a person in to the pages of the gateway, as the holder of the key that made it: once, until it
+// expires.
+type SignInLink struct {
+	URL string `json:"url" example:"https://hooks.example.com/ui/open/…"`
+	// LocalURL is the same page by an address of the gateway's machine.
+	LocalURL  string `json:"local_url" example:"http://127.0.0.1:8080/ui/open/…"`
+	ExpiresAt Time   `json:"expires_at"`
+}
+
+// CreateSignInLink makes a link that signs in the holder of the client's key.
+func (c *Client) CreateSignInLink(ctx context.Context) (SignInLink, error) {
+	return post[SignInLink](ctx, c, path("sign-in-links"), nil)
+}

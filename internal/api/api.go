@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/internal/stream"
@@ -107,6 +108,9 @@ type Options struct {
 
 	Auth auth.Authenticator // nil refuses every request
 	Keys Keys
+	// SignInLink makes a link by which the holder of a principal's key signs in to the pages. It is nil if there are no
+	// pages.
+	SignInLink func(ctx context.Context, p auth.Principal) (client.SignInLink, error)
 	// Forbidden is called with the scope that a request needs and its key does not have. It may be nil.
 	Forbidden func(needed bellhop.Scope)
 
@@ -115,9 +119,17 @@ type Options struct {
 	Logger    *slog.Logger
 }
 
+// A Handler answers the requests of the API that come from the network. Each needs a credential.
+type Handler interface {
+	http.Handler
+	// Inside returns a handler for the calls of this process alone, such as those of the pages: the context of a request
+	// carries its principal (auth.NewContext), and credentials are not looked at. Everything else is checked as usual.
+	Inside() http.Handler
+}
+
 // New returns the handler of /api/v1/…, /openapi.json and, if o.Metrics is set, /metrics. Only the document needs no
 // credential.
-func New(o Options) http.Handler {
+func New(o Options) Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -48,7 +48,7 @@ func newRig(t *testing.T) *rig {
 	r.handler = New(Options{
 		Stream: r.hub, Desk: desk{r.fake},
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
-		Files: keptFiles{r.fake}, Keys: keyRing{r.fake},
+		Files: keptFiles{r.fake}, Keys: keyRing{r.fake}, SignInLink: r.signInLink,
 		Connectors: []provider.Connector{crm{}},
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Hold:       func(string) bellhop.Hold { return r.hold },
@@ -287,6 +287,7 @@ var routes = []struct {
 	{"POST", "/keys/rotate-admin", `{"grace":"1m"}`, 200},
 	{"GET", "/keys/{id}", "", 200},
 	{"DELETE", "/keys/{id}", "", 204},
+	{"POST", "/sign-in-links", "", 201},
 	{"GET", "/tenants", "", 200},
 	{"POST", "/tenants", `{"name":"globex","limits":{"events":{"per_second":5},"destinations":3}}`, 201},
 	{"GET", "/tenants/{id}", "", 200},
@@ -446,6 +447,57 @@ func TestPrincipal(t *testing.T) {
 	if want := (auth.Principal{Name: "reader", Scope: bellhop.ScopeAdmin, Tenant: "acme"}); r.principal != want {
 		t.Errorf("%+v, want %+v", r.principal, want)
 	}
+}
+
+// TestInside: a call of this process has the principal of its context, with the scope and the tenant of it, and no
+// other. A request of the network never has the principal of its context, whatever that carries.
+func TestInside(t *testing.T) {
+	r := newRig(t)
+	call := func(h http.Handler, ctx context.Context, method, path string) int {
+		t.Helper()
+		w := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(ctx, method, path, nil)
+		request.Header.Set("Authorization", "Bearer wrong")
+		h.ServeHTTP(w, request)
+		return w.Code
+	}
+	inside := r.handler.(Handler).Inside()
+	as := func(scope bellhop.Scope, tenant string) context.Context {
+		return auth.NewContext(t.Context(), auth.Principal{Name: "someone", Scope: scope, Tenant: tenant})
+	}
+	for _, c := range []struct {
+		handler http.Handler
+		ctx     context.Context
+		method  string
+		path    string
+		want    int
+	}{
+		{inside, as(bellhop.ScopeRead, ""), "GET", "/api/v1/events", 200},
+		{inside, as(bellhop.ScopeRead, ""), "GET", "/api/v1/keys", 403},
+		{inside, as(bellhop.ScopeAdmin, ""), "GET", "/api/v1/keys", 200},
+		{inside, as(bellhop.ScopeAdmin, "acme"), "GET", "/api/v1/stats", 403},
+		{inside, as(bellhop.ScopePublish, ""), "GET", "/api/v1/events", 403},
+		{inside, t.Context(), "GET", "/api/v1/events", 401},
+		{r.handler, as(bellhop.ScopeAdmin, ""), "GET", "/api/v1/events", 401},
+		{r.handler, as(bellhop.ScopeAdmin, ""), "POST", "/api/v1/sign-in-links", 401},
+	} {
+		if got := call(c.handler, c.ctx, c.method, c.path); got != c.want {
+			t.Errorf("%s %s: %d, want %d", c.method, c.path, got, c.want)
+		}
+	}
+}
+
+// TestSignInLink: a link is made for the holder of the caller's key, unless the server has no pages.
+func TestSignInLink(t *testing.T) {
+	r := newRig(t)
+	made := r.do("POST", "/api/v1/sign-in-links", "").is(201)
+	if made["url"] != "https://hooks.example.com/ui/open/admin" || made["expires_at"] == nil {
+		t.Errorf("%v", made)
+	}
+	s := newServer(r.handler.(*server).Options)
+	s.SignInLink = nil
+	r.handler = New(s.Options)
+	r.do("POST", "/api/v1/sign-in-links", "").refused(409, bellhop.CodeConflict)
 }
 
 func TestStoreFailures(t *testing.T) {

@@ -478,6 +478,11 @@ var descriptions = []struct {
 		"key":       "The new admin key. It is in this answer and in the data folder of the server",
 		"old_until": "Until when the old one works; null: it has ended",
 	}},
+	{"SignInLink", map[string]string{
+		"url":        "The page that begins the session, at the address of the pages",
+		"local_url":  "The same page at an address of the server's machine",
+		"expires_at": "From then on the link cannot be used",
+	}},
 
 	{"NewSource Source NewDestination DestinationPatch Destination RotatedDestination NewConnection ConnectionPatch " +
 		"Connection", map[string]string{

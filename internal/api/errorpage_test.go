@@ -82,7 +82,7 @@ func TestErrorPage(t *testing.T) {
 		}
 	}
 	for code, cells := range rowsOf(t, "Answers of the API") {
-		if want := strconv.Itoa(statusOf(bellhop.Code(code))); cells[0] != want || cells[1] == "" || cells[2] == "" {
+		if want := strconv.Itoa(StatusOf(bellhop.Code(code))); cells[0] != want || cells[1] == "" || cells[2] == "" {
 			t.Errorf("%s: %q, want status %s, a meaning and a remedy", code, cells, want)
 		}
 		if status, _ := strconv.Atoi(cells[0]); codeOf(status) != bellhop.Code(code) {

@@ -161,6 +161,8 @@ func examples() []any {
 		client.NewTenant{Name: "acme", Limits: tenant.Limits}, tenant, listOfOne(tenant),
 		client.CreatedKey{Key: key, Text: "bhk_…"}, client.AdminRotation{Grace: "10m"},
 		client.RotatedAdmin{Key: "bhk_…", OldUntil: exampleLater},
+		client.SignInLink{URL: "https://hooks.example.com/ui/open/…", LocalURL: "http://127.0.0.1:8080/ui/open/…",
+			ExpiresAt: exampleLater},
 		client.Config{Sources: []client.NewSource{exampleDeclared}},
 		client.ConfigRequest{Config: client.Config{Sources: []client.NewSource{exampleDeclared}}, Prune: true},
 		client.ConfigPlan{Changes: []client.ConfigChange{{Noun: "destination", Name: "billing", ID: exampleDestination,

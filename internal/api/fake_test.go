@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/access"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
@@ -768,3 +769,11 @@ func (chore) Info() provider.Info {
 type deaf struct{ lock }
 
 func (deaf) Info() provider.Info { return provider.Info{Name: "deaf"} }
+
+// signInLink makes a link with the name of the principal in it.
+func (f *fake) signInLink(_ context.Context, p auth.Principal) (client.SignInLink, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return client.SignInLink{URL: "https://hooks.example.com/ui/open/" + p.Name, LocalURL: "http://127.0.0.1:8080/ui/open/" +
+		p.Name, ExpiresAt: client.Time{Time: testNow}}, f.err
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
 )
 
 // Keys are the keys that the server accepts.
@@ -25,6 +26,21 @@ func (s *server) keys() {
 	handle(s, op{http.MethodDelete, "/keys/{id}", "delete-key", "Revoke a key", 0}, s.deleteKey)
 	handle(s, op{http.MethodPost, "/keys/rotate-admin", "rotate-admin-key", "Replace the admin key", 0},
 		s.rotateAdminKey)
+	handle(s, op{http.MethodPost, "/sign-in-links", "create-sign-in-link", "Make a link that signs in to the pages",
+		http.StatusCreated}, s.createSignInLink)
+}
+
+// createSignInLink makes a link for the holder of the caller's key.
+func (s *server) createSignInLink(ctx context.Context, _ *struct{}) (*bodyOf[client.SignInLink], error) {
+	if s.SignInLink == nil {
+		return nil, bellhop.Conflict("this server has no pages: start it without --ui=false")
+	}
+	p, _ := auth.FromContext(ctx)
+	link, err := s.SignInLink(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return &bodyOf[client.SignInLink]{link}, nil
 }
 
 // listKeysInput narrows a list of keys.

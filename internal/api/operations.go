@@ -27,6 +27,7 @@ var tags = []*huma.Tag{
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "keys", Description: "Keys of this API, each with a scope"},
+	{Name: "sign-in-links", Description: "Links that sign a person in to the pages"},
 	{Name: "tenants", Description: "Customers, whose nouns are kept apart"},
 	{Name: "stream", Description: "What happens, as it happens"},
 	{Name: "config", Description: "All nouns at once, as a configuration file declares them"},
@@ -136,6 +137,8 @@ var operationTexts = map[string]string{
 	"delete-key": "Revokes a key: once the answer arrives, the key is refused.",
 	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The " +
 		"old one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
+	"create-sign-in-link": "Makes a link that signs a person in to the pages as the holder of the key of this request: " +
+		"once, within 5 minutes. The session ends with the key.",
 	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once they " +
 		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on after " +
 		"that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, with a " +

@@ -24,8 +24,8 @@ type problem struct {
 	retryAfter time.Duration // of codes that say when to try again
 }
 
-// statusOf returns the HTTP status of a code. No other function maps codes to statuses.
-func statusOf(code bellhop.Code) int {
+// StatusOf returns the HTTP status of a code. No other function maps codes to statuses.
+func StatusOf(code bellhop.Code) int {
 	switch code {
 	case bellhop.CodeInvalid:
 		return http.StatusUnprocessableEntity
@@ -56,7 +56,7 @@ func codeOf(status int) bellhop.Code {
 	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden,
 		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeChanged, bellhop.CodeTooLarge, bellhop.CodeLimited,
 		bellhop.CodeUnavailable} {
-		if statusOf(code) == status {
+		if StatusOf(code) == status {
 			return code
 		}
 	}
@@ -70,7 +70,7 @@ func codeOf(status int) bellhop.Code {
 func (s *server) problem(ctx context.Context, operation string, err error) *problem {
 	var e *bellhop.Error
 	switch {
-	case errors.As(err, &e) && statusOf(e.Code) < 500:
+	case errors.As(err, &e) && StatusOf(e.Code) < 500:
 	case errors.As(err, &e) && e.Code == bellhop.CodeUnavailable:
 		s.log.Warn("api.unavailable", "operation", operation, "error", whole(err))
 	case ctx.Err() != nil:
@@ -79,7 +79,7 @@ func (s *server) problem(ctx context.Context, operation string, err error) *prob
 		s.log.Error("api.failed", "operation", operation, "error", whole(err))
 		e = &bellhop.Error{Code: bellhop.CodeInternal}
 	}
-	return problemOf(statusOf(e.Code), e)
+	return problemOf(StatusOf(e.Code), e)
 }
 
 // whole returns the text of err for the log, with the cause of a bellhop.Error.

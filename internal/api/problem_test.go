@@ -88,7 +88,7 @@ func TestCodes(t *testing.T) {
 		bellhop.CodeForbidden: 403, bellhop.CodeNotFound: 404, bellhop.CodeConflict: 409,
 		bellhop.CodeTooLarge: 413, bellhop.CodeUnavailable: 503, bellhop.CodeInternal: 500, "new": 500,
 	} {
-		if got := statusOf(code); got != status {
+		if got := StatusOf(code); got != status {
 			t.Errorf("%s is %d, want %d", code, got, status)
 		}
 		if got := codeOf(status); code != "new" && got != code {

@@ -93,6 +93,8 @@ var scopes = map[string]bellhop.Scope{
 	"delete-key":       bellhop.ScopeAdmin,
 	"rotate-admin-key": bellhop.ScopeAdmin,
 
+	"create-sign-in-link": bellhop.ScopeRead,
+
 	"list-tenants":  bellhop.ScopeRead,
 	"create-tenant": bellhop.ScopeAdmin,
 	"show-tenant":   bellhop.ScopeRead,

@@ -24,6 +24,7 @@ var neededScopes = map[bellhop.Scope]string{
 	bellhop.ScopePublish: `
 		POST /events`,
 	bellhop.ScopeRead: `
+		POST /sign-in-links
 		GET /sources
 		GET /sources/{id}
 		GET /destinations

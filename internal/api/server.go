@@ -45,10 +45,30 @@ func newServer(o Options) *server {
 	return s
 }
 
-// ServeHTTP sets the headers of every answer, authenticates the request, compares the scope of its key with that of
+// ServeHTTP answers a request of the network by the principal of its credential, whatever its context carries.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.serve(w, r, s.Auth.Authenticate)
+}
+
+// Inside answers requests of this process by the principal of their contexts. No request of the network reaches it.
+func (s *server) Inside() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, principalOf) })
+}
+
+// principalOf returns the principal of the context of r.
+func principalOf(r *http.Request) (auth.Principal, error) {
+	p, ok := auth.FromContext(r.Context())
+	if !ok {
+		return p, &bellhop.Error{Code: bellhop.CodeUnauthorized, Message: "the call has no principal"}
+	}
+	return p, nil
+}
+
+// serve sets the headers of every answer, authenticates the request, compares the scope of its key with that of
 // its route, checks its content type and runs the route. The context of the route carries the principal, and its
 // tenant, by which the store narrows what the route sees.
-func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *server) serve(w http.ResponseWriter, r *http.Request,
+	authenticate func(*http.Request) (auth.Principal, error)) {
 	guard := &guarded{ResponseWriter: w, request: r}
 	defer s.recover(guard, r)
 	h := guard.Header()
@@ -61,7 +81,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
 	inAPI := r.URL.Path == Prefix || strings.HasPrefix(r.URL.Path, Prefix+"/")
 	if pattern != documentPattern && pattern != schemaPattern && (pattern != "" || inAPI) {
-		principal, err := s.Auth.Authenticate(r)
+		principal, err := authenticate(r)
 		if err == nil {
 			err = s.authorize(pattern, principal)
 		}

@@ -1,0 +1,258 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/bellhop-gateway/bellhop/client"
+	nethtml "golang.org/x/net/html"
+)
+
+// hostile are texts that strangers may send in every field: markup, ends of attributes and comments, templates, control
+// and bidi characters, and characters without a shape.
+var hostile = []string{
+	`<script>alert(1)</script>`, `"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`,
+	`<img src=x onerror=alert(1)>`, `<svg/onload=alert(1)>`, `<iframe srcdoc="<script>alert(1)</script>">`,
+	`" onmouseover="alert(1)`, `' onfocus=alert(1) autofocus='`, `javascript:alert(1)`, `JaVaScRiPt:alert(1)//`,
+	`data:text/html,<script>alert(1)</script>`, `</title><script>alert(1)</script>`,
+	`</textarea><script>alert(1)</script>`, `</pre></main></body></html><h1>x`, `<!-- `, `--><b>x`, `<![CDATA[x]]>`,
+	`{{.}}`, `{{template "frame" .}}`, `${alert(1)}`, `%3Cscript%3E`, `&lt;script&gt;`, `&#60;script&#62;`, `\u003cscript\u003e`,
+	`<style>*{display:none}</style>`, `<link rel=stylesheet href=//evil.example>`, `<base href=//evil.example>`,
+	`<meta http-equiv=refresh content=0;url=//evil.example>`, `<form action=//evil.example><button>`,
+	`<a href="javascript:alert(1)">x</a>`, "abc\u202Edef", "\u2066\u2067\u2068\u2069x", "a\u200b\u200db\ufeff",
+	"nul\x00 bell\x07 back\b", "\x1b[2J\x1b]0;title\a", "line\nfeed\r\ntab\t", "\u2028\u2029\u0085\u061c",
+	"not \xff\xfe UTF-8 \xc3\x28", "\U000e0041\U000e0042 tags", "\u3164\u115f\u2800 fillers",
+	strings.Repeat("a", 70) + "\u0301\u0301\u0301", "-- ; rm -rf / `id` $(id)",
+}
+
+// fillTexts puts text into every string that v has, but into those that decide what is shown.
+func fillTexts(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(text)
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fresh := reflect.New(v.Type().Elem())
+			fresh.Elem().Set(v.Elem())
+			v.Set(fresh)
+			fillTexts(v.Elem(), text)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			if !field.IsExported() || strings.HasSuffix(field.Name, "Base64") || field.Name == "ID" ||
+				strings.HasSuffix(field.Name, "ID") && field.Name != "ProviderID" || field.Name == "State" ||
+				field.Name == "Outcome" || field.Name == "CausedBy" || field.Name == "ConflictsWith" {
+				continue
+			}
+			fillTexts(v.Field(i), text)
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return
+		}
+		fresh := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(fresh, v)
+		v.Set(fresh)
+		for i := range v.Len() {
+			fillTexts(v.Index(i), text)
+		}
+	case reflect.Map:
+		if v.Type() == reflect.TypeFor[map[string][]string]() && v.Len() > 0 {
+			v.Set(reflect.ValueOf(map[string][]string{text: {text}}))
+		}
+	}
+}
+
+// filled returns a copy of noun with text in every field.
+func filled[T any](noun T, text string) T {
+	fillTexts(reflect.ValueOf(&noun).Elem(), text)
+	return noun
+}
+
+// raw returns v as JSON, in which a text that is not UTF-8 stays as it is: the API of a mistaken server.
+func raw(v any) []byte {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}
+
+// plainText stands for a harmless text.
+const plainText = "plain"
+
+// renderHostile returns the page at a path in which every stored text is text.
+func renderHostile(t *testing.T, path, text string) string {
+	t.Helper()
+	r := newRig(t)
+	r.people.people["operator"] = Person{Name: text, Role: operator, Tenant: text}
+	delivery, pending := filled(testDelivery, text), filled(testPending, text)
+	list := func(data ...any) []byte { return raw(listOf{Data: data}) }
+	body := []byte(text)
+	for call, value := range map[string]any{
+		"GET /stats":             raw(testStats),
+		"GET /sources":           list(filled(client.Source{Name: "x"}, text)),
+		"GET /destinations":      list(filled(testDestination, text), filled(testPaused, text)),
+		"GET /events":            list(filled(testEvent, text)),
+		"GET /events/evt_1":      raw(filled(testDetail, text)),
+		"GET /events/evt_1/body": body,
+		"GET /deliveries":        list(delivery, pending),
+		"GET /deliveries/dlv_1":  raw(client.DeliveryDetail{Delivery: delivery, History: filled(testAttempts, text)}),
+		"GET /deliveries/dlv_2":  raw(client.DeliveryDetail{Delivery: pending, History: filled(testAttempts, text)}),
+		"GET /requests":          list(filled(testRequest, text), filled(testUnknown, text)),
+		"GET /requests/req_1": raw(filled(client.RequestDetail{Request: testRequest, Headers: map[string][]string{"a": {"b"}},
+			Body: "x"}, text)),
+	} {
+		r.api.set(call, value)
+	}
+	return r.get(path, "operator", 200)
+}
+
+// shape returns the elements of a page with the names of their attributes, and its text.
+func shape(t *testing.T, page string) (elements, text string) {
+	t.Helper()
+	root, err := nethtml.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shape, words strings.Builder
+	for n := range root.Descendants() {
+		switch n.Type {
+		case nethtml.ElementNode:
+			shape.WriteString("<" + n.Data)
+			for _, a := range n.Attr {
+				shape.WriteString(" " + a.Key)
+				lower := strings.ToLower(strings.TrimSpace(a.Val))
+				if (a.Key == "href" || a.Key == "src" || a.Key == "action") && !strings.HasPrefix(lower, "/ui/") &&
+					!strings.HasPrefix(lower, "#") {
+					t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
+				}
+			}
+			shape.WriteString(">")
+		case nethtml.TextNode:
+			words.WriteString(n.Data)
+		case nethtml.CommentNode:
+			t.Errorf("a comment: %q", n.Data)
+		}
+	}
+	return shape.String(), words.String()
+}
+
+// TestHostileTexts: whatever strangers put into any field, each page has the same elements as with harmless texts, and
+// shows all of it, with a shape for every character.
+func TestHostileTexts(t *testing.T) {
+	t.Parallel()
+	if len(hostile) < 40 {
+		t.Fatalf("%d texts", len(hostile))
+	}
+	for _, path := range []string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty", "/ui/events/evt_1?body=raw",
+		"/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests", "/ui/requests/req_1?body=raw",
+		"/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			want, _ := shape(t, strings.ReplaceAll(renderHostile(t, path, plainText), plainText, "x"))
+			for _, text := range hostile {
+				page := renderHostile(t, path, text)
+				elements, words := shape(t, page)
+				if stripNotes(elements) != stripNotes(want) {
+					t.Errorf("%q changes the elements of the page:\n%s\n%s", text, elements, want)
+				}
+				var stored string // JSON has no bytes that are not UTF-8
+				if err := json.Unmarshal(raw(text), &stored); err != nil {
+					t.Fatal(err)
+				}
+				if shown := visible(stored, false); !strings.Contains(words, shown) &&
+					!strings.Contains(words, clip(shown, 60)) && !strings.Contains(page, html.EscapeString(shown)) {
+					t.Errorf("%q is not on the page as %q", text, shown)
+				}
+				checkVisible(t, text, page)
+			}
+		})
+	}
+}
+
+// checkVisible checks that every character of a page has a shape, but for those in inputs, which hold what is sent.
+func checkVisible(t *testing.T, text, page string) {
+	t.Helper()
+	root, err := nethtml.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(where, words string) {
+		for _, r := range words {
+			if r != '\n' && r != '\t' && !isVisible(r) {
+				t.Errorf("%q: %s has the character %U", text, where, r)
+				return
+			}
+		}
+	}
+	for n := range root.Descendants() {
+		if n.Type == nethtml.TextNode && n.Parent.Data != "textarea" {
+			check("<"+n.Parent.Data+">", n.Data)
+		}
+		for _, a := range n.Attr {
+			if n.Data != "input" || a.Key != "value" {
+				check("<"+n.Data+" "+a.Key+">", a.Val)
+			}
+		}
+	}
+}
+
+// stripNotes removes the note that a body is shown as it is, which depends on its text.
+func stripNotes(elements string) string { return strings.ReplaceAll(elements, "<p class>", "") }
+
+// TestHostileFilter: what was typed into a filter is text, and stays as it was typed.
+func TestHostileFilter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	want, _ := shape(t, r.get("/ui/events?type=plain", "viewer", 200))
+	for _, text := range hostile {
+		typed := strings.TrimSpace(strings.ToValidUTF8(text, ""))
+		page := r.get("/ui/events?type="+escape(typed), "viewer", 200)
+		elements, _ := shape(t, page)
+		if elements != want {
+			t.Errorf("%q changes the page:\n%s\n%s", text, elements, want)
+		}
+		root, err := nethtml.Parse(strings.NewReader(page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range root.Descendants() {
+			a := attributes(n)
+			if a["id"] == "f-type" && a["value"] != strings.NewReplacer("\x00", "\ufffd", "\r\n", "\n").Replace(typed) {
+				t.Errorf("%q: the field has %q", typed, a["value"])
+			}
+		}
+	}
+}
+
+// escape writes every byte as %XX.
+func escape(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&b, "%%%02X", text[i])
+	}
+	return b.String()
+}
+
+// TestVisible: characters without a shape get one.
+func TestVisible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"plain ü 日本 😀": "plain ü 日本 😀", "a\u202eb": `a\u202eb`, "\x00\x07\x1b": `\x00\a\x1b`, "\xff": `\xff`,
+		"a\nb\tc": `a\nb\tc`, "\u00a0": `\u00a0`, "\U000e0041": `\U000e0041`, "\u3164": `\u3164`, "\ufffd": "\ufffd",
+	} {
+		if got := visible(text, false); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	if got := visible("a\r\nb\tc\rd\u202e", true); got != "a\nb\tc"+`\rd\u202e` {
+		t.Errorf("%q", got)
+	}
+}

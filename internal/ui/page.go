@@ -1,0 +1,150 @@
+package ui
+
+import (
+	"bytes"
+	"embed"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// navigation lists the pages that every page links to, in their order.
+var navigation = []navigationLink{
+	{"", "Overview"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
+}
+
+// A navigationLink is a page, by the first element of its path below /ui.
+type navigationLink struct{ Path, Title string }
+
+// notices are what pages say after an action, by the value of ?did=. They have no values, because anybody can make a
+// link with any of them.
+var notices = map[string]string{
+	"signed-out": "You are signed out.",
+	"replayed":   "The event is being delivered again.",
+	"published":  "The event is stored. Below are its deliveries.",
+	"retried":    "The delivery is due now.",
+	"cancelled":  "The delivery is cancelled.",
+}
+
+// A frame is what every page has around its own part.
+type frame struct {
+	Title   string
+	Section string // the first element of the path
+	Links   []navigationLink
+	Person  Person
+	Display display
+	Notice  string
+	Problem string
+	Here    typed // the path and the query of this page
+	Now     time.Time
+	Page    any // what the template of the page shows
+}
+
+// show writes a page by the template of that name.
+func (v *visit) show(status int, name, title string, page any) {
+	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, Root), "/")
+	f := frame{Title: title, Section: section, Links: navigation, Person: v.person, Display: v.display,
+		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Now: v.Now(), Page: page,
+		Here: typed(here(v.r))}
+	var b bytes.Buffer
+	err := pages[name].ExecuteTemplate(&b, "frame", f)
+	if err != nil {
+		v.log.Error("ui.failed", "page", name, "error", err)
+		http.Error(v.w, "this page cannot be shown; the log of the server has the cause", http.StatusInternalServerError)
+		return
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	v.w.WriteHeader(status)
+	v.w.Write(b.Bytes())
+}
+
+// here returns the page that r shows, to come back to: without a notice, and the first page if r is no GET.
+func here(r *http.Request) string {
+	if r.Method != http.MethodGet {
+		return Root
+	}
+	query := r.URL.Query()
+	query.Del("did")
+	u := url.URL{Path: r.URL.Path, RawQuery: query.Encode()}
+	return returnPath(u.RequestURI())
+}
+
+// pages are the templates by the name of the page. Each has the frame and the parts that pages share.
+var pages = parsePages()
+
+func parsePages() map[string]*template.Template {
+	shared := template.New("").Funcs(functions)
+	template.Must(shared.ParseFS(templateFiles, "templates/frame.html", "templates/parts.html"))
+	files, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		panic(err)
+	}
+	all := map[string]*template.Template{}
+	for _, file := range files {
+		name := strings.TrimSuffix(file.Name(), ".html")
+		if name == "frame" || name == "parts" {
+			continue
+		}
+		t := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+file.Name()))
+		showValues(t)
+		all[name] = t
+	}
+	return all
+}
+
+// functions are what templates call. shown is added to every value that is printed: see shown.go.
+var functions = template.FuncMap{
+	"shown": shown, "static": staticPath, "utc": utc, "iso": iso, "size": size, "count": count, "state": stateOf,
+	"took": took, "reply": replyOf, "place": requestPlace, "bytes": func(n int) string { return size(int64(n)) },
+	"first": func(n int, text string) string { return clip(text, n) },
+}
+
+// A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside the
+// session.
+type display struct {
+	Theme string // "light" or "dark"; "" is that of the system
+	Times string // "utc"; "" is local time
+	Keys  string // "off": single keys do nothing; "" is on
+}
+
+const displayCookie = "bellhop-display"
+
+// readDisplay returns the display of the cookie of r.
+func readDisplay(r *http.Request) display {
+	c, err := r.Cookie(displayCookie)
+	if err != nil {
+		return display{}
+	}
+	return parseDisplay(c.Value)
+}
+
+// parseDisplay reads "theme-times-keys". A value that it does not know is the default.
+func parseDisplay(text string) display {
+	words := strings.Split(text, "-")
+	known := func(n int, values ...string) string {
+		if n < len(words) && slices.Contains(values, words[n]) {
+			return words[n]
+		}
+		return ""
+	}
+	return display{known(0, "light", "dark"), known(1, "utc"), known(2, "off")}
+}
+
+// String returns what parseDisplay reads.
+func (d display) String() string { return d.Theme + "-" + d.Times + "-" + d.Keys }
+
+// setDisplay stores the display that was chosen, and leads back to the page.
+func (s *server) setDisplay(v *visit) error {
+	chosen := parseDisplay(v.r.PostFormValue("theme") + "-" + v.r.PostFormValue("times") + "-" + v.r.PostFormValue("keys"))
+	c := &http.Cookie{Name: displayCookie, Value: chosen.String(), Path: Root, MaxAge: 365 * 24 * 3600, HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: s.hosts.of(v.r) == byHTTPS}
+	http.SetCookie(v.w, c)
+	return v.back(returnPath(v.r.PostFormValue("back")), "")
+}

@@ -1,0 +1,18 @@
+// Writes the times of a page in local time, unless the person wants UTC. The time in UTC stays as the title.
+export function localTimes() {
+  const root = document.documentElement;
+  if (root.dataset.times === 'utc') return;
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+  });
+  for (const time of document.querySelectorAll('time[datetime]')) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = at.toISOString();
+    time.textContent = format.format(at);
+  }
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const note of document.querySelectorAll('.times')) {
+    note.textContent = `Times are local (${zone}); each shows UTC when you point at it.`;
+  }
+}

@@ -110,7 +110,7 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 		hasSources, err := a.HasSources(ctx)
 		welcome(e.stderr, a, cfg, err == nil && !hasSources)
 	} else {
-		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "data", cfg.Data,
+		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "ui_url", a.UIURL(), "data", cfg.Data,
 			"version", version(), "admin_key", adminKeyFrom(a, cfg),
 			"master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
 	}
@@ -174,6 +174,9 @@ master key in %s (back it up: without it, stored secrets cannot be read)
 sources at    %[1]s/in/<source>
 metrics at    %[4]s
 `, a.URL(), adminKeyFrom(a, cfg), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.MetricsURL())
+	if pages := a.UIURL(); pages != "" {
+		fmt.Fprintf(w, "pages at      %s (bellhop ui%s signs you in)\n", pages, dataFlag(cfg.Data))
+	}
 	if !first {
 		return
 	}

@@ -73,12 +73,16 @@ type App struct {
 	links    *connection.Manager
 	keeper   *subscription.Manager
 	keys     *auth.Keys
+	guard    *auth.Guard // of keys that are sent or typed
+	sessions *auth.Sessions
 	usage    usage // of tenants
 	catalog  *catalog.Catalog
 	server   *http.Server
 
 	metricsListener net.Listener // nil if the door's port serves the metrics
 	metricsServer   *http.Server
+	uiListener      *limiter // nil if the port of the API serves the pages
+	uiServer        *http.Server
 	unreadyLog      repeatedLog
 
 	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.
@@ -141,6 +145,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if err := a.listenUI(); err != nil {
 		return nil, err
 	}
 	a.openActions()
@@ -347,6 +354,7 @@ func (a *App) openKeys() {
 		o.ReplaceAdmin = func(accept func(key string)) error { return a.folder.ReplaceAdminKey(rand.Reader, accept) }
 	}
 	a.keys = auth.NewKeys(o)
+	a.openSessions()
 }
 
 // maxIdle bounds the idle connections to destinations. They are at most an eighth of the open files that the system
@@ -421,10 +429,13 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.keys.Run(a.running) })
 	a.background.Go(func() { a.countTenants(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
-	served := make(chan error, 2)
+	served := make(chan error, 3)
 	go func() { served <- a.server.Serve(a.listener) }()
 	if a.metricsServer != nil {
 		go func() { served <- a.metricsServer.Serve(a.metricsListener) }()
+	}
+	if a.uiServer != nil {
+		go func() { served <- a.uiServer.Serve(a.uiListener) }()
 	}
 	var err error
 	select {
@@ -455,6 +466,9 @@ func (a *App) stop() error {
 	if err := a.server.Shutdown(closing); err != nil {
 		a.log.Warn("request.interrupted", "error", err, "meaning", "requests that had not arrived whole were cut off")
 		a.server.Close()
+	}
+	if a.uiServer != nil && a.uiServer.Shutdown(closing) != nil {
+		a.uiServer.Close()
 	}
 	a.cancel()
 	err := a.inTime(ctx, func() error {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/internal/api"
-	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
@@ -53,18 +52,17 @@ func (a *App) handler() http.Handler {
 	mux.Handle("GET "+api.AgreePath+"{token}", agree)
 	mux.Handle("POST "+api.AgreePath+"{token}", agree)
 	mux.Handle(connection.StartPath, a.links.Handler())
-	mux.Handle("/", api.New(api.Options{
+	handler := api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
 		Closed: a.engine.Closed, Hold: a.engine.Hold,
-		Auth: auth.NewGuard(auth.GuardOptions{
-			Next: a.keys, Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
-		}),
-		Keys: a.keys, Forbidden: a.keys.Forbidden,
+		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Actions: a.actions, Settings: config.Schema(),
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
-	}))
+	})
+	mux.Handle("/", handler)
+	a.addUI(mux, handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			a.door.ServeHTTP(w, r)

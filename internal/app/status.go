@@ -55,7 +55,7 @@ func (a *App) listenMetrics() error {
 	if a.opts.Config.ListenMetrics == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", metricsAddress(a.opts.Config.ListenMetrics))
+	listener, err := net.Listen("tcp", localAddress(a.opts.Config.ListenMetrics))
 	if err != nil {
 		return fmt.Errorf("listen for metrics: %w: choose another address with --listen-metrics", err)
 	}
@@ -86,8 +86,8 @@ func (a *App) listenMetrics() error {
 	return nil
 }
 
-// metricsAddress returns the address to listen on for metrics: at loopback if text is a port alone.
-func metricsAddress(text string) string {
+// localAddress returns the address to listen on for text: at loopback if it is a port alone.
+func localAddress(text string) string {
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		host, port = "", text

@@ -150,8 +150,9 @@ var foreignBodies = map[string]string{
 	"POST /deliveries/{id}/answer":          `{"token":"t","status":200}`,
 }
 
-// openToAll are the operations without an id that every key may use, whatever there is.
-var openToAll = []string{"GET /providers"}
+// openToAll are the operations without an id that every key may use, whatever there is. A link to sign in is for the
+// holder of the key that makes it.
+var openToAll = []string{"GET /providers", "POST /sign-in-links"}
 
 // TestForeignKey walks every operation of the OpenAPI document with a key of another tenant: an id of acme is 404, by
 // its id and by its name, a list is empty, a body that names a noun of acme is refused, and nothing of acme changes.
@@ -212,7 +213,7 @@ func (h *house) walk(method, path string) {
 		if code != 403 && (code != 200 || !empty) {
 			h.t.Errorf("%s: %d %s", operation, code, answer)
 		}
-	case method != "GET":
+	case method != "GET" && !slices.Contains(openToAll, operation):
 		code, answer := h.ask("globex", method, "/api/v1"+path, body)
 		// A repair of everything that globex has is accepted, and touches nothing.
 		repair := code == 202 && strings.Contains(answer, `"id":"rpr_`) && strings.Contains(answer, `"kind"`)

@@ -28,6 +28,9 @@ type Config struct {
 	Data            string         `name:"data" default:"./data"`
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
+	UI              bool           `name:"ui" default:"true"`
+	UIListen        string         `name:"ui-listen" default:""`
+	UIURL           string         `name:"ui-url" default:""`
 	ConfigPrune     bool           `name:"config-prune" default:"false"`
 	Retain          time.Duration  `name:"retain" default:"30d"`
 	Files           string         `name:"files" default:""`
@@ -58,6 +61,11 @@ var docs = map[string]string{
 		"the data folder",
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
 		"address of --listen",
+	"ui": "serve the pages, for browsers, below /ui; --ui=false serves none",
+	"ui-listen": "address and port of the pages, such as 127.0.0.1:8081, so that --listen can face the world without " +
+		"them; a port alone is at 127.0.0.1; by default they are at --listen",
+	"ui-url": "the scheme and host by which people reach the pages, such as https://bellhop.example.com; by default " +
+		"those of --public-url, or the address of --ui-listen",
 	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of --config made " +
 		"before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
@@ -367,6 +375,10 @@ func (c *Config) check() (name string, err error) {
 		return "data", errors.New("name a folder")
 	case c.ListenMetrics != "" && !isAddress(c.ListenMetrics):
 		return "listen-metrics", fmt.Errorf("use an address and a port, such as 127.0.0.1:9090, not %q", c.ListenMetrics)
+	case c.UIListen != "" && !isAddress(c.UIListen):
+		return "ui-listen", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.UIListen)
+	case c.UIURL != "" && (!isWebURL(c.UIURL) || !isProxyURL(c.UIURL)):
+		return "ui-url", fmt.Errorf("use the scheme and host alone, such as https://bellhop.example.com, not %q", c.UIURL)
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):

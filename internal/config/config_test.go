@@ -27,7 +27,7 @@ func load(t *testing.T, file string, env, flags map[string]string) (Config, erro
 
 // TestDefaults: a file without values has the same Config as no file.
 func TestDefaults(t *testing.T) {
-	want := Config{Listen: "127.0.0.1:8080", Data: "./data", Retain: 30 * 24 * time.Hour,
+	want := Config{Listen: "127.0.0.1:8080", Data: "./data", UI: true, Retain: 30 * 24 * time.Hour,
 		ShutdownTimeout: 10 * time.Second, ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192,
 		LogLevel: "info", LogFormat: "auto"}
 	for name, file := range map[string]string{"no file": "", "an empty file": "\n",

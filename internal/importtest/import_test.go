@@ -98,6 +98,7 @@ var rooms = []row{
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{"."}, []string{"prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
+	{"internal/ui", []room{"client"}, nil},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
 		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"}, []string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},

@@ -1,0 +1,165 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/bellhop-gateway/bellhop/internal/ui"
+)
+
+// This file holds the pages: where they are served, and the sessions as they ask for them.
+
+// openSessions makes the guard of keys and the sessions, which share it.
+func (a *App) openSessions() {
+	a.guard = auth.NewGuard(auth.GuardOptions{
+		Next: a.keys, Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
+	})
+	a.sessions = auth.NewSessions(auth.SessionsOptions{
+		Store: a.store, Keys: a.keys, Guard: a.guard, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger,
+	})
+}
+
+// listenUI makes the listener of the pages, if the settings ask for one.
+func (a *App) listenUI() error {
+	if !a.opts.Config.UI || a.opts.Config.UIListen == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", localAddress(a.opts.Config.UIListen))
+	if err != nil {
+		return fmt.Errorf("listen for the pages: %w: choose another address with --ui-listen", err)
+	}
+	a.uiListener = newLimiter(listener, maxUIConnections, time.Now, a.log)
+	a.undoLater("listener of the pages", func(context.Context) error {
+		err := listener.Close()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		return err
+	})
+	return nil
+}
+
+// maxUIConnections bounds the connections of the listener of the pages; more wait.
+const maxUIConnections = 512
+
+// uiLocalURL returns where the pages are on this machine, without a path; "" if there are none.
+func (a *App) uiLocalURL() string {
+	switch {
+	case !a.opts.Config.UI:
+		return ""
+	case a.uiListener != nil:
+		return "http://" + reachable(a.uiListener.Addr())
+	}
+	return a.url
+}
+
+// UIURL returns where people reach the pages, "https://hooks.example.com/ui/"; "" if there are none.
+func (a *App) UIURL() string {
+	if !a.opts.Config.UI {
+		return ""
+	}
+	return a.uiURL() + ui.Root
+}
+
+// uiURL returns where people reach the pages, without a path.
+func (a *App) uiURL() string {
+	switch {
+	case a.opts.Config.UIURL != "":
+		return strings.TrimSuffix(a.opts.Config.UIURL, "/")
+	case a.uiListener != nil:
+		return a.uiLocalURL()
+	}
+	public := a.opts.Config.PublicURL
+	scheme, rest, _ := strings.Cut(public, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return scheme + "://" + host
+}
+
+// linkMaker returns signInLink; nil if there are no pages.
+func (a *App) linkMaker() func(context.Context, auth.Principal) (client.SignInLink, error) {
+	if !a.opts.Config.UI {
+		return nil
+	}
+	return a.signInLink
+}
+
+// signInLink makes a link that signs in the holder of a principal's key.
+func (a *App) signInLink(ctx context.Context, p auth.Principal) (client.SignInLink, error) {
+	token, expires, err := a.sessions.Link(ctx, p)
+	return client.SignInLink{URL: a.UIURL() + "open/" + token, LocalURL: a.uiLocalURL() + ui.Root + "open/" + token,
+		ExpiresAt: client.Time{Time: expires}}, err
+}
+
+// addUI adds the pages to the mux of the API, or makes a server of their own. handler is that of the API.
+func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
+	if !a.opts.Config.UI {
+		return
+	}
+	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions}, URL: a.uiURL(),
+		APIURL: a.opts.Config.PublicURL, Now: time.Now, Logger: a.opts.Logger})
+	if a.uiListener != nil {
+		a.uiServer = a.newServer(pages)
+		a.uiServer.ConnState = a.uiListener.state
+		return
+	}
+	mux.Handle("/ui", pages)
+	mux.Handle(ui.Root, pages)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") { // a browser
+			pages.ServeHTTP(w, r)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
+}
+
+// sessions are the sessions as the pages ask for them: with the errors of package client.
+type sessions struct{ of *auth.Sessions }
+
+var _ ui.Sessions = sessions{}
+
+// SignIn implements [ui.Sessions].
+func (s sessions) SignIn(ctx context.Context, key, remoteAddr string) (string, error) {
+	token, err := s.of.SignIn(ctx, key, remoteAddr)
+	return token, clientError(err)
+}
+
+// Spend implements [ui.Sessions].
+func (s sessions) Spend(ctx context.Context, link, remoteAddr string) (string, error) {
+	token, err := s.of.Spend(ctx, link, remoteAddr)
+	return token, clientError(err)
+}
+
+// Find implements [ui.Sessions].
+func (s sessions) Find(ctx context.Context, token string) (context.Context, ui.Person, error) {
+	p, ends, err := s.of.Principal(ctx, token)
+	if err != nil {
+		return ctx, ui.Person{}, clientError(err)
+	}
+	return auth.NewContext(ctx, p), ui.Person{Name: p.Name, Role: ui.RoleOf(string(p.Scope)), Tenant: p.Tenant, Ends: ends},
+		nil
+}
+
+// SignOut implements [ui.Sessions].
+func (s sessions) SignOut(ctx context.Context, token string) error {
+	return clientError(s.of.SignOut(ctx, token))
+}
+
+// clientError returns an error that a person can act on as the API would answer it.
+func clientError(err error) error {
+	var e *bellhop.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &client.Error{Status: api.StatusOf(e.Code), Code: e.Code, Detail: e.Error()}
+}

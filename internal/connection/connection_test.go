@@ -364,6 +364,22 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
+// TestRequestEnds shows that a request for tokens is over when its caller has the result: the next caller does not take
+// it for one under way, during which an old token serves.
+func TestRequestEnds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, entra.Options{})
+	c := r.create("work", "graph", nil)
+	for range 100 {
+		if _, err := r.session(t.Context(), c.ID, need{force: true, renew: true}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(r.link(c.ID).busy); n != 0 {
+			t.Fatalf("%d requests under way", n)
+		}
+	}
+}
+
 // TestBackoff shows how often an authority with a passing trouble is asked, and that the token that is left is used.
 func TestBackoff(t *testing.T) {
 	t.Parallel()

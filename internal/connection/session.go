@@ -76,11 +76,11 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 	done := make(chan result, 1)
 	go func() {
 		defer m.end()
-		defer func() { <-l.busy }()
 		flight, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightTime)
 		defer cancel()
 		s, err := m.obtain(flight, l, n)
 		m.sayBack(l)
+		<-l.busy // before the caller has its result, so that its next call does not take this request for one under way
 		done <- result{s, err}
 	}()
 	select {

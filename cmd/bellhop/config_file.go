@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -33,17 +34,22 @@ func fileOptions() app.Options {
 	return app.Options{Providers: all.Providers(), Connectors: all.Connectors(), Version: version()}
 }
 
+// fileSchema returns the schema of configuration files, which nobody changes. It is made once.
+var fileSchema = sync.OnceValues(func() (*manifest.Schema, error) {
+	document, err := app.ConfigSchema(fileOptions())
+	if err != nil {
+		return nil, err
+	}
+	return manifest.LoadSchema(document)
+})
+
 // loadConfigFile reads a file and compares it with the schema.
 func (e *env) loadConfigFile(path string) (*configFile, error) {
 	content, err := e.readConfig(path)
 	if err != nil {
 		return nil, err
 	}
-	document, err := app.ConfigSchema(fileOptions())
-	if err != nil {
-		return nil, err
-	}
-	schema, err := manifest.LoadSchema(document)
+	schema, err := fileSchema()
 	if err != nil {
 		return nil, err
 	}

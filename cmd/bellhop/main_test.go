@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -55,11 +56,17 @@ func copyProgram(to string) error {
 	if err != nil {
 		return err
 	}
-	content, err := os.ReadFile(self)
+	from, err := os.Open(self)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, content, 0o700)
+	defer from.Close()
+	program, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o700)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(program, from) // by the kernel, where it can
+	return errors.Join(err, program.Close())
 }
 
 // noEnv is an environment without variables.

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
-// run builds the binary, without cgo as it is released but without tables for debuggers, and runs the tests.
+// run builds the binary, without cgo as it is released, and runs the tests. To compile less, it leaves out tables for
+// debuggers, and inlines nothing in internal/api: see Makefile.
 func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "journey")
 	if err != nil {
@@ -31,8 +32,9 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "bellhop")
-	build := exec.Command("go", "build", "-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false", "-ldflags=-w",
-		"-o", program, "../../cmd/bellhop")
+	build := exec.Command("go", "build", "-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false",
+		"-gcflags=github.com/bellhop-gateway/bellhop/internal/api=-dwarf=false -l", "-ldflags=-s", "-o", program,
+		"../../cmd/bellhop")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the program: %v\n%s", err, out)

@@ -41,6 +41,33 @@ type Request struct {
 	ReceivedAt  time.Time
 }
 
+// A Verdict is what a source makes of a request on record when it is verified again, as if it came in when it did.
+type Verdict struct {
+	// Outcome is accepted, handshake, partial or refused; "" if the record does not have enough of the request to tell.
+	Outcome RequestOutcome
+	Status  int       // that the source would answer; 0 if Outcome is ""
+	Reason  string    // of a refusal, as in a Request
+	Detail  string    // of a refusal, as in a Request
+	Events  int       // that the request carries
+	Missing []Missing // what the record lacks; some of it may not matter
+
+	Cause  string // the likely cause of the refusal, in a sentence: of this one, or of the one on record
+	Advice string // what to do, in a sentence
+}
+
+// A Missing is a part of a request that is not on record.
+type Missing struct {
+	Part   string // MissingBody, MissingHeader or MissingQuery
+	Detail string // which, and why, in words
+}
+
+// The parts of a request that may not be on record.
+const (
+	MissingBody   = "body"
+	MissingHeader = "header"
+	MissingQuery  = "query"
+)
+
 // MaxRefusedBodyBytes bounds how much of a refused request's body is kept.
 const MaxRefusedBodyBytes = 16 << 10
 

@@ -34,6 +34,32 @@ type RequestDetail struct {
 	BodyBase64 string              `json:"body_base64,omitempty"` // the body, if it is not UTF-8
 }
 
+// A NewVerification says by what a request on record is verified again.
+type NewVerification struct {
+	// Secret takes the place of the source's own for this call. It is not kept.
+	Secret  string `json:"secret,omitempty" maxLength:"65536"`
+	Setting string `json:"setting,omitempty" maxLength:"64" example:"signing_key"` // that Secret is for
+}
+
+// A Verdict is what a source makes of a request on record when it is verified again.
+type Verdict struct {
+	// Outcome is unknown if the record does not have enough of the request to tell.
+	Outcome string    `json:"outcome" enum:"accepted,handshake,partial,refused,unknown"`
+	Status  int       `json:"status"`                              // that the source would answer; 0 if it is unknown
+	Reason  string    `json:"reason" example:"signature_mismatch"` // of a refusal: a short code
+	Detail  string    `json:"detail"`                              // of a refusal: in words
+	Events  int       `json:"events"`                              // that the request carries
+	Missing []Missing `json:"missing"`                             // what the record lacks
+	Cause   string    `json:"cause"`                               // the likely one of the refusal
+	Advice  string    `json:"advice"`                              // what to do
+}
+
+// A Missing is a part of a request that is not on record.
+type Missing struct {
+	Part   string `json:"part" enum:"body,header,query"`
+	Detail string `json:"detail"`
+}
+
 // A RequestFilter narrows a list of requests. Zero fields do not narrow.
 type RequestFilter struct {
 	Source   string // name or id, also of a deleted source
@@ -61,4 +87,10 @@ func (c *Client) Requests(ctx context.Context, f RequestFilter, page Page) (List
 // Request returns one request with its headers and its body.
 func (c *Client) Request(ctx context.Context, id string) (RequestDetail, error) {
 	return get[RequestDetail](ctx, c, path("requests", id))
+}
+
+// VerifyRequest has the source of a request verify it again, as if it came in when it did: with the present settings,
+// or with the secret of n. Nothing is published or stored.
+func (c *Client) VerifyRequest(ctx context.Context, id string, n NewVerification) (Verdict, error) {
+	return post[Verdict](ctx, c, path("requests", id, "verify"), n)
 }

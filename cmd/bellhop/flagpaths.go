@@ -40,7 +40,7 @@ var flagsOfPath = map[string][]string{
 	"destination": {"to", "destination"}, "source": {"source"}, "state": {"state"}, "error": {"error"},
 	"provider_id": {"provider-id"}, "contains": {"contains"}, "reason": {"reason"}, "kind": {"kind"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
-	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
+	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret", "secret-file"}, "setting": {"setting"}, "grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"}, "force": {"force"},
 	"device": {"device"}, "scope": {"scope"},
 	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},

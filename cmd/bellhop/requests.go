@@ -22,7 +22,8 @@ A request is kept if it was refused, if it was a handshake, or if it carried sev
 and body, and its name is listed with a question mark. Without a verb, requests are listed.`,
 		Example: `  bellhop requests --outcome refused
   bellhop requests --no-source
-  bellhop requests show req_…`,
+  bellhop requests show req_…
+  bellhop requests verify req_…`,
 	}
 	return newNounCommand(e, c,
 		listVerb("requests", help{example: "  bellhop requests list --source media --outcome refused"},
@@ -31,7 +32,8 @@ and body, and its name is listed with a question mark. Without a verb, requests 
 			short:   "Show one request, its headers and its body",
 			long:    "Show one request, its headers and its body. Of a refused one, only the beginning of the body is kept.",
 			example: "  bellhop requests show req_01jd2v9k3hxyz",
-		}, (*client.Client).Request, showRequest))
+		}, (*client.Client).Request, showRequest),
+		newRequestsVerifyCommand)
 }
 
 var requestColumns = []column[client.Request]{
@@ -96,5 +98,69 @@ func showRequest(e *env, conn *connection, r client.RequestDetail) error {
 		return nil
 	}
 	_, err := fmt.Fprintf(e.stdout, "\n%s\n", strings.TrimRight(cleanLines(body), "\n"))
+	return err
+}
+
+func newRequestsVerifyCommand(e *env, conn *connection) *cobra.Command {
+	c := help{
+		short: "Verify a request on record again, and say what is likely wrong",
+		long: `Verify a request on record again, as if it came in when it did: with the present settings of its
+source, or with another secret (--secret-file), which is not kept. Print whether it would be accepted,
+the likely cause of its refusal and what to do. Nothing is published or stored.
+
+Only the beginning of a refused body is kept, and neither the values of a query nor headers that
+carry secrets. Where one of these proves the request, the outcome is unknown. The command fails unless
+the request would be accepted.`,
+		example: `  bellhop requests verify req_01jd2v9k3hxyz
+  bellhop requests verify req_01jd2v9k3hxyz --secret-file - < secret.txt
+  bellhop requests verify req_01jd2v9k3hxyz --secret-file secret.txt --setting header_secret`,
+	}.command("verify ID", oneArgument("request"))
+	file := c.Flags().String("secret-file", "", "a file with the secret to verify with; - is stdin")
+	setting := c.Flags().String("setting", "", "the setting that the secret is for (default: the main one)")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		order := client.NewVerification{Setting: *setting}
+		if *file != "" {
+			text, err := e.readFile(*file)
+			if err != nil {
+				return fmt.Errorf("--secret-file: %w", err)
+			}
+			order.Secret = strings.TrimRight(string(text), "\r\n")
+			if order.Secret == "" {
+				return wrongUsage("--secret-file %s: there is no secret in it", quoted(*file))
+			}
+		}
+		return conn.call(func(api *client.Client) error {
+			v, err := api.VerifyRequest(c.Context(), args[0], order)
+			if err != nil {
+				return err
+			}
+			return showVerdict(e, conn, v)
+		})
+	}
+	return c
+}
+
+// showVerdict prints v. The command fails unless the request would be accepted.
+func showVerdict(e *env, conn *connection, v client.Verdict) error {
+	var err error
+	if conn.json {
+		err = printData(e, v)
+	} else {
+		fields := []field{{"outcome", v.Outcome}}
+		if v.Status != 0 {
+			fields = append(fields, field{"status", strconv.Itoa(v.Status)})
+		}
+		fields = append(fields, field{"reason", v.Reason}, field{"detail", v.Detail})
+		if v.Events > 0 {
+			fields = append(fields, field{"events", strconv.Itoa(v.Events)})
+		}
+		for _, m := range v.Missing {
+			fields = append(fields, field{"not on record", m.Part + ": " + m.Detail})
+		}
+		err = printFields(e, append(fields, field{"likely cause", v.Cause}, field{"what to do", v.Advice}))
+	}
+	if err == nil && (v.Outcome == "refused" || v.Outcome == "unknown") {
+		return errReported
+	}
 	return err
 }

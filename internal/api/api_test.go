@@ -53,7 +53,7 @@ func newRig(t *testing.T) *rig {
 		MatchError: func(string) bellhop.MatchError { return r.matchError },
 		Hold:       func(string) bellhop.Hold { return r.hold },
 		Catalog: catalog.New(catalog.Options{
-			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Repairer: r.fake,
+			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Verifier: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},
 			Connectors: []provider.Connector{crm{}}, Connections: r.fake, Subscriptions: keeper{r.fake},
 			Keys: keyRing{r.fake},
@@ -256,6 +256,7 @@ var routes = []struct {
 	{"POST", "/repairs/{id}/cancel", "", 200},
 	{"GET", "/requests", "", 200},
 	{"GET", "/requests/{id}", "", 200},
+	{"POST", "/requests/{id}/verify", `{"secret":"` + canary + `"}`, 200},
 	{"GET", "/connections", "", 200},
 	{"POST", "/connections", `{"name":"two","provider":"crm","settings":{"secret":"` + canary +
 		`","api_url":"https://x"}}`, 201},

@@ -51,6 +51,21 @@ var descriptions = []struct {
 		"max_body_bytes": "Largest body accepted. Default: 0, which is the provider's default, mostly 1 MiB",
 		"disabled":       "Whether the source answers as if it did not exist",
 	}},
+	{"NewVerification", map[string]string{
+		"secret":  "Takes the place of the source's own for this call. It is not kept. Default: the source's",
+		"setting": "The setting that secret is for. Default: the only secret of the source, or the main one",
+	}},
+	{"Verdict", map[string]string{
+		"outcome": "unknown if the record does not have enough of the request to tell",
+		"status":  "That the source would answer; 0 if the outcome is unknown",
+		"reason":  "Of a refusal: a short code",
+		"detail":  "Of a refusal: in words",
+		"events":  "Number of events that the request carries",
+		"missing": "What the record lacks; a verdict that is not unknown does not need it",
+		"cause":   "The likely cause of this refusal, or of the one on record",
+		"advice":  "What to do",
+	}},
+
 	{"NewSource Source", map[string]string{
 		"reply": "What a request whose events are stored is answered with. Default: the provider's status without a body",
 	}},

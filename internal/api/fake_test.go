@@ -65,6 +65,7 @@ type fake struct {
 
 	matchError bellhop.MatchError
 	hold       bellhop.Hold
+	verify     func(src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error) // nil accepts
 	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 
@@ -554,6 +555,13 @@ func (f *fake) Requests(_ context.Context, filter bellhop.RequestFilter, p bellh
 }
 func (f *fake) Request(_ context.Context, id string) (bellhop.Request, error) {
 	return get(f, "request", id, f.requests, requestNames)
+}
+
+func (f *fake) Verify(_ context.Context, src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error) {
+	if f.verify == nil {
+		return bellhop.Verdict{Outcome: bellhop.RequestAccepted, Status: 202, Events: 1}, nil
+	}
+	return f.verify(src, r)
 }
 
 func (f *fake) Stats(context.Context) (bellhop.Stats, error) {

@@ -114,6 +114,11 @@ var operationTexts = map[string]string{
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
 
+	"verify-request": "Has the source of a request on record verify it again, as if it came in when it did: with its " +
+		"present settings, or with the secret of the body, which is neither kept nor logged. Nothing is published or " +
+		"stored. Of a refused request, the record may lack what proves it: then the outcome is unknown, and missing says " +
+		"what lacks.",
+
 	"list-connections": "Returns one page of the connections, newest first. Tokens are never shown.",
 	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, " +
 		"and the state of the answer is what came of it.",
@@ -242,6 +247,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusServiceUnavailable] = "Too many clients listen; Retry-After says when to try again"
 	case "answer-delivery":
 		errs[http.StatusConflict] = "No attempt of the delivery waits for this answer"
+	}
+	if o.OperationID == "verify-request" {
+		errs[http.StatusServiceUnavailable] = "The provider could not verify it now, which says nothing about the request"
 	}
 	if o.OperationID == "get-file-content" {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"

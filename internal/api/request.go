@@ -1,16 +1,20 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/catalog"
 )
 
 func (s *server) requests() {
 	handle(s, op{http.MethodGet, "/requests", "list-requests", "List requests", 0}, s.listRequests)
 	handle(s, op{http.MethodGet, "/requests/{id}", "show-request", "Show a request", 0}, s.showRequest)
+	handle(s, op{http.MethodPost, "/requests/{id}/verify", "verify-request",
+		"Verify a request on record again", 0}, s.verifyRequest)
 }
 
 // listRequestsInput narrows a list of requests.
@@ -49,6 +53,28 @@ func (s *server) showRequest(ctx context.Context, in *one) (*tagged[client.Reque
 	out := client.RequestDetail{Request: requestJSON(r), Headers: r.Header.HTTP()}
 	out.Body, out.BodyBase64 = textOrBase64(r.Body)
 	return taggedBy(r.ReceivedAt, out), nil
+}
+
+type verifyInput struct {
+	ID   string `path:"id" doc:"Id of the request"`
+	Body *client.NewVerification
+}
+
+func (s *server) verifyRequest(ctx context.Context, in *verifyInput) (*bodyOf[client.Verdict], error) {
+	var order catalog.VerifyOrder
+	if in.Body != nil {
+		order = catalog.VerifyOrder{Secret: in.Body.Secret, Setting: in.Body.Setting}
+	}
+	v, err := s.Catalog.VerifyRequest(ctx, in.ID, order)
+	if err != nil {
+		return nil, err
+	}
+	out := client.Verdict{Outcome: cmp.Or(string(v.Outcome), "unknown"), Status: v.Status, Reason: v.Reason,
+		Detail: v.Detail, Events: v.Events, Missing: []client.Missing{}, Cause: v.Cause, Advice: v.Advice}
+	for _, m := range v.Missing {
+		out.Missing = append(out.Missing, client.Missing(m))
+	}
+	return &bodyOf[client.Verdict]{out}, nil
 }
 
 // requestJSON returns r in its JSON form, without its headers and its body.

@@ -57,8 +57,9 @@ var scopes = map[string]bellhop.Scope{
 	"show-repair":   bellhop.ScopeRead,
 	"cancel-repair": bellhop.ScopeOperate,
 
-	"list-requests": bellhop.ScopeRead,
-	"show-request":  bellhop.ScopeRead,
+	"list-requests":  bellhop.ScopeRead,
+	"show-request":   bellhop.ScopeRead,
+	"verify-request": bellhop.ScopeOperate,
 
 	"list-connections":          bellhop.ScopeRead,
 	"create-connection":         bellhop.ScopeAdmin,

@@ -59,6 +59,7 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /destinations/{id}/test
 		POST /destinations/preview
 		POST /destinations/{id}/listen
+		POST /requests/{id}/verify
 		POST /events/{id}/replay
 		POST /events/replay
 		POST /deliveries/{id}/retry

@@ -37,6 +37,8 @@ type Store interface {
 	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error)
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
+	// Request returns one request on record with its headers and its body.
+	Request(ctx context.Context, id string) (bellhop.Request, error)
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
 	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// CancelDelivery cancels a pending delivery; CodeConflict in any other state.
@@ -136,6 +138,7 @@ type Options struct {
 	Opener    Opener
 	Engine    Engine
 	Publisher Publisher
+	Verifier  Verifier
 	Repairer  Repairer
 	// Subscriptions keeps the registrations at providers.
 	Subscriptions Subscriptions

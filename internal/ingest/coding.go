@@ -47,13 +47,18 @@ func (d *Door) decode(w http.ResponseWriter, r *http.Request, src *source, req *
 		}
 		return d.budget.reserve(u, n)
 	})
+	return u, decodeError(err)
+}
+
+// decodeError returns the refusal for an error of contentcoding.Decode.
+func decodeError(err error) error {
 	switch {
 	case errors.Is(err, contentcoding.ErrTooLarge):
-		err = errTooLarge
+		return errTooLarge
 	case errors.Is(err, contentcoding.ErrMalformed):
-		err = fmt.Errorf("%w: %w", provider.ErrBody, err)
+		return fmt.Errorf("%w: %w", provider.ErrBody, err)
 	}
-	return u, err
+	return err
 }
 
 // keepCoded gives ev, an event of req, the body as it was sent if the decoded one is all of it. Such an event is a

@@ -148,7 +148,7 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 			all[src.Name], all[src.ID] = disabled, disabled
 			continue
 		}
-		opened, err := d.open(src, old[src.ID])
+		opened, err := d.open(src, old[src.ID], d.opts.Env)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("source %s (%s): %w", src.ID, src.Name, err))
 		}
@@ -158,9 +158,9 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	return errors.Join(errs...)
 }
 
-// open opens src. before is the source that had the same id until now, or nil. On an error the returned source is
+// open opens src in env. before is the source that had the same id until now, or nil. On an error the returned source is
 // complete but for its receiver.
-func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
+func (d *Door) open(src bellhop.Source, before *source, env provider.Env) (*source, error) {
 	s := &source{
 		Source: src,
 		// The last two are no secrets, but only this server sets them.
@@ -191,7 +191,6 @@ func (d *Door) open(src bellhop.Source, before *source) (*source, error) {
 		s.receiver, s.secretHeaders = before.receiver, before.secretHeaders
 		return s, nil
 	}
-	env := d.opts.Env
 	env.Subscribed = s.subscribed
 	receiver, err := provider.Open(p, env, src.Settings)
 	if err != nil {

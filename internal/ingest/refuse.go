@@ -112,15 +112,7 @@ func setInert(h http.Header) {
 
 // refuse answers a request that is not accepted, and records it.
 func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request, err error) {
-	code, detail := "unavailable", "storage or another part of the gateway cannot take it now"
-	var known refusal
-	if errors.As(err, &known) {
-		code, detail = known.Code(), err.Error()
-	}
-	status, ok := statuses[code]
-	if !ok {
-		status = http.StatusServiceUnavailable
-	}
+	status, code, detail, known := explain(err)
 	d.noteRefused(src, req, status, code)
 	answer(w, status, err)
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
@@ -137,6 +129,20 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 		args = append(args, "error", err)
 	}
 	d.log.write(level, "request.refused", src.ID, src.Name, args...)
+}
+
+// explain returns the status, the code and the words of a refusal, and the refusal itself. It is nil for a fault of the gateway.
+func explain(err error) (int, string, string, refusal) {
+	code, detail := "unavailable", "storage or another part of the gateway cannot take it now"
+	var known refusal
+	if errors.As(err, &known) {
+		code, detail = known.Code(), err.Error()
+	}
+	status, ok := statuses[code]
+	if !ok {
+		status = http.StatusServiceUnavailable
+	}
+	return status, code, detail, known
 }
 
 // noteRefused tells the subscriptions of src about a refused request that is a handshake. It does so before the answer,

@@ -59,7 +59,7 @@ type DeliveryFilter struct {
 	EventID        string
 	DestinationIDs []string // any of these
 	State          DeliveryState
-	Error          string   // of the last attempt: "timeout", "status"
+	Error          string   // of the last attempt, as [CheckError] has it: "timeout", "5xx"
 	SourceIDs      []string // of the event: any of these
 	Type           string   // of the event: a whole type, or a prefix and "*"
 	Subject        string   // of the event: a whole subject, or a prefix and "*"

@@ -67,7 +67,7 @@ type RepairFilter struct {
 	// For a retry or a cancel.
 	EventID string        `json:"event_id,omitempty"`
 	State   DeliveryState `json:"state,omitempty"`
-	Error   string        `json:"error,omitempty"` // of the last attempt: "timeout", "status"
+	Error   string        `json:"error,omitempty"` // of the last attempt, as [CheckError] has it
 }
 
 // Self reports whether f selects the gateway's own events.

@@ -141,8 +141,8 @@ var nounOfFlag = map[string]string{
 }
 
 // fileFlags are flags whose value is the path of a file or a folder, or may be one after an @.
-var fileFlags = []string{"file", "headers", "config", "data", "dir", "certificate", "key", "secret", "template",
-	"configuration", "position"}
+var fileFlags = []string{"file", "secret-file", "headers", "config", "data", "dir", "certificate", "key", "secret",
+	"template", "configuration", "position"}
 
 // completesFlag returns what completes the value of a flag; nil if nothing does.
 func completesFlag(e *env, c *cobra.Command, f *pflag.Flag) cobra.CompletionFunc {

@@ -106,8 +106,7 @@ func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 	c.Flags().StringVar(&filter.Destination, "destination", "",
 		"only deliveries to this destination, by name or id, also of a deleted one")
 	enumFlag(c, &filter.State, "state", "", deliveryStates, "only deliveries in this state (leased is sending)")
-	c.Flags().StringVar(&filter.Error, "error", "", "only deliveries whose latest attempt ended with this error, "+
-		"such as timeout")
+	errorFlag(c, &filter.Error)
 	c.Flags().StringVar(&filter.Source, "source", "", "only deliveries of events of this source, by name or id")
 	c.Flags().StringVar(&filter.Type, "type", "",
 		"only deliveries of events of this type; a * at the end stands for any rest")
@@ -122,6 +121,14 @@ func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 		}
 		return api.Deliveries(ctx, filter, page)
 	}
+}
+
+// errorFlag adds the flag that chooses deliveries by how their latest attempt failed. The server checks the word.
+func errorFlag(c *cobra.Command, to *string) {
+	c.Flags().StringVar(to, "error", "", "only deliveries whose latest attempt failed like this: a code such as timeout, "+
+		"a status such as 429, a class such as 5xx, or any")
+	annotate(c.Flags().Lookup("error"), slices.Concat([]string{bellhop.AnyError}, bellhop.AttemptErrors,
+		[]string{"3xx", "4xx", "5xx", "401", "403", "404", "410", "429", "500", "502", "503", "504"}))
 }
 
 // stateText returns the word for a delivery's state: people read leased as sending.
@@ -258,8 +265,7 @@ func choiceFlags(c *cobra.Command) *client.Choice {
 	choice := new(client.Choice)
 	c.Flags().StringVar(&choice.Destination, "destination", "", "only deliveries to this destination, by name or id")
 	c.Flags().StringVar(&choice.Event, "event", "", "only deliveries of this event, by id")
-	c.Flags().StringVar(&choice.Error, "error", "",
-		"only deliveries whose last attempt had this error: timeout, status, connection_refused, …")
+	errorFlag(c, &choice.Error)
 	sinceFlag(c, &choice.Since, "since", "only deliveries of events received at this time or later")
 	sinceFlag(c, &choice.Until, "until", "only deliveries of events received before this time")
 	c.Flags().BoolVar(&choice.All, "all", false, "every delivery in that state; use it if no other flag chooses")

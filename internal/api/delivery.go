@@ -27,7 +27,7 @@ type listDeliveriesInput struct {
 	Event       string `query:"event" doc:"Id of the event"`
 	Destination string `query:"destination" doc:"Name or id of the destination; the name of a deleted one too, while no other has it"`
 	State       string `query:"state" enum:"pending,leased,delivered,dead,cancelled"`
-	Error       string `query:"error" maxLength:"64" example:"timeout" doc:"The error of the latest attempt"`
+	Error       string `query:"error" maxLength:"64" example:"5xx" doc:"How the latest attempt failed: the code of an error such as timeout, a status such as 429, a class such as 5xx, or any"`
 	Source      string `query:"source" doc:"Name or id of the event's source. Without such a source: of the deleted ones"`
 	Type        string `query:"type" maxLength:"256" doc:"Type of the event: the whole type, or a prefix and *"`
 	Subject     string `query:"subject" maxLength:"1025" doc:"Subject of the event: the whole subject, or a prefix and *"`
@@ -37,6 +37,9 @@ type listDeliveriesInput struct {
 }
 
 func (s *server) listDeliveries(ctx context.Context, in *listDeliveriesInput) (*listOutput[client.Delivery], error) {
+	if err := s.Catalog.CheckError(in.Error); err != nil {
+		return nil, err
+	}
 	destinations, err := s.Catalog.DestinationIDs(ctx, in.Destination)
 	if err != nil {
 		return nil, err

@@ -358,7 +358,8 @@ var descriptions = []struct {
 	{"NewRetry NewCancel", map[string]string{
 		"destination": "Name or id of the destination",
 		"event":       "Id of the event",
-		"error":       "The error of the last attempt",
+		"error": "How the latest attempt failed: the code of an error such as timeout, a status such as 429, a class such " +
+			"as 5xx, or any",
 	}},
 	{"NewRetry", map[string]string{"state": "Default: dead"}},
 	{"NewCancel", map[string]string{"state": "Only pending deliveries can be cancelled"}},

@@ -73,7 +73,9 @@ func TestErrorPage(t *testing.T) {
 			wordsIn(t, `code, detail := "(\w+)"`, "internal/ingest/refuse.go")), 20},
 		{"Attempts of deliveries", slices.Concat([]string{"status"},
 			wordsIn(t, `(?m)^\tClass\w+ +Class = "(\w+)"`, "internal/egress/error.go"),
-			wordsIn(t, `(?m)^\tError\w+ += "(\w+)"`, "internal/outbound/reply.go")), 19},
+			wordsIn(t, `(?m)^\tError\w+ += "(\w+)"`, "internal/outbound/reply.go"),
+			[]string{"reply", "unfinished", "damaged"}), 22},
+		{"Attempts of deliveries", bellhop.AttemptErrors, 22}, // by which lists are filtered
 	} {
 		want := slices.Compact(slices.Sorted(slices.Values(c.codes)))
 		got := slices.Sorted(maps.Keys(rowsOf(t, c.heading)))

@@ -131,6 +131,7 @@ func TestBadRepairs(t *testing.T) {
 		{"/deliveries/retry", `{"all":true,"state":"leased"}`, 422, bellhop.CodeInvalid, []string{"state"}},
 		{"/deliveries/retry", `{"event":"evt_9"}`, 422, bellhop.CodeInvalid, []string{"event"}},
 		{"/deliveries/retry", `{"destination":"nobody"}`, 422, bellhop.CodeInvalid, []string{"destination"}},
+		{"/deliveries/cancel", `{"error":"status:429"}`, 422, bellhop.CodeInvalid, []string{"error"}},
 		{"/deliveries/retry", `{"error":"a\u0007"}`, 422, bellhop.CodeInvalid, []string{"error"}},
 		{"/deliveries/cancel", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/deliveries/cancel", `{"all":true,"state":"dead"}`, 422, bellhop.CodeInvalid, []string{"state"}},

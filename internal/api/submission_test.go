@@ -64,7 +64,7 @@ var submitted = []struct {
 	{"/events/replay", `{"source":"media"}`, `{"source":"media","rate":1}`, func(r *rig) int { return len(r.repairs) - 1 }},
 	{"/deliveries/retry", `{"destination":"billing"}`, `{"destination":"billing","rate":1}`,
 		func(r *rig) int { return len(r.repairs) - 1 }},
-	{"/deliveries/cancel", `{"destination":"billing"}`, `{"destination":"billing","error":"x"}`,
+	{"/deliveries/cancel", `{"destination":"billing"}`, `{"destination":"billing","error":"4xx"}`,
 		func(r *rig) int { return len(r.repairs) - 1 }},
 	{"/destinations/{id}/test", "", `{}`, func(r *rig) int { return len(r.events) - 1 }},
 }

@@ -171,7 +171,7 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 	f := &o.Filter
 	var destinationErr error
 	f.DestinationID, destinationErr = c.DestinationID(ctx, f.DestinationID)
-	err = bellhop.Join("", destinationErr, checkText("error", f.Error), checkRange(*f), checkRepairRate(*o))
+	err = bellhop.Join("", destinationErr, c.CheckError(f.Error), checkRange(*f), checkRepairRate(*o))
 	if err != nil {
 		return err
 	}
@@ -187,6 +187,15 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 			"or all: true for every delivery that is "+string(f.State))
 	}
 	return nil
+}
+
+// CheckError checks the words of a filter of deliveries by the error of their latest attempt.
+func (c *Catalog) CheckError(text string) error {
+	var further []string
+	for _, a := range c.opts.Actions {
+		further = append(further, a.Info().Errors...)
+	}
+	return bellhop.CheckError(text, further)
 }
 
 func checkRange(f bellhop.RepairFilter) error {

@@ -69,13 +69,26 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	if err := l.sources(s, "e.source", f.SourceIDs, l.slowly); err != nil {
 		return nil, "", err
 	}
-	if f.Error != "" {
-		l.slowly("d.error = ?", f.Error)
-	}
+	l.failed(f.Error, l.slowly)
 	l.like("e.type", f.Type)
 	l.like("e.subject", f.Subject)
 	l.tenant(ctx, "dst.tenant", f.Tenant, l.slowly)
 	return list(ctx, s, l, selectDelivery, s.scanDelivery)
+}
+
+// failed narrows a list of deliveries to those whose last attempt has an error that text chooses, as
+// [bellhop.CheckError] has it; "" does not narrow. add is and or slowly.
+func (l *listing) failed(text string, add func(string, ...any)) {
+	from, below, isStatus := bellhop.ErrorStatuses(text)
+	switch {
+	case text == "":
+	case text == bellhop.AnyError:
+		add("d.error <> ''")
+	case isStatus:
+		add("d.error <> '' AND d.status >= ? AND d.status < ?", from, below)
+	default:
+		add("d.error = ?", text)
+	}
 }
 
 // anyDestination returns the number of a destination, which may have been deleted.

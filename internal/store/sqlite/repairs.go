@@ -309,9 +309,7 @@ func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair,
 	if destination != 0 {
 		l.and("d.destination = ?", destination)
 	}
-	if f.Error != "" {
-		l.and("d.error = ?", f.Error)
-	}
+	l.failed(f.Error, l.and)
 	if f.Tenant != "" {
 		l.and("dst.tenant = ?", f.Tenant)
 	}

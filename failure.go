@@ -16,7 +16,7 @@ const AnyError = "any"
 // what each means.
 var AttemptErrors = []string{"status", "timeout", "dns", "connection_refused", "connection_reset", "connection_closed",
 	"tls", "proxy", "blocked_address", "bad_url", "bad_reply", "network", "local", "cancelled", "render", "skipped",
-	"settings", "token", "signed_out", "reply", "unfinished", "damaged"}
+	"settings", "token", "signed_out", "action", "reply", "unfinished", "damaged"}
 
 // CheckError returns a [CodeInvalid] error for the path "error" unless text can choose attempts. further are the codes
 // of actions.

@@ -74,8 +74,8 @@ func TestErrorPage(t *testing.T) {
 		{"Attempts of deliveries", slices.Concat([]string{"status"},
 			wordsIn(t, `(?m)^\tClass\w+ +Class = "(\w+)"`, "internal/egress/error.go"),
 			wordsIn(t, `(?m)^\tError\w+ += "(\w+)"`, "internal/outbound/reply.go"),
-			[]string{"reply", "unfinished", "damaged"}), 22},
-		{"Attempts of deliveries", bellhop.AttemptErrors, 22}, // by which lists are filtered
+			[]string{"action", "reply", "unfinished", "damaged"}), 23},
+		{"Attempts of deliveries", bellhop.AttemptErrors, 23}, // by which lists are filtered
 	} {
 		want := slices.Compact(slices.Sorted(slices.Values(c.codes)))
 		got := slices.Sorted(maps.Keys(rowsOf(t, c.heading)))

@@ -11,8 +11,8 @@ import (
 type Destination struct {
 	ID   string // "dst_…"
 	Name string // unique among destinations
-	Type string // "http", or the name of a provider that sends or of an action
-	URL  string // "" for an action
+	Type string // "http", "pull", or the name of a provider that sends or of an action
+	URL  string // "" for an action and for type pull
 
 	Tenant string // the tenant that the destination belongs to; "" is none
 	// Tenants are further tenants whose events the destination may get, or AllTenants alone: see [Destination.Takes].

@@ -18,6 +18,7 @@ const (
 	CodeForbidden    Code = "forbidden"    // 403: the key, or a limit of its tenant, does not allow the request
 	CodeNotFound     Code = "not_found"    // 404
 	CodeConflict     Code = "conflict"     // 409: a name is taken, or the state does not allow the request
+	CodeGone         Code = "gone"         // 410: the lease of a delivery has ended
 	CodeChanged      Code = "changed"      // 412: the noun is not as the request expects it any more
 	CodeTooLarge     Code = "too_large"    // 413
 	CodeLimited      Code = "limited"      // 429: too many wrong keys or events; try again later
@@ -73,6 +74,9 @@ func NotFound(noun, id string) *Error {
 
 // Conflict returns an error that the present state does not allow the request.
 func Conflict(message string) *Error { return &Error{Code: CodeConflict, Message: message} }
+
+// Gone returns an error that the request is about something that has ended.
+func Gone(message string) *Error { return &Error{Code: CodeGone, Message: message} }
 
 // Changed returns an error that a noun has changed since the version that a change to it was made for.
 func Changed(noun string) *Error {

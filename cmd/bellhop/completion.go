@@ -313,7 +313,8 @@ func destinationInfos() (infos []provider.Info) {
 // destinationTypes returns the types of destinations, with titles.
 func destinationTypes() []string {
 	words := []string{bellhop.TypeHTTP + "\tA URL", "exec\tA command on the server's machine",
-		bellhop.TypeListen + "\tWhoever listens"}
+		bellhop.TypeListen + "\tWhoever listens",
+		bellhop.TypePull + "\tPrograms that nobody can call"}
 	for _, info := range destinationInfos() {
 		words = append(words, cobra.CompletionWithDesc(info.Name, info.Title))
 	}

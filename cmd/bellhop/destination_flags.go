@@ -25,18 +25,20 @@ type destinationFlags struct {
 
 func (f *destinationFlags) add(c *cobra.Command) {
 	flags := c.Flags()
-	flags.StringVar(&f.url, "url", "", "where deliveries are sent; types exec and listen have none")
+	flags.StringVar(&f.url, "url", "", "where deliveries are sent; types exec, listen and pull have none")
 	enumFlag(c, &f.format, "format", "", []string{"raw", "standard", "envelope", "thin", "template"},
-		"for type http, standard by default")
+		"for types http and pull, standard by default")
 	flags.StringVar(&f.template, "template", "",
 		"for format template: an expression for what is sent, such as 'data.text', or @FILE")
-	flags.StringVar(&f.secret, "secret", "", "for type http: whsec_…, @FILE or env:NAME; format standard signs with it")
+	flags.StringVar(&f.secret, "secret", "",
+		"for types http and pull: whsec_…, @FILE or env:NAME; format standard signs with it")
 	flags.StringSliceVar(&f.sources, "source", nil, "match only events of this source (repeatable)")
 	flags.StringSliceVar(&f.types, "types", nil,
 		"match only events of this type; a * at the end stands for any rest (repeatable)")
 	flags.StringVar(&f.where, "where", "",
 		"match only events for which this expression is true, such as 'data.amount > 100'")
-	lengthTextFlag(c, &f.timeout, "timeout", "time limit of one attempt, 10ms to 5m (default 5s)")
+	lengthTextFlag(c, &f.timeout, "timeout", "time limit of one attempt, 10ms to 5m (default 5s); "+
+		"for type pull of one lease, 1s to 12h (default 30s)")
 	rangeFlag(c, &f.concurrency, "concurrency", 0, 1, bellhop.MaxConcurrency,
 		"attempts in progress at the same time, 1 to 1024 (default 16)")
 	rateFlag(c, &f.rate, "rate", "",

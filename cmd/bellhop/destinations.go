@@ -223,7 +223,7 @@ func breakerText(b client.Breaker) string {
 
 func newDestinationsCreateCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "create NAME (--url URL | --type exec | --type listen)",
+		Use:   "create NAME (--url URL | --type exec | --type listen | --type pull)",
 		Short: "Create a destination",
 		Long: `Create a destination and print its id.
 
@@ -250,7 +250,10 @@ Type exec runs a command on the server's machine, with the event's body on its s
 needs a server that was started with --allow-exec.
 
 Type listen keeps the deliveries for whoever listens: 'bellhop listen --destination NAME' hands them
-to a program on your machine, and answers for it.`,
+to a program on your machine, and answers for it.
+
+Type pull is for programs that no server can call: they fetch their deliveries, in the format of this
+destination, over the API. --timeout is how long they may keep one.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
@@ -258,13 +261,15 @@ to a program on your machine, and answers for it.`,
   bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
   bellhop destinations create erp --url https://example.com/in --access username=bellhop --access password=@erp.txt
   bellhop destinations create bank --url https://example.com --access certificate=@us.pem --access private_key=@us.key
+  bellhop destinations create jobs --type pull --timeout 2m --order subject
   bellhop destinations create on-paid --type exec --set 'command=["/usr/local/bin/paid","--json"]'`,
 		Args: oneArgument("name for the destination"),
 	}
 	var f destinationFlags
 	f.add(c)
 	kind := c.Flags().String("type", bellhop.TypeHTTP,
-		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop listen'")
+		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop listen'; "+
+			"or pull, for programs that fetch deliveries")
 	tenant := ownerFlag(c, "destination")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.url == "" && needsURL(*kind) {

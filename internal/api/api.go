@@ -94,6 +94,7 @@ type Options struct {
 	Files         Files
 	Stream        *stream.Hub // what happens, for GET /stream
 	Desk          Desk        // of those who listen to destinations
+	Puller        Puller
 	Connectors    []provider.Connector
 	Actions       []provider.Action
 
@@ -163,6 +164,7 @@ func build(o Options) *server {
 	s.stream()
 	s.configs()
 	s.listen()
+	s.pulls()
 	s.providers()
 	s.document()
 	return s

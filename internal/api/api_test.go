@@ -46,7 +46,7 @@ func newRig(t *testing.T) *rig {
 	r.hub = stream.New(stream.Options{Mark: r.NewestMark, Render: WriteNote, Now: time.Now, MaxListeners: 1})
 	r.hub.Stop()
 	r.handler = New(Options{
-		Stream: r.hub, Desk: desk{r.fake},
+		Stream: r.hub, Desk: desk{r.fake}, Puller: new(hands),
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
 		Files: keptFiles{r.fake}, Keys: keyRing{r.fake}, SignInLink: r.signInLink,
 		Connectors: []provider.Connector{crm{}},
@@ -300,6 +300,10 @@ var routes = []struct {
 	{"POST", "/config/apply", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
 	{"POST", "/destinations/{id}/listen", "", 200},
 	{"POST", "/deliveries/{id}/answer", `{"token":"t","status":200,"body":"ok"}`, 204},
+	{"POST", "/destinations/{id}/pull", `{"max":5,"wait":"1s"}`, 200},
+	{"POST", "/deliveries/{id}/ack", `{"token":"t"}`, 204},
+	{"POST", "/deliveries/{id}/nack", `{"token":"t","delay":"1m"}`, 204},
+	{"POST", "/deliveries/{id}/extend", `{"token":"t"}`, 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/providers", "", 200},
 }
@@ -313,6 +317,9 @@ func concrete(path string) string {
 	noun, _, _ := strings.Cut(path[1:], "/")
 	if strings.HasSuffix(path, "/listen") {
 		return Prefix + "/destinations/" + heardID + "/listen"
+	}
+	if strings.HasSuffix(path, "/pull") {
+		return Prefix + "/destinations/" + pulledID + "/pull"
 	}
 	return Prefix + strings.ReplaceAll(path, "{id}", ids[noun])
 }

@@ -195,8 +195,9 @@ func refineSubscription(o Options, noun map[string]any) {
 }
 
 func refineDestination(o Options, noun map[string]any) {
-	names := []string{bellhop.TypeHTTP}
-	choices := []choice{{value: bellhop.TypeHTTP, standard: true, settings: httpSettings()}}
+	names := []string{bellhop.TypeHTTP, bellhop.TypePull}
+	choices := []choice{{value: bellhop.TypeHTTP, standard: true, settings: httpSettings(bellhop.TypeHTTP)},
+		{value: bellhop.TypePull, settings: httpSettings(bellhop.TypePull)}}
 	for _, p := range o.Providers {
 		info := p.Info()
 		if info.SendSettings == nil {
@@ -236,11 +237,11 @@ func refineKey(_ Options, noun map[string]any) {
 // secretText is the schema of a secret.
 func secretText() map[string]any { return map[string]any{"type": "string", "writeOnly": true} }
 
-// httpSettings are the settings of a destination of type http.
-func httpSettings() map[string]any {
+// httpSettings are the settings of a destination of type http or pull.
+func httpSettings(typeName string) map[string]any {
 	text := map[string]any{"type": "string"}
 	texts := map[string]any{"type": "object", "additionalProperties": text}
-	return map[string]any{"type": "object", "description": "Settings of a destination of type http",
+	return map[string]any{"type": "object", "description": "Settings of a destination of type " + typeName,
 		"additionalProperties": false, "properties": map[string]any{
 			"format": map[string]any{"type": "string", "enum": []string{"raw", "standard", "envelope", "thin", "template"},
 				"description": "The form of the body and of the signature. Default: standard"},

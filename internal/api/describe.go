@@ -35,8 +35,8 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, changed, too_large, " +
-			"limited, unavailable, internal",
+		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, gone, changed, " +
+			"too_large, limited, unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},
 	{"FieldError", map[string]string{
@@ -81,13 +81,15 @@ var descriptions = []struct {
 	{"NewDestination DestinationPatch", map[string]string{
 		"name": "Unique among destinations",
 		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work here: " +
-			"exec runs a command; or listen, for whoever takes its deliveries by POST /destinations/{id}/listen",
-		"url":         "Where events go; an action has none",
-		"settings":    "The settings of the type, secrets included",
-		"access":      "How the destination is reached and how the gateway signs in there, secrets included",
-		"match":       "The events that the destination wants. Default: all",
-		"timeout":     "Longest duration of one attempt, 10ms to 5m. Default: 5s",
-		"concurrency": "Most attempts at the same time. Default: 16, 4 for exec, or 1 for listen",
+			"exec runs a command; or listen or pull, for whoever takes its deliveries by " +
+			"POST /destinations/{id}/listen or …/pull",
+		"url":      "Where events go; an action and type pull have none",
+		"settings": "The settings of the type, secrets included",
+		"access":   "How the destination is reached and how the gateway signs in there, secrets included",
+		"match":    "The events that the destination wants. Default: all",
+		"timeout": "Longest duration of one attempt, 10ms to 5m; of type pull the length of a lease, 1s to 12h. " +
+			"Default: 5s, or 30s for listen and pull",
+		"concurrency": "Most attempts at the same time. Default: 16, 4 for exec, 1 for listen, or 100 for pull",
 		"rate":        "Most attempts a second, retries included. Default: the rate of the type, mostly no limit",
 		"batch":       "Several events in one request, for types and formats with batches. Default: one event each",
 		"order": "The events that wait for one another and are delivered in order: those of the same source, or of " +
@@ -150,6 +152,24 @@ var descriptions = []struct {
 		"token": "Names the attempt; its answer has the same", "attempt": "The number of the attempt, from 1",
 		"until": "When the attempt ends without an answer",
 	}},
+	{"NewPull", map[string]string{
+		"max":  "Most deliveries in the answer. Default: 10",
+		"wait": "How long to wait for the first delivery, at most 30s. Default: not at all",
+	}},
+	{"Lease", map[string]string{
+		"token":   "Names the lease, for ack, nack and extend",
+		"ends_at": "When the lease ends unless it is extended", "attempt": "The number of the attempt, from 1",
+		"content_type": "Of the event as received",
+		"headers":      "Those of a request in the format of the destination, signature included",
+		"body":         "The body in the format of the destination, if it is UTF-8",
+		"body_base64":  "The same, if it is not UTF-8",
+	}},
+	{"Ack Nack Extension", map[string]string{"token": "Of the lease"}},
+	{"Nack", map[string]string{
+		"delay":  "Until the next attempt, at most 24h. Default: by the retry schedule",
+		"detail": "Why, in words; at most 500 bytes",
+	}},
+	{"Extension", map[string]string{"for": "From now on, at most 12h. Default: the timeout of the destination"}},
 	{"Answer", map[string]string{
 		"token": "Of the delivery in the stream", "status": "Of the program's answer; 0 if there was none",
 		"retry_after": "The header of that name", "body": "The beginning of the program's answer, at most 4096 bytes",

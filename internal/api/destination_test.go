@@ -89,7 +89,7 @@ func TestAction(t *testing.T) {
 	r.do("POST", "/api/v1/destinations",
 		`{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
 	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body,
-		"the types are http, lock, shy, chore") {
+		"the types are http, pull, lock, shy, chore") {
 		t.Error(a.body)
 	}
 }

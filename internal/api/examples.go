@@ -20,6 +20,7 @@ const (
 	exampleDestination = "dst_01h455vb4pex5vsknk09"
 	exampleEvent       = "evt_01h455vb4pex5vsknk10"
 	exampleDelivery    = "dlv_01h455vb4pex5vsknk1200"
+	exampleLease       = "lse_01h455vb4pex5vsknk1200_1_M5XW4Z3FNZ2GK3TUOR2GK4TBNF"
 	exampleConnection  = "con_01h455vb4pex5vsknk11"
 	exampleCursor      = "01h455vb4pex57q2m"
 )
@@ -113,6 +114,13 @@ func examples() []any {
 
 	return []any{
 		client.Answer{Token: "M5XW4Z3FNZ2GK3TUOR2GK4TBNF", Status: 200, Body: "taken"},
+		client.NewPull{Max: 10, Wait: "20s"},
+		client.Pulled{Data: []client.Lease{{Token: exampleLease, EndsAt: exampleLater, DeliveryID: exampleDelivery,
+			Attempt: 1, EventID: exampleEvent, Type: "invoice.paid", Source: "media", Time: exampleAt, ReceivedAt: exampleAt,
+			ContentType: "application/json", Headers: map[string][]string{"Content-Type": {"application/json"}},
+			Body: string(body)}}},
+		client.Ack{Token: exampleLease}, client.Nack{Token: exampleLease, Delay: "30s", Detail: "the printer is off"},
+		client.Extension{Token: exampleLease, For: "1m"}, client.Extended{EndsAt: exampleLater},
 		client.NewSource{Name: "media", Provider: "ams",
 			Settings: client.Settings{"signing_key": "c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU=",
 				"account_id": "6f1d4c3e-6a0b-4d3a-9b43-1c2f6d0e8a11"}},

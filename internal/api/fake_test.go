@@ -442,13 +442,19 @@ func (f *fake) Destinations(_ context.Context, filter bellhop.DestinationFilter,
 	return page(f, f.destinations, p, nil)
 }
 
-// heardID is the id of a destination of type listen, which is in no list.
-const heardID = "dst_heard"
+// The ids of destinations of type listen and pull, which are in no list.
+const (
+	heardID  = "dst_heard"
+	pulledID = "dst_pulled"
+)
 
 func (f *fake) Destination(_ context.Context, id string) (bellhop.Destination, error) {
 	list := f.destinations
 	if id == heardID {
 		list = []bellhop.Destination{{ID: heardID, Name: "heard", Type: bellhop.TypeListen}}
+	}
+	if id == pulledID {
+		list = []bellhop.Destination{{ID: pulledID, Name: "pulled", Type: bellhop.TypePull}}
 	}
 	return get(f, "destination", id, list, destinationNames)
 }

@@ -58,6 +58,9 @@ var operationTexts = map[string]string{
 	"listen-destination": "Sends the deliveries of a destination of type listen as server-sent events, until the " +
 		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, or when " +
 		"the client goes. The client reads the event by its event_id. Several clients share the deliveries.",
+	"pull-destination": "Leases deliveries of a destination of type pull that are due, and waits for the first one if " +
+		"there is none. Each is an attempt that ends with its ack or nack. A lease that ends before is a failed attempt, " +
+		"timeout. Concurrency, rate and order of the destination hold. Clients that wait share what comes.",
 	"rotate-destination-secret": "Replaces the secret that signs deliveries. The old one signs too until the grace " +
 		"time ends.",
 
@@ -79,6 +82,12 @@ var operationTexts = map[string]string{
 	"cancel-delivery": "Ends a pending delivery.",
 	"answer-delivery": "Ends the attempt that the token names with the answer of a program, or with status 0 and the " +
 		"reason in detail if it gave none. The answer decides as one to a request of the gateway does.",
+	"ack-delivery": "Ends the lease that the token names: the delivery is delivered. That is on disk when the answer " +
+		"arrives.",
+	"nack-delivery": "Ends the lease that the token names: the attempt has failed. The next one is due after the delay, " +
+		"or by the retry schedule; after the last one the delivery is dead.",
+	"extend-delivery": "Makes the lease that the token names end after a time from now. No lease lasts longer than 12 " +
+		"hours.",
 	"retry-deliveries":  "Starts a repair that makes the deliveries that the filter selects due, or counts them.",
 	"cancel-deliveries": "Starts a repair that ends the pending deliveries that the filter selects, or counts them.",
 
@@ -247,6 +256,12 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusServiceUnavailable] = "Too many clients listen; Retry-After says when to try again"
 	case "answer-delivery":
 		errs[http.StatusConflict] = "No attempt of the delivery waits for this answer"
+	case "pull-destination":
+		errs[http.StatusConflict] = "The destination is of another type"
+		errs[http.StatusServiceUnavailable] = "Too many pulls wait; Retry-After says when to try again"
+	case "ack-delivery", "nack-delivery", "extend-delivery":
+		errs[http.StatusConflict] = "The attempt was acked or nacked already, or is one of another delivery"
+		errs[http.StatusGone] = "The lease has ended; detail says why, and what becomes of the delivery"
 	}
 	if o.OperationID == "verify-request" {
 		errs[http.StatusServiceUnavailable] = "The provider could not verify it now, which says nothing about the request"
@@ -302,7 +317,7 @@ func withSettings(document []byte, providers []provider.Provider, connectors []p
 	refer(schemas["NewConnection"], "Those of the provider: ", connections)
 	// The settings of http and of the actions are on their pages.
 	refer(schemas["NewDestination"], "Those of the type: ", append(destinations, map[string]any{"type": "object",
-		"title": "http or an action", "additionalProperties": true}))
+		"title": "http, pull or an action", "additionalProperties": true}))
 	dropUnused(schemas, string(document))
 	components, _ := whole["components"].(map[string]any)
 	components["schemas"] = schemas

@@ -39,6 +39,8 @@ func StatusOf(code bellhop.Code) int {
 		return http.StatusNotFound
 	case bellhop.CodeConflict:
 		return http.StatusConflict
+	case bellhop.CodeGone:
+		return http.StatusGone
 	case bellhop.CodeChanged:
 		return http.StatusPreconditionFailed
 	case bellhop.CodeTooLarge:
@@ -54,8 +56,8 @@ func StatusOf(code bellhop.Code) int {
 // codeOf returns the code of a status, for errors that the router and the library find.
 func codeOf(status int) bellhop.Code {
 	for _, code := range []bellhop.Code{bellhop.CodeInvalid, bellhop.CodeUnauthorized, bellhop.CodeForbidden,
-		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeChanged, bellhop.CodeTooLarge, bellhop.CodeLimited,
-		bellhop.CodeUnavailable} {
+		bellhop.CodeNotFound, bellhop.CodeConflict, bellhop.CodeGone, bellhop.CodeChanged, bellhop.CodeTooLarge,
+		bellhop.CodeLimited, bellhop.CodeUnavailable} {
 		if StatusOf(code) == status {
 			return code
 		}

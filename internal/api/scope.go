@@ -36,6 +36,7 @@ var scopes = map[string]bellhop.Scope{
 	"test-destination":          bellhop.ScopeOperate,
 	"rotate-destination-secret": bellhop.ScopeAdmin,
 	"listen-destination":        bellhop.ScopeOperate,
+	"pull-destination":          bellhop.ScopeOperate,
 
 	"list-events":      bellhop.ScopeRead,
 	"publish-event":    bellhop.ScopePublish,
@@ -52,6 +53,9 @@ var scopes = map[string]bellhop.Scope{
 	"retry-deliveries":  bellhop.ScopeOperate,
 	"cancel-deliveries": bellhop.ScopeOperate,
 	"answer-delivery":   bellhop.ScopeOperate,
+	"ack-delivery":      bellhop.ScopeOperate,
+	"nack-delivery":     bellhop.ScopeOperate,
+	"extend-delivery":   bellhop.ScopeOperate,
 
 	"list-repairs":  bellhop.ScopeRead,
 	"show-repair":   bellhop.ScopeRead,

@@ -59,6 +59,7 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /destinations/{id}/test
 		POST /destinations/preview
 		POST /destinations/{id}/listen
+		POST /destinations/{id}/pull
 		POST /requests/{id}/verify
 		POST /events/{id}/replay
 		POST /events/replay
@@ -67,6 +68,9 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /deliveries/retry
 		POST /deliveries/cancel
 		POST /deliveries/{id}/answer
+		POST /deliveries/{id}/ack
+		POST /deliveries/{id}/nack
+		POST /deliveries/{id}/extend
 		POST /repairs/{id}/cancel
 		POST /connections/{id}/test
 		POST /subscriptions

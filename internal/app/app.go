@@ -481,12 +481,13 @@ func (a *App) stop() error {
 	return errors.Join(err, a.undo(ctx))
 }
 
-// endListeners lets the programs of listeners answer what is in their hands, for a quarter of the time, while the
-// server still takes answers.
+// endListeners lets the programs that listen or have pulled answer what is in their hands, for a quarter of the time,
+// while the server still takes answers.
 func (a *App) endListeners(ctx context.Context) {
 	answering, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/4)
 	defer done()
 	a.desk.Stop(answering)
+	a.engine.EndLeases(answering)
 }
 
 // errLate is the error of a step of a stop that did not end in time.

@@ -148,6 +148,9 @@ var foreignBodies = map[string]string{
 	"POST /destinations/{id}/rotate-secret": `{}`,
 	"POST /subscriptions/{id}/fill":         `{}`,
 	"POST /deliveries/{id}/answer":          `{"token":"t","status":200}`,
+	"POST /deliveries/{id}/ack":             `{"token":"t"}`,
+	"POST /deliveries/{id}/nack":            `{"token":"t"}`,
+	"POST /deliveries/{id}/extend":          `{"token":"t"}`,
 }
 
 // openToAll are the operations without an id that every key may use, whatever there is. A link to sign in is for the

@@ -59,7 +59,7 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 		p.Why = "the event belongs to another tenant than the destination, whose tenants do not name it"
 	}
 	own := c.destinationSecrets(d.Type)
-	if d.Type == bellhop.TypeHTTP {
+	if writes(d.Type) {
 		own.each = "" // the values of settings.headers are in headers alone
 	}
 	secrets := slices.Concat(own.texts(d.Settings), accessSecrets.texts(d.Access))
@@ -80,7 +80,7 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 // Their values are secrets.
 func givenHeaders(d bellhop.Destination) map[string]bool {
 	names := make(map[string]bool)
-	if d.Type != bellhop.TypeHTTP {
+	if !writes(d.Type) {
 		return names
 	}
 	for name := range members(members(d.Settings)["headers"]) {

@@ -191,7 +191,7 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 
 // CheckError checks the words of a filter of deliveries by the error of their latest attempt.
 func (c *Catalog) CheckError(text string) error {
-	var further []string
+	further := []string{bellhop.ErrorNacked}
 	for _, a := range c.opts.Actions {
 		further = append(further, a.Info().Errors...)
 	}

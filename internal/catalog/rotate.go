@@ -26,7 +26,7 @@ const (
 	untilSetting  = "secret_until"
 )
 
-// RotateSecret gives a destination of type http a new secret, which signs from now on; the old one signs too
+// RotateSecret gives a destination of type http or pull a new secret, which signs from now on; the old one signs too
 // for the grace. If secret is "", RotateSecret makes one and returns it as made.
 func (c *Catalog) RotateSecret(
 	ctx context.Context, idOrName, secret string, grace time.Duration,
@@ -62,7 +62,7 @@ func (c *Catalog) RotateSecret(
 
 // rotated returns d with secret as its first secret and, for the grace, its first secret of before as the second.
 func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Duration) (bellhop.Destination, error) {
-	if d.Type != bellhop.TypeHTTP {
+	if !writes(d.Type) {
 		return d, bellhop.Conflict("a destination of type " + d.Type + " has one secret at a time: " +
 			"change the setting that holds it (PATCH)")
 	}

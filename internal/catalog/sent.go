@@ -70,7 +70,7 @@ func pick(object json.RawMessage, prefix string, names ...string) map[string]str
 // those that only make signatures.
 func (c *Catalog) sentSecrets(typeName string) secrets {
 	x := c.destinationSecrets(typeName)
-	if typeName == bellhop.TypeHTTP {
+	if writes(typeName) {
 		x.names = nil // only its secret, which signs
 	}
 	if p, ok := c.provider(typeName); ok {

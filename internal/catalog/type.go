@@ -45,12 +45,25 @@ func (c *Catalog) destinationType(name string) (info provider.Info, ok bool) {
 	if a, ok := c.action(name); ok {
 		return a.Info(), true
 	}
+	if name == bellhop.TypePull {
+		return pullInfo, true
+	}
 	return provider.Info{}, name == bellhop.TypeHTTP
+}
+
+// pullInfo has the defaults and bounds of destinations of type pull, whose settings are those of http.
+var pullInfo = provider.Info{Name: bellhop.TypePull, Timeout: bellhop.DefaultLease, MaxTimeout: bellhop.MaxLease,
+	Concurrency: bellhop.DefaultPullConcurrency}
+
+// writes reports whether a type of destinations has the settings of http: the format, the headers and the secret that
+// signs.
+func writes(typeName string) bool {
+	return typeName == bellhop.TypeHTTP || typeName == bellhop.TypePull
 }
 
 // typeNames lists the names of all types of destinations for an error message.
 func (c *Catalog) typeNames() string {
-	names := []string{bellhop.TypeHTTP}
+	names := []string{bellhop.TypeHTTP, bellhop.TypePull}
 	for _, p := range c.opts.Providers {
 		if sends(p.Info()) {
 			names = append(names, p.Info().Name)
@@ -74,11 +87,11 @@ func (c *Catalog) sourceSecrets(providerName string) secrets {
 	return secretsOf(p.Info().Settings)
 }
 
-// destinationSecrets returns which settings of a destination are secret. For http they are the secret and the
+// destinationSecrets returns which settings of a destination are secret. For http and pull they are the secret and the
 // values of the headers; for an action, a secret object masks each of its members. If the type is unknown, all
 // are.
 func (c *Catalog) destinationSecrets(typeName string) secrets {
-	if typeName == bellhop.TypeHTTP {
+	if writes(typeName) {
 		return secrets{names: []string{secretSetting}, each: "headers"}
 	}
 	if p, ok := c.provider(typeName); ok {

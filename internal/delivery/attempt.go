@@ -50,10 +50,7 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 	}
 	random := e.opts.Random() // one for all, so that deliveries which failed together are due together
 	for _, d := range batch {
-		result := a.result(dst.Retry, tryOf(d, probe), end, random)
-		result.Attempt.StartedAt, result.Attempt.Duration = start, end.Sub(start)
-		result.Attempt.Status, result.Attempt.Reply, result.Progress = reply.Status, reply.Body, reply.Progress
-		e.record(l, d, result)
+		e.record(l, d, a.resultOf(d, reply, start, end, random), e.opts.Store.Record)
 		if a.disable {
 			e.disable(l, dst, "delivery "+d.ID+": it "+a.detail)
 		}
@@ -61,13 +58,22 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 	return a
 }
 
-// record stores the result of an attempt of d.
-func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
+// resultOf returns the result of an attempt of d that lasted from start to end.
+func (a *lesson) resultOf(d *bellhop.Delivery, reply outbound.Reply, start, end time.Time,
+	random float64) bellhop.Result {
+	result := a.result(a.dst.Retry, tryOf(d, a.probe), end, random)
+	result.Attempt.StartedAt, result.Attempt.Duration = start, end.Sub(start)
+	result.Attempt.Status, result.Attempt.Reply, result.Progress = reply.Status, reply.Body, reply.Progress
+	return result
+}
+
+// record stores the result of an attempt of d by keep, and returns the error of that.
+func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result, keep func(bellhop.Result) error) error {
 	r.DeliveryID, r.DestinationID = d.ID, d.DestinationID
 	r.Attempt.DeliveryID, r.Attempt.Number = d.ID, d.Attempts+1
 	r.Event = d.Event.Label()
 	d.State = r.State
-	err := e.opts.Store.Record(r)
+	err := keep(r)
 	e.metrics.attempt(&r, r.Attempt.StartedAt.Add(r.Attempt.Duration).Sub(d.Event.ReceivedAt))
 	e.log(l.name(), d, &r, err)
 	switch r.State {
@@ -76,13 +82,15 @@ func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result) {
 	case bellhop.DeliveryPending:
 		l.noteDue(r.NextAt)
 	}
+	return err
 }
 
 // recordDamaged ends a delivery whose event was damaged in storage: its body is not the one that was received.
 func (e *Engine) recordDamaged(l *lane, d *bellhop.Delivery) {
 	now := e.now()
 	e.record(l, d, bellhop.Result{State: bellhop.DeliveryDead,
-		Attempt: bellhop.Attempt{StartedAt: now, Error: "damaged", Detail: "the stored body does not match its checksum"}})
+		Attempt: bellhop.Attempt{StartedAt: now, Error: "damaged", Detail: "the stored body does not match its checksum"}},
+		e.opts.Store.Record)
 	l.noteDue(now) // of deliveries that waited behind it
 }
 
@@ -133,13 +141,14 @@ type decision struct {
 	disable bool // the destination refuses all deliveries
 
 	// What the reply says about the destination. At most one of delivered, refused and fails holds.
-	answered bool          // an HTTP reply came; false for an action
-	fails    bool          // the destination is at fault, rather than the event
-	limited  bool          // it asked for a rest of all deliveries
-	asked    time.Duration // how long it asked to wait
-	rest     time.Time     // until when it asked for a rest of all deliveries; zero if it did not
-	unsent   bool          // nothing was sent, so that no rate was used
-	short    bool          // this machine was short of a resource
+	answered bool           // an HTTP reply came, or a program that pulled gave the attempt up; false for an action
+	fails    bool           // the destination is at fault, rather than the event
+	limited  bool           // it asked for a rest of all deliveries
+	asked    time.Duration  // how long it asked to wait
+	delay    *time.Duration // when a program that pulled wants the next attempt; nil is by the schedule
+	rest     time.Time      // until when it asked for a rest of all deliveries; zero if it did not
+	unsent   bool           // nothing was sent, so that no rate was used
+	short    bool           // this machine was short of a resource
 
 	continueAt time.Time // when an action continues its work; zero if it is done or failed
 	parked     string    // id of what an action waits for: a connection, or its own destination; "" if it is nothing
@@ -171,13 +180,15 @@ const (
 //	                           and the attempt is spared
 //	an action continues        pending, at the time that it asked for; the attempt is spared
 //	an action is parked        pending, until its connection is back, or somebody listens; the attempt is spared
+//	a program gives it up      pending, after the delay that it asked for, or by the schedule
 //	this machine is short      pending, after a pause of this gateway's own; the attempt is spared
 //	anything else, or nothing  pending by the schedule; dead if that is used up, or the delivery would be too old
 //
 // An event that the destination's settings exclude is cancelled. The destination's own outcomes come before
 // this table, and then the outcome of its provider, if it has one.
 func decide(r bellhop.Retry, reply outbound.Reply, now time.Time) decision {
-	d := decision{answered: reply.Status != 0, unsent: reply.Class == outbound.Unsent || reply.Class == outbound.Skipped}
+	d := decision{answered: reply.Status != 0 || reply.Refused, delay: reply.Delay,
+		unsent: reply.Class == outbound.Unsent || reply.Class == outbound.Skipped}
 	switch outcome := outcomeOf(r.Outcomes, reply); {
 	case reply.Class == outbound.Short:
 		d.state, d.short, d.unsent = bellhop.DeliveryPending, true, true
@@ -267,6 +278,9 @@ func (d *decision) result(r bellhop.Retry, t try, now time.Time, random float64)
 		wait = 0
 	}
 	result.NextAt = now.Add(max(wait, d.asked))
+	if d.delay != nil {
+		result.NextAt = now.Add(*d.delay)
+	}
 	return limitAge(result, r.MaxAge, t.born)
 }
 
@@ -324,7 +338,7 @@ func blamesDestination(reply outbound.Reply) bool {
 		http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return true
 	}
-	return reply.Error != "" || reply.Status >= 500 || reply.Status >= 300 && reply.Status < 400
+	return reply.Error != "" && !reply.Refused || reply.Status >= 500 || reply.Status >= 300 && reply.Status < 400
 }
 
 // requestedRest returns for how long a reply asks to send nothing.

@@ -33,6 +33,8 @@ func (l *lane) claimIfDue(now time.Time) {
 		l.setTimer(l.dueAt, now)
 	case l.pacer.pause(now).After(now): // no attempt may begin yet: due deliveries stay in the table
 		l.setTimer(l.pacer.pause(now), now)
+	case l.pulls != nil && l.pacer.ready(l.destination.Load().limit, now).After(now): // the same, because of the rate
+		l.setTimer(l.pacer.ready(l.destination.Load().limit, now), now)
 	case !l.setRoomAside() && !l.overcommit():
 		if l.bytes == 0 { // there is no worker that would call again
 			l.setTimer(now.Add(overcommitBackoff), now)
@@ -105,6 +107,9 @@ func (l *lane) wake() {
 // claimable is for how many deliveries of the table there is room. They may take half of the lane. The caller
 // holds mu.
 func (l *lane) claimable() int {
+	if l.pulls != nil {
+		return l.room() - l.queue.len() - l.reserved
+	}
 	room := max(1, l.room())
 	claimed := l.waiting() - l.queue.fresh
 	return min(max(1, room/2)-claimed, room-l.waiting()-l.reserved)
@@ -169,26 +174,41 @@ func (l *lane) enqueue(claimed []bellhop.Delivery, dueAt time.Time) (unwanted []
 	}
 	// asked once for all: of an ordered run, no later delivery may be taken without the earlier ones
 	accepting := l.accepting()
+	var heads map[int64]bool // of type pull: the keys whose first delivery has come with this claim
+	if l.pulls != nil {
+		heads = map[int64]bool{}
+	}
 	for i := range claimed {
 		d := &claimed[i]
 		switch {
-		case !accepting:
+		case !accepting, heads[d.Key]: // nothing behind a delivery that is pulled can be pulled too
 			unwanted = append(unwanted, d.ID)
 		case sha256.Sum256(d.Event.Body) != d.Event.SHA256:
 			damaged = append(damaged, d)
 		default:
 			l.addBytes(weight(d.Event))
 			l.engine.metrics.queued.Inc()
-			if l.keys.add(d) {
-				l.queue.push(d, false)
+			if !l.keys.add(d) {
+				break
+			}
+			l.queue.push(d, false)
+			if l.pulls == nil {
 				l.start()
+			} else if d.Key != 0 {
+				heads[d.Key] = true
 			}
 		}
 	}
 	l.addBytes(0) // ends an overcommitment of a claim that brought nothing
 	l.engine.queuedBytes.Add(-l.claimRoom)
 	l.claimRoom = 0
+	if l.pulls != nil {
+		l.serve() // now that all have come
+	}
 	l.claimIfDue(l.engine.now())
+	if l.pulls != nil && !l.claiming {
+		l.pulls.wakeHasty()
+	}
 	return unwanted, damaged
 }
 

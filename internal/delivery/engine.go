@@ -36,6 +36,9 @@ type Store interface {
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)
 	// Record stores an attempt and the new state of its delivery. It does not wait for the disk.
 	Record(r bellhop.Result) error
+	// Settle is Record, and returns once the result is on disk. It reports whether the result was stored, and not dropped
+	// because its lease is outdated. If ctx ends before that, the result is still written.
+	Settle(ctx context.Context, r bellhop.Result) (stored bool, err error)
 	// Release makes leased deliveries pending and due now.
 	Release(ctx context.Context, deliveryIDs []string) error
 	// EndDestination puts a destination into a state in which it gets nothing. It reports false if the destination
@@ -111,6 +114,7 @@ type Engine struct {
 	queuedBytes   atomic.Int64  // of all lanes
 	overcommitted atomic.Int64  // lanes that hold a delivery although memory is full
 	returns       atomic.Int64  // calls of Return
+	pulling       atomic.Int64  // calls of Pull that wait
 	attempts      sync.WaitGroup
 	ctx           context.Context // of attempts; ends when Stop may wait no longer
 	cancel        context.CancelFunc
@@ -206,7 +210,7 @@ func (e *Engine) replace(list []bellhop.Destination) (change laneChange) {
 	e.checkSoon()
 	for id, l := range old {
 		if lanes[id] == nil { // under mu, since Halt no longer finds it
-			change.released = append(change.released, l.stop()...)
+			change.released = append(append(change.released, l.stop()...), l.revoke()...)
 		}
 	}
 	change.err = errors.Join(errs...)
@@ -317,6 +321,7 @@ func (e *Engine) Halt() {
 func (e *Engine) Stop(ctx context.Context) error {
 	defer e.cancel()
 	e.Halt()
+	e.abandonLeases()
 	done := make(chan struct{})
 	go func() {
 		e.attempts.Wait()

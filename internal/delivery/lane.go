@@ -38,6 +38,7 @@ type lane struct {
 	wakeAt        time.Time // when timer calls wake; zero if it will not
 	pacer         pacer
 	deaths        deaths
+	pulls         *pulls    // of a destination of type pull, in place of workers; setDestination sets it once
 	persisted     time.Time // since when the destination is failing, as the table has it
 
 	persisting   sync.Mutex // serializes persistFailing, and guards the two fields below
@@ -78,6 +79,9 @@ func (l *lane) reserve(weight int64) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.pulls != nil && !l.pullsFresh() {
+		return false
+	}
 	room, taken := l.room(), l.waiting()+l.reserved
 	if l.claiming || !l.dueAt.IsZero() && !l.dueAt.After(l.engine.now()) {
 		room, taken = room/2, l.queue.fresh+l.reserved
@@ -112,6 +116,8 @@ func (l *lane) room() int {
 	dst := l.destination.Load()
 	together := max(1, dst.Batch.MaxEvents)
 	switch rate := dst.limit; {
+	case l.pulls != nil:
+		return l.wanted(dst)
 	case l.pausedForLong():
 		return 0
 	case l.pacer.breaker.open || l.pacer.parked != "":
@@ -132,7 +138,8 @@ func (l *lane) pausedForLong() bool {
 
 // accepting reports whether the lane takes deliveries into its queue. The caller holds mu.
 func (l *lane) accepting() bool {
-	return !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.pausedForLong()
+	return !l.stopped && l.destination.Load().State == bellhop.DestinationActive && !l.pausedForLong() &&
+		(l.pulls == nil || len(l.pulls.waiting) > 0)
 }
 
 // push queues a delivery in the place reserved for it.
@@ -151,8 +158,13 @@ func (l *lane) push(d *bellhop.Delivery) {
 	l.mu.Unlock()
 }
 
-// start starts a worker if there is work and one more is allowed. The caller holds mu.
+// start starts a worker if there is work and one more is allowed; of type pull it serves those who wait. The caller
+// holds mu.
 func (l *lane) start() {
+	if l.pulls != nil {
+		l.serve()
+		return
+	}
 	dst := l.destination.Load()
 	if l.stopped || !l.engine.begun.Load() || l.queue.len() == 0 ||
 		l.active >= l.pacer.concurrency(dst.Concurrency) || dst.State != bellhop.DestinationActive {
@@ -413,6 +425,9 @@ func (l *lane) setDestination(dst *destination) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := l.destination.Swap(dst)
+	if dst.Type == bellhop.TypePull && l.pulls == nil {
+		l.pulls = &pulls{leases: map[string]*lease{}}
+	}
 	l.pacer.unpark() // the destination may have another connection
 	if before != nil && before.Match.Where != dst.Match.Where {
 		l.matchError.reset()
@@ -438,6 +453,9 @@ func (l *lane) stop() (ids []string) {
 	l.stopped = true
 	if l.timer != nil {
 		l.timer.Stop()
+	}
+	if l.pulls != nil {
+		l.pulls.wakeAll()
 	}
 	return l.empty()
 }

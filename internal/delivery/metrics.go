@@ -20,6 +20,10 @@ type metrics struct {
 	queued      prometheus.Gauge
 	matchErrors prometheus.Counter
 	matchBusy   prometheus.Counter
+
+	pullsWaiting prometheus.Gauge
+	leases       prometheus.Gauge
+	leasesEnded  *prometheus.CounterVec
 }
 
 func newMetrics(to prometheus.Registerer) *metrics {
@@ -39,12 +43,20 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Expressions of a match that failed on an event; it did not match."}),
 		matchBusy: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_delivery_match_busy_total",
 			Help: "Requests refused because too many large bodies were being decoded for expressions."}),
+		pullsWaiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_pull_waiting",
+			Help: "Pulls that wait for a delivery of a destination of type pull now."}),
+		leases: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_pull_leases",
+			Help: "Deliveries in the hands of programs that pulled them."}),
+		leasesEnded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_pull_leases_ended_total",
+			Help: "Leases that ended, by outcome: acked, nacked, expired, returned (the program was gone before it had it)."},
+			[]string{"outcome"}),
 	}
 	m.delivered, m.retried = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry")
 	m.dead = m.outcomes.WithLabelValues("dead")
 	m.skipped = m.outcomes.WithLabelValues("skipped")
 	if to != nil {
-		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors, m.matchBusy)
+		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors, m.matchBusy, m.pullsWaiting,
+			m.leases, m.leasesEnded)
 	}
 	return m
 }
@@ -74,3 +86,6 @@ func (m *metrics) attempt(r *bellhop.Result, sinceReceived time.Duration) {
 	}
 	m.errors.WithLabelValues(r.Attempt.Error).Inc()
 }
+
+// leaseEnded counts a lease that ended.
+func (m *metrics) leaseEnded(outcome string) { m.leasesEnded.WithLabelValues(outcome).Inc() }

@@ -226,6 +226,12 @@ func (b *bucket) ready(r bellhop.Rate, now time.Time) time.Time {
 	return now.Add(time.Duration(math.Ceil(missing / r.PerSecond * float64(time.Second))))
 }
 
+// left returns how many tokens can be taken now.
+func (b *bucket) left(r bellhop.Rate, now time.Time) int {
+	b.fill(r, now)
+	return int(float64(r.Burst) - b.spent)
+}
+
 // take takes a token; ready must have returned now.
 func (b *bucket) take(r bellhop.Rate, now time.Time) {
 	if r.IsZero() {

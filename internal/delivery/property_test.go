@@ -68,6 +68,13 @@ func (m *mortal) Record(r bellhop.Result) error {
 	return m.Store.Record(r)
 }
 
+func (m *mortal) Settle(ctx context.Context, r bellhop.Result) (bool, error) {
+	if m.dead.Load() {
+		return false, errors.New("killed")
+	}
+	return m.Store.Settle(ctx, r)
+}
+
 func (m *mortal) Release(ctx context.Context, ids []string) error {
 	if m.dead.Load() {
 		return nil

@@ -32,15 +32,15 @@ func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
 }
 
 // openHTTP sets the renderers of t, a destination of type http. The renderer of batches stays nil if the format knows
-// no batches.
-func (o *Opener) openHTTP(t *Target, raw json.RawMessage) error {
+// no batches. signs says that format standard requires a secret.
+func (o *Opener) openHTTP(t *Target, raw json.RawMessage, signs bool) error {
 	s, err := readHTTPSettings(raw)
 	if err != nil {
 		return err
 	}
 	w := &httpWriter{}
 	var errs [3]error
-	w.keys, errs[0] = readKeys(s)
+	w.keys, errs[0] = readKeys(s, signs && s.Format == FormatStandard)
 	w.fixed, w.hasType, errs[1] = readHeaders(s.Headers)
 	w.content, errs[2] = o.openFormat(s)
 	if err := bellhop.Join("", errs[:]...); err != nil {
@@ -164,10 +164,9 @@ func (k signingKeys) at(now time.Time) []signature.StandardKey {
 	return k.keys
 }
 
-// readKeys reads the settings secret and secret_until. Format standard requires a secret; the other formats
-// sign only if there is one.
-func readKeys(s httpSettings) (signingKeys, error) {
-	if len(s.Secret) == 0 && s.Format != FormatStandard {
+// readKeys reads the settings secret and secret_until. Without required, requests are signed only if there is a secret.
+func readKeys(s httpSettings, required bool) (signingKeys, error) {
+	if len(s.Secret) == 0 && !required {
 		return signingKeys{}, nil
 	}
 	if len(s.Secret) == 0 {

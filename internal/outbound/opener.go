@@ -59,7 +59,7 @@ type Opener struct {
 	actions map[string]provider.Action // by destination type
 }
 
-// New returns an Opener of the destination types "http", those of the providers that send, and the actions.
+// New returns an Opener of the destination types "http" and "pull", those of the providers that send, and the actions.
 func New(opts Options) *Opener {
 	o := &Opener{opts: opts, senders: map[string]provider.Sender{}, actions: map[string]provider.Action{}}
 	if o.opts.Gate == nil {
@@ -110,6 +110,9 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	if a, ok := o.actions[d.Type]; ok {
 		return o.openAction(t, d, a)
 	}
+	if d.Type == bellhop.TypePull {
+		return o.openPull(t, d)
+	}
 	var urlErr, matchErr, renderErr, handshakeErr, batchErr, accessErr error
 	deliveryErr := checkDelivery(d, errorCodes())
 	t.address, t.access, urlErr = o.openAddress(d)
@@ -139,7 +142,7 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 // openRenderer sets the functions that render requests of t's type.
 func (o *Opener) openRenderer(t *Target, d bellhop.Destination) error {
 	if d.Type == bellhop.TypeHTTP {
-		return o.openHTTP(t, d.Settings)
+		return o.openHTTP(t, d.Settings, true)
 	}
 	r, err := o.openSender(d)
 	if err != nil {
@@ -181,7 +184,7 @@ func (o *Opener) openSender(d bellhop.Destination) (provider.Renderer, error) {
 	if s, ok := o.senders[d.Type]; ok {
 		return provider.OpenSender(s, o.opts.Env, d.Settings)
 	}
-	types := []string{bellhop.TypeHTTP}
+	types := []string{bellhop.TypeHTTP, bellhop.TypePull}
 	types = slices.AppendSeq(slices.AppendSeq(types, maps.Keys(o.senders)), maps.Keys(o.actions))
 	slices.Sort(types)
 	return nil, &typeError{types}

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -36,6 +35,7 @@ type Target struct {
 	verbatim    bool                // it sends the bytes as received, in their content encoding
 	whole       bool                // it gets a binary CloudEvent in the JSON format, so that its attributes go along
 	performer   provider.Performer  // of an action, which has no address, access or renderer
+	pulled      bool                // programs fetch its deliveries; it has no address and no access
 	warnings    []string            // about settings that were accepted but are weak
 }
 
@@ -63,15 +63,12 @@ func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Ti
 	}
 	m, err := t.renderInTurn(ctx, batch, provider.AttemptInfo{DeliveryID: batch[0].ID, Attempt: batch[0].Attempts + 1,
 		Time: at, URL: t.url, ExpiresAt: t.expiresAt})
-	switch {
-	case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		return Reply{Class: Cancelled, Error: string(egress.ClassCanceled), Detail: "given up"}
-	case err != nil && len(batch) > 1: // one of them is at fault; each goes alone the next time
-		return Reply{Class: Unsent, Error: ErrorRender, Detail: "as one of a batch: " + err.Error()}
-	case errors.Is(err, provider.ErrSkip):
-		return Reply{Class: Skipped, Error: ErrorSkipped, Detail: err.Error()}
-	case err != nil:
-		return Reply{Class: Unsent, Error: ErrorRender, Detail: err.Error(), Final: true}
+	if err != nil {
+		why := unrendered(ctx, err)
+		if len(batch) > 1 && why.Class != Cancelled { // one of them is at fault; each goes alone the next time
+			return Reply{Class: Unsent, Error: ErrorRender, Detail: "as one of a batch: " + err.Error()}
+		}
+		return why
 	}
 	reply, err := t.opener.exchange(ctx, context.Background(), t.access,
 		&egress.Request{Target: t.address, Method: m.method, Header: m.header, Body: m.body,

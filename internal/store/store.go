@@ -154,6 +154,11 @@ type Corridor interface {
 	// outdated lease changes nothing. Results and notes take effect in the order in which they were handed over.
 	Record(r bellhop.Result) error
 
+	// Settle is Record for the result of an attempt whose receiver is told that it counts: it returns once the result is
+	// on disk, and reports whether it was stored, and not dropped. If ctx ends before that, it returns the error of ctx,
+	// and the result is still written as Record would.
+	Settle(ctx context.Context, r bellhop.Result) (stored bool, err error)
+
 	// Release gives leased deliveries back, due now. It waits for room on a full disk. If ctx ends while it waits
 	// it returns the error of ctx, and the deliveries are still released as soon as that can be written.
 	Release(ctx context.Context, deliveryIDs []string) error

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,7 +9,25 @@ import (
 )
 
 // Record stores the result of an attempt. It returns before the result is on disk. Its contract is store.Corridor.
-func (s *Store) Record(r bellhop.Result) error {
+func (s *Store) Record(r bellhop.Result) error { return s.record(r, nil) }
+
+// Settle stores the result of an attempt and returns once it is on disk. Its contract is store.Corridor.
+func (s *Store) Settle(ctx context.Context, r bellhop.Result) (stored bool, err error) {
+	settled := make(chan settlement, 1)
+	err = s.record(r, settled)
+	if err != nil {
+		return false, err
+	}
+	select {
+	case got := <-settled:
+		return got.stored, got.err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// record queues the result of an attempt. settled, which holds one, gets what came of it, unless it is nil.
+func (s *Store) record(r bellhop.Result, settled chan settlement) error {
 	n, ok := s.ids.ParseDelivery(r.DeliveryID)
 	if !ok {
 		return bellhop.NotFound("delivery", r.DeliveryID)
@@ -18,7 +37,7 @@ func (s *Store) Record(r bellhop.Result) error {
 		return bellhop.Invalid("progress", rule)
 	}
 	o := s.records.Get().(*record)
-	o.store, o.n, o.Result = s, n, r
+	o.store, o.n, o.Result, o.settled = s, n, r, settled
 	return s.writer.submit(o)
 }
 
@@ -28,6 +47,13 @@ type record struct {
 	n      int64
 	stored bool // false if the result was dropped because its lease is outdated
 	bellhop.Result
+	settled chan settlement // of Settle; nil if nobody waits
+}
+
+// A settlement is what came of the result of a Settle.
+type settlement struct {
+	stored bool
+	err    error
 }
 
 func newRecord() any { return new(record) }
@@ -46,6 +72,9 @@ func (o *record) done(err error) {
 		if observer := o.store.opts.Observer; observer != nil && observer.Observing() {
 			observer.Recorded(&o.Result)
 		}
+	}
+	if o.settled != nil {
+		o.settled <- settlement{o.stored && err == nil, err}
 	}
 	pool := &o.store.records
 	*o = record{}

@@ -98,6 +98,31 @@ func recordFences(w *world) {
 	w.record(w.result(retried, 2, bellhop.DeliveryDead))
 }
 
+// settled shows that a result of Settle is on disk when it returns, and whether it was stored. Those whose lease is
+// outdated, and those that the schema refuses, are not.
+func settled(w *world) {
+	id, other, mistaken := w.owe(true), w.owe(true), w.owe(true)
+	settle := func(what string, r bellhop.Result, want bool) {
+		w.Helper()
+		stored, err := w.Settle(w.ctx, r)
+		w.must(err)
+		w.equal(what, stored, want)
+	}
+	settle("an outdated attempt", w.result(id, 2, bellhop.DeliveryDelivered), false)
+	settle("the next attempt", w.result(id, 1, bellhop.DeliveryDelivered), true)
+	w.equal("its delivery", w.state(id), bellhop.DeliveryDelivered)
+	settle("the same again", w.result(id, 1, bellhop.DeliveryDelivered), false)
+	settle("a failed attempt", w.result(other, 1, bellhop.DeliveryPending), true)
+	w.equal("its delivery", w.delivery(other).Last.Number, 1)
+	bad := w.result(mistaken, 1, bellhop.DeliveryPending)
+	bad.NextAt = time.Time{}
+	if stored, err := w.Settle(w.ctx, bad); stored || err == nil {
+		w.Errorf("a result without a time: %v, %v", stored, err)
+	}
+	_, err := w.Settle(w.ctx, w.result("dlv_nonsense", 1, bellhop.DeliveryDead))
+	w.refused("settling an unknown delivery", err, bellhop.CodeNotFound)
+}
+
 // recordMistake shows that a result that the schema refuses is dropped alone: results written together with it
 // are kept. Its delivery is due again in a minute.
 func recordMistake(w *world) {

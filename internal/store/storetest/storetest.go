@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RecordFences", recordFences},
 		{"SpareAttempts", spareAttempts},
 		{"RecordMistake", recordMistake},
+		{"Settled", settled},
 		{"Progress", progressOfActions},
 		{"ChangeDelivery", changeDelivery},
 		{"RetryContinues", retryContinues},

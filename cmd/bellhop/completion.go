@@ -106,6 +106,8 @@ func completesArguments(e *env, c *cobra.Command) cobra.CompletionFunc {
 	switch c.Name() {
 	case "replay":
 		return completesNames(e, "events") // there may be several
+	case "pull":
+		return firstOnly(completesNames(e, "destinations"))
 	case "providers", "send", "verify":
 		return firstOnly(completesWords(providerWords()...))
 	case "fault":

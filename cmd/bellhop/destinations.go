@@ -253,7 +253,8 @@ Type listen keeps the deliveries for whoever listens: 'bellhop listen --destinat
 to a program on your machine, and answers for it.
 
 Type pull is for programs that no server can call: they fetch their deliveries, in the format of this
-destination, over the API. --timeout is how long they may keep one.`,
+destination, over the API or by 'bellhop pull NAME --exec COMMAND'. --timeout is how long they may
+keep one.`,
 		Example: `  bellhop destinations create all --url https://example.com/hooks
   bellhop destinations create billing --url https://example.com/hooks --types 'ams.*' --secret @secret.txt
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m

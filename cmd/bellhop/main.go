@@ -138,7 +138,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e), newAMSCommand(e))
 	add("tools", newSendCommand(e), newVerifyCommand(e), newEmulateCommand(e), newProvidersCommand(e), newBenchCommand(e),
-		newDemoCommand(e), newListenCommand(e), newCompletionCommand(e), newVersionCommand(e))
+		newDemoCommand(e), newListenCommand(e), newPullCommand(e), newCompletionCommand(e), newVersionCommand(e))
 	root.AddCommand(newBenchRelayCommand(e))
 
 	addHiddenConnectionFlags(e, root)

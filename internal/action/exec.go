@@ -102,11 +102,11 @@ func (c *command) Perform(ctx context.Context, ev *bellhop.Event, at provider.At
 	var out output
 	cmd := exec.CommandContext(ctx, c.path, c.args[1:]...)
 	cmd.Args[0] = c.args[0]
-	cmd.Dir, cmd.Env = c.dir, slices.Concat(c.environ, fields(ev, at))
+	cmd.Dir, cmd.Env = c.dir, slices.Concat(c.environ, Variables(ev, at))
 	cmd.Stdin = bytes.NewReader(ev.Body) // it is not an error if the command does not read it
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = waitDelay
-	ownGroup(cmd)
+	OwnGroup(cmd)
 	err := cmd.Start()
 	if err == nil {
 		err = cmd.Wait()
@@ -174,8 +174,9 @@ func (x Exec) environ(env map[string]string) []string {
 	return slices.Clip(list)
 }
 
-// fields returns the variables that describe the event and the attempt. Unknown values are empty.
-func fields(ev *bellhop.Event, at provider.AttemptInfo) []string {
+// Variables returns the variables that describe an event and an attempt to a command, as "NAME=value" each. Unknown
+// values are empty.
+func Variables(ev *bellhop.Event, at provider.AttemptInfo) []string {
 	return []string{
 		"BELLHOP_EVENT_ID=" + plain(ev.ID),
 		"BELLHOP_EVENT_TYPE=" + plain(ev.Type),

@@ -12,9 +12,9 @@ import (
 // killedCode is the exit code of a process that a signal ended.
 const killedCode = -1
 
-// ownGroup starts cmd in a process group of its own. The whole group is killed when the context of cmd ends, and a
+// OwnGroup starts cmd in a process group of its own. The whole group is killed when the context of cmd ends, and a
 // Ctrl-C at the server's terminal does not reach it.
-func ownGroup(cmd *exec.Cmd) {
+func OwnGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error {
 		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)

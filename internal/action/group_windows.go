@@ -5,6 +5,6 @@ import "os/exec"
 // killedCode is the exit code of a process that Process.Kill ended.
 const killedCode = 1
 
-// ownGroup does nothing: on Windows, processes that the command started outlive it. Perform waits for their output
+// OwnGroup does nothing: on Windows, processes that the command started outlive it. Perform waits for their output
 // for at most waitDelay.
-func ownGroup(*exec.Cmd) {}
+func OwnGroup(*exec.Cmd) {}

@@ -115,7 +115,7 @@ var rooms = []row{
 
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
 		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
-		"internal/app", "internal/bench", "internal/config", "internal/manifest",
+		"internal/action", "internal/app", "internal/bench", "internal/config", "internal/manifest",
 		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},

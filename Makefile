@@ -47,16 +47,17 @@ lint: ## formatting, vet, staticcheck, also of what is built with the tags stres
 	$(TEST_ENV) GOFLAGS="$(RACE)" $$(go tool -n staticcheck) $(TAGS) ./...
 
 fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
-	FUZZTIME=$(FUZZTIME) .ci/fuzz
+	GOFLAGS="$(NO_DWARF)" FUZZTIME=$(FUZZTIME) .ci/fuzz
 
+# The tests, and the program that internal/journey builds and drives, are built from the same packages.
 stress: ## kill, power cut and load, on this machine alone; STRESS is how often it kills
-	STRESS=$(STRESS) go test -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
+	STRESS=$(STRESS) CGO_ENABLED=0 go test $(NO_DWARF) -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
 
 # The packages with stress tests, so that no other test binary is built.
 STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
 
 browser: ## what a real browser does with the answers: needs chromium
-	go test -tags browser -run '^TestChromium' -count=1 ./internal/journey
+	CGO_ENABLED=0 go test $(NO_DWARF) -tags browser -run '^TestChromium' -count=1 ./internal/journey
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

@@ -163,7 +163,11 @@ func (d *disk) powerCut(t testing.TB, dir string, kept float64) string {
 	if left == nil {
 		left = d.survivors(kept)
 	}
-	left[store.KeyFileName] = readFolder(t, dir)[store.KeyFileName]
+	key, err := os.ReadFile(filepath.Join(dir, store.KeyFileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	left[store.KeyFileName] = key
 	left[store.FileName+"-shm"] = []byte("shared memory that was written back is of no use to anybody")
 	after := t.TempDir()
 	writeFolder(t, after, left)

@@ -152,46 +152,49 @@ func choose(noun map[string]any, member string, choices []choice) {
 	noun["allOf"] = all
 }
 
-func refineSource(o Options, noun map[string]any) {
+// settingsOf are the settings of a noun of one provider.
+type settingsOf struct {
+	provider string
+	settings []provider.Setting
+}
+
+// chooseProvider makes the provider of a noun one of all, and its settings those of it. what is the noun in words.
+func chooseProvider(noun map[string]any, what string, all []settingsOf) {
 	var names []string
 	var choices []choice
-	for _, p := range o.Providers {
-		info := p.Info()
-		names = append(names, info.Name)
-		choices = append(choices, choice{value: info.Name, settings: fileSettings(info.Settings, false,
-			"Settings of a source of provider "+info.Name)})
+	for _, of := range all {
+		names = append(names, of.provider)
+		choices = append(choices, choice{value: of.provider, settings: fileSettings(of.settings, false,
+			"Settings of a "+what+" "+of.provider)})
 	}
 	setProperty(noun, "provider", oneOfNames(names))
 	choose(noun, "provider", choices)
+}
+
+func refineSource(o Options, noun map[string]any) {
+	var all []settingsOf
+	for _, p := range o.Providers {
+		all = append(all, settingsOf{p.Info().Name, p.Info().Settings})
+	}
+	chooseProvider(noun, "source of provider", all)
 }
 
 func refineConnection(o Options, noun map[string]any) {
-	var names []string
-	var choices []choice
+	var all []settingsOf
 	for _, k := range o.Connectors {
-		info := k.ConnectorInfo()
-		names = append(names, info.Name)
-		choices = append(choices, choice{value: info.Name, settings: fileSettings(info.Settings, false,
-			"Settings of a connection of provider "+info.Name)})
+		all = append(all, settingsOf{k.ConnectorInfo().Name, k.ConnectorInfo().Settings})
 	}
-	setProperty(noun, "provider", oneOfNames(names))
-	choose(noun, "provider", choices)
+	chooseProvider(noun, "connection of provider", all)
 }
 
 func refineSubscription(o Options, noun map[string]any) {
-	var names []string
-	var choices []choice
+	var all []settingsOf
 	for _, p := range o.Providers {
-		s, ok := p.(provider.Subscriber)
-		if !ok {
-			continue
+		if s, ok := p.(provider.Subscriber); ok {
+			all = append(all, settingsOf{p.Info().Name, s.SubscribeInfo().Settings})
 		}
-		names = append(names, p.Info().Name)
-		choices = append(choices, choice{value: p.Info().Name, settings: fileSettings(s.SubscribeInfo().Settings, false,
-			"Settings of a subscription at provider "+p.Info().Name)})
 	}
-	setProperty(noun, "provider", oneOfNames(names))
-	choose(noun, "provider", choices)
+	chooseProvider(noun, "subscription at provider", all)
 }
 
 func refineDestination(o Options, noun map[string]any) {

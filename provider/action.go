@@ -31,6 +31,16 @@ type Performer interface {
 	Perform(ctx context.Context, ev *bellhop.Event, at AttemptInfo) ActionResult
 }
 
+// A Selector is a Performer that never works on some of the events that actions make, its own results above all: the
+// match of its destination may be a whole source. The destination gets no delivery of them, unless somebody replays them
+// to it.
+type Selector interface {
+	Performer
+	// LeavesOut reports whether the destination gets no delivery of ev, which an action made. It is asked while events
+	// are accepted, so it looks at nothing but ev.
+	LeavesOut(ev *bellhop.Event) bool
+}
+
 // ActionEnv is what an action may use of the world. A field that is nil says that this server does not offer it; an
 // action that needs it reports so in OpenAction.
 type ActionEnv struct {

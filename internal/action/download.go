@@ -167,6 +167,9 @@ type downloading struct {
 	restarts int            // because of answers that contradict each other
 }
 
+// LeavesOut implements [provider.Selector]: what an action made names nothing to download.
+func (*downloader) LeavesOut(*bellhop.Event) bool { return true }
+
 // Perform downloads the files that ev names, as far as the time of the attempt allows.
 func (d *downloader) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	plan := d.download.Plan(ev)

@@ -386,6 +386,9 @@ func TestDownloadSkips(t *testing.T) {
 			t.Errorf("%+v", done)
 		}
 	}
+	if !leftOut(d, made) {
+		t.Error("there is a delivery of an event that an action made")
+	}
 	bad := r.recorded()
 	bad.Body = []byte(`{"eventType":"` + acs.RecordingType + `","data":{}}`)
 	if done := d.Perform(t.Context(), bad, attempt); done.Error != "invalid" || !done.Final {

@@ -85,6 +85,9 @@ type fetcher struct {
 	width int
 }
 
+// LeavesOut implements [provider.Selector]: what an action made names nothing to fetch.
+func (*fetcher) LeavesOut(*bellhop.Event) bool { return true }
+
 // Perform fetches what ev names, unless a fetch that began after ev came in has done so.
 func (f *fetcher) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	plan := f.fetch.Plan(ev)
@@ -110,8 +113,8 @@ func (f *fetcher) Perform(ctx context.Context, ev *bellhop.Event, at provider.At
 	})
 }
 
-// madeByAction is why an event is skipped that an action made: otherwise a destination which matches a whole source
-// would work on its own results.
+// madeByAction is why an event is skipped that an action made. A destination gets it only by a replay, or if it has not
+// named its type: otherwise LeavesOut leaves it out.
 const madeByAction = "it was made by an action"
 
 // A work is what the performers of actions that fetch, or read changes, have in common.

@@ -108,6 +108,12 @@ func (b *bench) notice(change, resource string) *bellhop.Event {
 
 var attempt = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1}
 
+// leftOut reports whether the destination of p gets no delivery of an event that an action made.
+func leftOut(p provider.Performer, ev *bellhop.Event) bool {
+	s, ok := p.(provider.Selector)
+	return ok && s.LeavesOut(ev)
+}
+
 // TestFetch: what a notification names is fetched and published, once for each state of it.
 func TestFetch(t *testing.T) {
 	t.Parallel()
@@ -222,6 +228,9 @@ func TestFetchWithoutCall(t *testing.T) {
 			!strings.HasPrefix(done.Detail, "graph.fetch: it ") {
 			t.Errorf("%s: %+v", ev.Type, done)
 		}
+	}
+	if !leftOut(f, made) {
+		t.Error("there is a delivery of an event that an action made")
 	}
 	for _, resource := range []string{"https://evil.example.com/x", "//evil.example.com/x", "me/../x", "me/%2e%2e/x"} {
 		done := f.Perform(t.Context(), b.notice("updated", resource), attempt)

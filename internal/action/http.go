@@ -164,10 +164,13 @@ func (f *httpFetcher) setHeaders(headers map[string]string) error {
 	return bellhop.Join("", errs...)
 }
 
+// LeavesOut implements [provider.Selector]: the results of this action are never fetched for.
+func (*httpFetcher) LeavesOut(ev *bellhop.Event) bool { return strings.HasPrefix(ev.Type, "http.") }
+
 // Perform fetches the URL that ev gives.
 func (f *httpFetcher) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	switch {
-	case strings.HasPrefix(ev.Type, "http.") && ev.Header.Get(bellhop.CauseHeader) != "":
+	case ev.Header.Get(bellhop.CauseHeader) != "" && f.LeavesOut(ev):
 		return f.skip(madeByAction)
 	case ev.Header.Get(bellhop.CauseHeader) != "" && !f.chained:
 		return f.skip(madeByAction + "; name its type in the match to fetch for it")

@@ -230,7 +230,13 @@ func TestHTTPFetchChain(t *testing.T) {
 		if done := f.Perform(t.Context(), made, attempt); done.Skip != (types == nil) || done.Error != "" {
 			t.Errorf("types %v: %+v", types, done)
 		}
+		if leftOut(f, made) {
+			t.Errorf("types %v: there is no delivery of the result of another action, whose attempt says what to do", types)
+		}
 		made.Type = "http.fetched"
+		if !leftOut(f, made) {
+			t.Error("there is a delivery of its own result")
+		}
 		if done := f.Perform(t.Context(), made, attempt); !done.Skip {
 			t.Errorf("its own: %+v", done)
 		}

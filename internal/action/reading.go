@@ -80,6 +80,9 @@ type reader struct {
 // laterRun is the answer of folds for an event that a run serves which began later.
 const laterRun = "a later run"
 
+// LeavesOut implements [provider.Selector]: what an action made names nothing to read.
+func (*reader) LeavesOut(*bellhop.Event) bool { return true }
+
 // Perform reads the log that ev is about, unless a run that began after ev came in has done so.
 func (r *reader) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	if ev.Header.Get(bellhop.CauseHeader) != "" {

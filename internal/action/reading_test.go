@@ -388,6 +388,9 @@ func TestReadingUnpublished(t *testing.T) {
 	if done := p.Perform(t.Context(), made, attempt); !done.Skip {
 		t.Errorf("an event that an action made: %+v", done)
 	}
+	if !leftOut(p, made) {
+		t.Error("there is a delivery of an event that an action made")
+	}
 }
 
 // TestReadingSettings: a destination that cannot work is refused, with the setting at fault and what to write instead.

@@ -101,6 +101,9 @@ func (w *worker) compile(settings map[string]any, compile func(text string) (Exp
 	return bellhop.Join("", errs...)
 }
 
+// LeavesOut implements [provider.Selector].
+func (w *worker) LeavesOut(ev *bellhop.Event) bool { return w.work.Skip(ev) != "" }
+
 // Perform makes one attempt at the work that ev asks for.
 func (w *worker) Perform(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
 	why := w.work.Skip(ev)

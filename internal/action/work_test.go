@@ -130,6 +130,9 @@ func TestWorkSkips(t *testing.T) {
 			t.Errorf("%s: %+v", ev.Type, done)
 		}
 	}
+	if leftOut(w, &caused) || !leftOut(w, &bellhop.Event{Type: "none"}) {
+		t.Error("of the events of actions there is a delivery exactly of those for which it could work")
+	}
 	w = b.clerk(filed, func(d *bellhop.Destination) { d.Match.Types = []string{"paper"} })
 	if done := w.Perform(t.Context(), &caused, attempt); done.Skip || done.Error != "" {
 		t.Errorf("a match that names the type: %+v", done)

@@ -3,7 +3,9 @@ package delivery
 import (
 	"context"
 	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,9 @@ type chore struct {
 	active, most int // performances that run now, and the highest number so far
 	made         []provider.AttemptInfo
 }
+
+// LeavesOut implements provider.Selector.
+func (*chore) LeavesOut(ev *bellhop.Event) bool { return ev.Type == "chore.done" }
 
 func (*chore) Info() provider.Info {
 	return provider.Info{Name: "chore", SendSettings: []provider.Setting{}, Errors: []string{"exit"}}
@@ -415,6 +420,37 @@ func TestActionSaysCancelled(t *testing.T) {
 		r.open()
 		if got := r.only(); got.Attempts != 1 || got.Last.Error != "cancelled" || got.Last.Detail != "by the other side" {
 			t.Errorf("%+v, %+v", got, got.Last)
+		}
+	})
+}
+
+// TestActionLeavesOut: a destination gets no delivery of an event that an action made and its own never works on. It gets
+// those of other actions, what a sender calls by that type, and what somebody replays to it.
+func TestActionLeavesOut(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newChoreRig(t, &chore{do: until(0)})
+		other := r.network.receiver("other")
+		r.destination(other)
+		made := bellhop.NewHeader(http.Header{bellhop.CauseHeader: {"evt_1"}}, nil)
+		events := []bellhop.Event{{Type: "chore.done", Header: made}, {Type: "chore.begun", Header: made},
+			{Type: "chore.done"}}
+		for i := range events {
+			events[i].ID, events[i].Source, events[i].SourceID = "evt_"+strconv.Itoa(i), "s", "src_1"
+		}
+		deliveries, err := r.engine.Match(t.Context(), events)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.engine.Unreserve(events, deliveries)
+		got := map[string][]int{}
+		for _, d := range deliveries {
+			got[d.DestinationID] = append(got[d.DestinationID], d.Event)
+		}
+		if !slices.Equal(got["dst_chore"], []int{1, 2}) || !slices.Equal(got["dst_other"], []int{0, 1, 2}) {
+			t.Errorf("%v", got)
+		}
+		if d := r.engine.AssignTo("dst_chore", 0, &events[0]); d.DestinationID != "dst_chore" {
+			t.Errorf("a replay: %+v", d)
 		}
 	})
 }

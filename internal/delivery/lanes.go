@@ -314,6 +314,9 @@ func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
 	if dst.State == bellhop.DestinationExpired || !dst.ExpiresAt.IsZero() && !dst.ExpiresAt.After(e.now()) {
 		return false
 	}
+	if dst.target != nil && dst.target.LeavesOut(view.Event()) {
+		return false
+	}
 	wants, err := dst.matcher.WantsView(view)
 	if err != nil {
 		ev := view.Event()

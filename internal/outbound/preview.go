@@ -21,6 +21,9 @@ func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 	if err != nil {
 		p.MatchError = err.Error()
 	}
+	if p.Why == "" && t.LeavesOut(&ev) {
+		p.Why = "an action made the event, and " + d.Type + " does not work on those"
+	}
 	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: o.now(), URL: d.URL,
 		ExpiresAt: d.ExpiresAt}
 	m, err := t.renderSafely([]*bellhop.Delivery{{ID: at.DeliveryID, Event: &ev}}, at)

@@ -36,7 +36,14 @@ type Target struct {
 	whole       bool                // it gets a binary CloudEvent in the JSON format, so that its attributes go along
 	performer   provider.Performer  // of an action, which has no address, access or renderer
 	pulled      bool                // programs fetch its deliveries; it has no address and no access
+	selector    provider.Selector   // the same, if it leaves out events
 	warnings    []string            // about settings that were accepted but are weak
+}
+
+// LeavesOut reports whether the destination gets no delivery of ev although its match wants it: an action made it, and
+// that of the destination never works on it.
+func (t *Target) LeavesOut(ev *bellhop.Event) bool {
+	return t.selector != nil && ev.Header.Get(bellhop.CauseHeader) != "" && t.selector.LeavesOut(ev)
 }
 
 // A renderFunc renders the request of one attempt for one event.

@@ -91,7 +91,7 @@ func showPreview(e *env, conn *connection, p client.Preview) error {
 	} else {
 		printPreview(e, p)
 	}
-	if !p.Matches || p.Request == nil {
+	if !p.Matches || p.Error+p.Skipped != "" {
 		return errReported
 	}
 	return nil
@@ -102,8 +102,12 @@ func printPreview(e *env, p client.Preview) {
 	if !p.Matches {
 		matches = "no: " + p.Why
 	}
-	printFields(e,
-		[]field{{"matches", matches}, {"match error", p.MatchError}, {"error", p.Error}, {"skipped", p.Skipped}})
+	none := ""
+	if p.Request == nil && p.Error+p.Skipped == "" {
+		none = "none: an action works in the gateway"
+	}
+	printFields(e, []field{{"matches", matches}, {"match error", p.MatchError}, {"error", p.Error},
+		{"skipped", p.Skipped}, {"request", none}})
 	if p.Request == nil {
 		return
 	}

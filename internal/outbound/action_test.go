@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"net/http"
 	"reflect"
 	"strings"
 	"testing"
@@ -95,4 +96,39 @@ func TestActionReplies(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
+}
+
+// A chooser is a Performer that leaves out events of type chore.done.
+type chooser struct{ fixed }
+
+func (chooser) LeavesOut(ev *bellhop.Event) bool { return ev.Type == "chore.done" }
+
+// TestPreviewOfAction: a preview of an action has no request. It says why an event is left out that an action made.
+func TestPreviewOfAction(t *testing.T) {
+	o := opener(t, func(opts *Options) { opts.Actions = []provider.Action{choosing{}} })
+	made := bellhop.NewHeader(http.Header{bellhop.CauseHeader: {"evt_1"}}, nil)
+	for name, c := range map[string]struct {
+		ev  bellhop.Event
+		why string
+	}{
+		"its own result":        {bellhop.Event{Type: "chore.done", Header: made}, "an action made the event"},
+		"another one":           {bellhop.Event{Type: "chore.begun", Header: made}, ""},
+		"not made by an action": {bellhop.Event{Type: "chore.done"}, ""},
+	} {
+		p, err := o.Preview(bellhop.Destination{Type: "chosen", Settings: []byte("{}")}, c.ev)
+		if err != nil || !strings.HasPrefix(p.Why, c.why) || c.why == "" && p.Why != "" || p.Method+p.Error+p.Skipped != "" {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+}
+
+// A choosing is an action whose Performer is a chooser.
+type choosing struct{}
+
+func (choosing) Info() provider.Info {
+	return provider.Info{Name: "chosen", SendSettings: []provider.Setting{}}
+}
+
+func (choosing) OpenAction(provider.ActionEnv, bellhop.Destination) (provider.Performer, error) {
+	return chooser{}, nil
 }

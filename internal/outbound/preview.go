@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Preview returns whether d wants ev, and the request that a first attempt would send now. It sends and keeps
-// nothing. Its errors are those of [Opener.Check].
+// Preview returns whether d wants ev, and the request that a first attempt would send now; an action sends none. Preview
+// sends and keeps nothing. Its errors are those of [Opener.Check].
 func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Preview, err error) {
 	t, err := o.open(d)
 	if err != nil {
@@ -23,6 +23,9 @@ func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Pre
 	}
 	if p.Why == "" && t.LeavesOut(&ev) {
 		p.Why = "an action made the event, and " + d.Type + " does not work on those"
+	}
+	if t.performer != nil {
+		return p, nil
 	}
 	at := provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "preview", Attempt: 1, Time: o.now(), URL: d.URL,
 		ExpiresAt: d.ExpiresAt}

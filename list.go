@@ -14,8 +14,8 @@ const (
 	MaxPage     = 250
 )
 
-// ScanTime is how long a list with a filter that no index serves is searched at most. A page that ends because of it has
-// fewer entries than its limit and yet a next cursor, from which the search goes on.
+// ScanTime is how long a list with a filter that no index serves is searched at most. A page that ends because of it
+// has fewer entries than its limit and yet a next cursor, from which the search goes on.
 const ScanTime = 2 * time.Second
 
 // MaxContainsLength bounds, in bytes, the text that a filter looks for in bodies.

@@ -6,7 +6,8 @@ import (
 )
 
 // A Hold says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest, its
-// connection is signed out, or this machine was short of a resource. The zero Hold says that the destination is not held back.
+// connection is signed out, or this machine was short of a resource. The zero Hold says that the destination is not
+// held back.
 type Hold struct {
 	Reason string // what was wrong with the last such attempt; "" if none was made since the start
 	// NextAt is before which no attempt begins; it may have passed. It is zero if a person says when, by signing in.

@@ -168,8 +168,8 @@ func (c *Client) ResumeSubscription(ctx context.Context, idOrName string) (Subsc
 }
 
 // FillSubscription asks the provider for what was missed: in the gaps that are not filled or, with since, from then on.
-// It waits for half a minute at most; a fill that takes longer goes on, and the gaps of the subscription show how far it
-// is.
+// It waits for half a minute at most; a fill that takes longer goes on, and the gaps of the subscription show how far
+// it is.
 func (c *Client) FillSubscription(ctx context.Context, idOrName string, since time.Time) (SubscriptionFill, error) {
 	return post[SubscriptionFill](ctx, c, path("subscriptions", idOrName, "fill"), NewFill{Since: since})
 }

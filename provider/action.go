@@ -32,8 +32,8 @@ type Performer interface {
 }
 
 // A Selector is a Performer that never works on some of the events that actions make, its own results above all: the
-// match of its destination may be a whole source. The destination gets no delivery of them, unless somebody replays them
-// to it.
+// match of its destination may be a whole source. The destination gets no delivery of them, unless somebody replays
+// them to it.
 type Selector interface {
 	Performer
 	// LeavesOut reports whether the destination gets no delivery of ev, which an action made. It is asked while events

@@ -27,8 +27,8 @@ type Walk struct {
 	seen map[[sha256.Size]byte]struct{}
 }
 
-// Step notes that the walk goes on at cursor. Its error is an *APIError of APIEndless if the walk has been there, or has
-// had MaxWalk pages.
+// Step notes that the walk goes on at cursor. Its error is an *APIError of APIEndless if the walk has been there, or
+// has had MaxWalk pages.
 func (w *Walk) Step(cursor string) error {
 	sum := sha256.Sum256([]byte(cursor))
 	_, again := w.seen[sum]

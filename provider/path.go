@@ -124,8 +124,8 @@ func RetryAfter(h http.Header, now time.Time) (wait time.Duration) {
 	return min(wait, maxRetryAfter)
 }
 
-// LowerASCII returns s with its letters A to Z in lower case, as long as s: an index into the result is one into s. That
-// is not so with strings.ToLower, which makes some letters, and bytes that are no UTF-8, longer.
+// LowerASCII returns s with its letters A to Z in lower case, as long as s: an index into the result is one into s.
+// That is not so with strings.ToLower, which makes some letters, and bytes that are no UTF-8, longer.
 func LowerASCII(s string) string {
 	lower := []byte(s)
 	for i, c := range lower {

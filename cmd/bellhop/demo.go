@@ -183,8 +183,9 @@ func (s *stage) startStandIns() (err error) {
 	})
 	flags := &emulateFlags{
 		entra: entra.Options{DeviceInterval: time.Second}, ams: ams.Options{Pace: 100 * time.Millisecond},
-		acs:      acs.Options{Retention: 24 * time.Hour},
-		webhooks: webhookFlags{channels: []string{slack.DefaultChannel}, to: s.server + "/in/alarms", secret: s.vars["BORO_KEY"]},
+		acs: acs.Options{Retention: 24 * time.Hour},
+		webhooks: webhookFlags{channels: []string{slack.DefaultChannel}, to: s.server + "/in/alarms",
+			secret: s.vars["BORO_KEY"]},
 	}
 	for _, system := range standIns {
 		if !slices.Contains(demoSystems, system.name) {

@@ -104,8 +104,8 @@ var stories = []story{
 		{text: "a source for notifications of SharePoint",
 			command: `bellhop sources create library --provider sharepoint --set subscriptions_only=true`},
 		{text: "a connection of a user, because SharePoint takes no application's secret",
-			command: `bellhop connections create site --provider sharepoint --set tenant=contoso.example --set client_id=bellhop ` +
-				`--set client_secret=secret --set authority=$STANDINS --set api_url=$STANDINS --set grant=user`},
+			command: `bellhop connections create site --provider sharepoint --set tenant=contoso.example ` +
+				`--set client_id=bellhop --set client_secret=secret --set authority=$STANDINS --set api_url=$STANDINS --set grant=user`},
 		{text: "the user signs in",
 			command: `bellhop connections login site --device`, want: `signed in to site`},
 		{text: "a subscription of the list Documents",
@@ -121,8 +121,9 @@ var stories = []story{
 		{text: "SharePoint will find us too slow once: it gives up the first attempt at once",
 			command: `bellhop emulate fault impatient=1:1us --system sharepoint`},
 		{text: "somebody adds a document",
-			command: `bellhop emulate event --system sharepoint --resource Documents --change-type created --data '{"Title":"Lens"}'`,
-			want:    `notifications: 1`},
+			command: `bellhop emulate event --system sharepoint --resource Documents --change-type created ` +
+				`--data '{"Title":"Lens"}'`,
+			want: `notifications: 1`},
 		{text: "SharePoint has called again",
 			command: `bellhop emulate calls`, want: `"attempt":2`},
 		{text: "the change, found by GetChanges",

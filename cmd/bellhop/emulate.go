@@ -160,7 +160,8 @@ Faults, which 'bellhop emulate fault --help' explains:
 	flags.IntVar(&f.ams.Locators, "locators", 5, "locators that an asset may have (ams)")
 	flags.DurationVar(&f.ams.Pace, "pace", time.Second, "between the steps of a job, of which it has seven (ams)")
 	flags.DurationVar(&f.ams.Lag, "lag", 0, "how much later than it is told a job shows its changes (ams)")
-	flags.StringSliceVar(&f.accessKeys, "access-key", []string{base64.StdEncoding.EncodeToString([]byte(acs.DefaultSecret))},
+	flags.StringSliceVar(&f.accessKeys, "access-key",
+		[]string{base64.StdEncoding.EncodeToString([]byte(acs.DefaultSecret))},
 		"an access key of the resource, in Base64; may be repeated (acs)")
 	flags.DurationVar(&f.acs.Retention, "retention", 24*time.Hour, "of recordings (acs)")
 	flags.BoolVar(&f.sharepoint.ExactExpiry, "exact-expiry", false,

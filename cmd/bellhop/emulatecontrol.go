@@ -99,7 +99,8 @@ notified. The number of notifications is printed.`,
 	at := atFlag(c)
 	var event emulator.Event
 	c.Flags().StringVar(&event.Resource, "resource", "", "the collection or list, as the system names it")
-	c.Flags().StringVar(&event.ChangeType, "change-type", "updated", "created, updated or deleted; of eventgrid, the type of the event")
+	c.Flags().StringVar(&event.ChangeType, "change-type", "updated",
+		"created, updated or deleted; of eventgrid, the type of the event")
 	c.Flags().StringVar(&event.System, "system", "", "of several systems on one port")
 	c.Flags().StringVar(&event.To, "to", "",
 		"the URL that is notified: of acs in place of subscribers, without --resource; of boro, github, stripe and "+

@@ -43,7 +43,8 @@ same bytes already, nothing is done.`,
 		case *output == "-" && conn.json:
 			return wrongUsage("give --json or --output -, not both: stdout gets the bytes")
 		case *output == "-" && isTerminal(e.stdout) && !*force:
-			return wrongUsage("stdout is a terminal, and the bytes of a file may do anything to it: redirect it, or give --force")
+			return wrongUsage("stdout is a terminal, and the bytes of a file may do anything to it: redirect it, or give " +
+				"--force")
 		}
 		return conn.call(func(api *client.Client) error {
 			f, err := api.File(c.Context(), args[0])

@@ -22,8 +22,8 @@ const (
 
 var formats = []string{string(formatTable), string(formatWide), string(formatJSON), string(formatYAML)}
 
-const formatHelp = "how to print: table, wide (all columns, a line for each item), json (a line for each item) or yaml " +
-	"(a document for each item)"
+const formatHelp = "how to print: table, wide (all columns, a line for each item), json (a line for each item) or " +
+	"yaml (a document for each item)"
 
 // formatFlags adds --output, which chooses the format, and --json, which stands for --output json. *asData becomes
 // true for JSON and YAML.

@@ -39,7 +39,8 @@ func run(ctx context.Context, e *env, args []string) error {
 	switch {
 	case err == nil, errors.Is(err, errReported):
 	case errors.As(err, &usage): // a file of settings may have an error of several lines
-		fmt.Fprintf(e.stderr, "%s %s\nsee '%s --help'\n", e.talk("bellhop:", red), cleanLines(err.Error()), command.CommandPath())
+		fmt.Fprintf(e.stderr, "%s %s\nsee '%s --help'\n", e.talk("bellhop:", red), cleanLines(err.Error()),
+			command.CommandPath())
 	case errors.As(err, &refused):
 		fmt.Fprintf(e.stderr, "%s %s\n", e.talk("bellhop:", red), clean(inFlagWords(command, refused)))
 	default:

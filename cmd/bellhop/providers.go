@@ -113,7 +113,8 @@ func findProvider(name string) (provider.Provider, error) {
 		}
 		names = append(names, p.Info().Name)
 	}
-	return nil, wrongUsage("no provider '%s'; there are %s%s", name, strings.Join(names, ", "), didYouMean(name, "", names))
+	return nil, wrongUsage("no provider '%s'; there are %s%s", name, strings.Join(names, ", "),
+		didYouMean(name, "", names))
 }
 
 // providerEnv returns the Env for a provider that a command uses. Its clock stands at the time at, or runs if

@@ -26,8 +26,8 @@ type servedFile struct {
 	server *app.App
 }
 
-// readSettingsFile returns the settings of serve, with those of a configuration file. path may be "". An error has a line for each
-// fault of a setting, or for each of the file if it cannot be read; faults of nouns are left for later.
+// readSettingsFile returns the settings of serve, with those of a configuration file. path may be "". An error has a
+// line for each fault of a setting, or for each of the file if it cannot be read; faults of nouns are left for later.
 func (e *env) readSettingsFile(path string, flags map[string]string) (cfg config.Config, err error) {
 	if path == "" {
 		return config.LoadFile("", nil, e.getenv, flags)

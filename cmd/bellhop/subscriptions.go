@@ -45,7 +45,8 @@ on record as a gap.`,
 			short:   "Make the registration of a paused subscription again",
 			example: "  bellhop subscriptions resume calendar",
 		}, (*client.Client).ResumeSubscription, (*env).madeSubscription),
-		newSubscriptionsFillCommand, newSubscriptionsDeleteCommand, newSubscriptionsSyncCommand, newSubscriptionsRemoteCommand)
+		newSubscriptionsFillCommand, newSubscriptionsDeleteCommand, newSubscriptionsSyncCommand,
+		newSubscriptionsRemoteCommand)
 }
 
 var subscriptionColumns = []column[client.Subscription]{

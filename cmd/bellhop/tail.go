@@ -52,8 +52,8 @@ changes of that destination, and no events.`,
 
 // The words of --kinds and --outcome. The server checks them.
 var (
-	streamKinds = []string{"event.accepted", "request.refused", "request.handshake", "delivery.attempted", "source.changed",
-		"destination.changed", "connection.changed", "subscription.changed"}
+	streamKinds = []string{"event.accepted", "request.refused", "request.handshake", "delivery.attempted",
+		"source.changed", "destination.changed", "connection.changed", "subscription.changed"}
 	streamOutcomes = []string{"accepted", "refused", "partial", "handshake", "pending", "delivered", "dead", "cancelled",
 		"created", "updated", "deleted"}
 )

@@ -145,9 +145,9 @@ func (w *watch[T]) showNew(ctx context.Context) error {
 	return nil
 }
 
-// pages returns the newest items: one page, and further pages until one has an item that was shown before. A search that
-// the server ended has looked at far more than what came since the last question, and is not gone on with: then whole is
-// false.
+// pages returns the newest items: one page, and further pages until one has an item that was shown before. A search
+// that the server ended has looked at far more than what came since the last question, and is not gone on with: then
+// whole is false.
 func (w *watch[T]) pages(ctx context.Context) (items []T, whole bool, err error) {
 	page := client.Page{Limit: w.limit}
 	for range maxWatchPages {

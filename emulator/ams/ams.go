@@ -6,9 +6,9 @@
 // /api/$batch; Atom is not played. The shared host of old, media.windows.net, is played below /media.windows.net/API/:
 // it leads to the account by 301. Tokens come from the stand-in of package entra, for the resource [Resource].
 //
-// No media is encoded: a job takes seven steps of [Options.Pace], more with more tasks, by the clock of the host, and then has output assets
-// with the files that an encoder would write. [System.Happen] moves a job by hand. From the start there is one asset,
-// "harbour tour", to submit. Sources:
+// No media is encoded: a job takes seven steps of [Options.Pace], more with more tasks, by the clock of the host, and
+// then has output assets with the files that an encoder would write. [System.Happen] moves a job by hand. From the
+// start there is one asset, "harbour tour", to submit. Sources:
 // https://learn.microsoft.com/azure/media-services/previous/media-services-rest-how-to-use,
 // https://learn.microsoft.com/rest/api/media/operations/notificationendpoint,
 // https://learn.microsoft.com/rest/api/media/operations/azure-media-services-rest-api-reference

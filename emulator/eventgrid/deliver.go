@@ -67,8 +67,8 @@ var schedule = []time.Duration{10 * time.Second, 30 * time.Second, time.Minute, 
 	30 * time.Minute, time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
 
 // leastPauses are the shortest pauses after some statuses.
-var leastPauses = map[int]time.Duration{http.StatusNotFound: 5 * time.Minute, http.StatusRequestTimeout: 2 * time.Minute,
-	http.StatusServiceUnavailable: 30 * time.Second}
+var leastPauses = map[int]time.Duration{http.StatusNotFound: 5 * time.Minute,
+	http.StatusRequestTimeout: 2 * time.Minute, http.StatusServiceUnavailable: 30 * time.Second}
 
 // finalStatuses are those after which an event is never sent again.
 var finalStatuses = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,

@@ -153,7 +153,9 @@ func (f *filter) matches(ev *event) bool {
 		subject, begin, end = strings.ToLower(subject), strings.ToLower(begin), strings.ToLower(end)
 	}
 	included := f.EventTypes == nil ||
-		slices.ContainsFunc(f.EventTypes, func(kind string) bool { return equalFold(kind, ev.kind) || equalFold(kind, "All") })
+		slices.ContainsFunc(f.EventTypes, func(kind string) bool {
+			return equalFold(kind, ev.kind) || equalFold(kind, "All")
+		})
 	if !included || !strings.HasPrefix(subject, begin) || !strings.HasSuffix(subject, end) {
 		return false
 	}

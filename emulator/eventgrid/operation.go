@@ -173,9 +173,9 @@ func (s *System) fail(sub *subscription, op *operation, why string) {
 func (s *System) settleManual(sub *subscription) {
 	v := sub.validation
 	if v != nil && !v.deadline.IsZero() && !s.now().Before(v.deadline) {
-		s.fail(sub, v.op, "Http POST request retuned 2XX response with response body "+v.answer+". When a validation request "+
-			"is accepted without validation code in the response body, Http GET is expected on the validation url included "+
-			"in the validation event(within 10 minutes).")
+		s.fail(sub, v.op, "Http POST request retuned 2XX response with response body "+v.answer+". When a validation "+
+			"request is accepted without validation code in the response body, Http GET is expected on the validation "+
+			"url included in the validation event(within 10 minutes).")
 	}
 }
 

@@ -129,8 +129,8 @@ func (s *System) delta(w http.ResponseWriter, r *http.Request, path string, k ki
 	return nil
 }
 
-// receivedSince returns the time of a filter by receivedDateTime, as items have it; "" without a filter. Delta queries of
-// messages know no other filter, and all others none.
+// receivedSince returns the time of a filter by receivedDateTime, as items have it; "" without a filter. Delta queries
+// of messages know no other filter, and all others none.
 func receivedSince(q url.Values, k kind) (string, error) {
 	filter := q.Get("$filter")
 	if filter == "" {

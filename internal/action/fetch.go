@@ -210,8 +210,8 @@ func (w *work) run(ctx context.Context, ev *bellhop.Event, at provider.AttemptIn
 	return done
 }
 
-// begin begins the work for ev on what key names; folds.end ends it. begins is false if work that began later than ev came
-// in serves it, or it has to wait for its turn: done says which.
+// begin begins the work for ev on what key names; folds.end ends it. begins is false if work that began later than ev
+// came in serves it, or it has to wait for its turn: done says which.
 func (w *work) begin(key string, ev *bellhop.Event) (done provider.ActionResult, begins bool) {
 	turn := w.folds.begin(key, ev.ReceivedAt)
 	switch {

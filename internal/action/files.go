@@ -71,7 +71,8 @@ func (k *Files) claim(id string) (release func(), err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.busy[id] {
-		return nil, bellhop.Conflict("the file " + id + " is being written: wait until its delivery has ended, or cancel that")
+		return nil, bellhop.Conflict("the file " + id + " is being written: wait until its delivery has ended, or " +
+			"cancel that")
 	}
 	k.busy[id] = true
 	return func() {
@@ -339,8 +340,8 @@ func (a *appending) write(ctx context.Context, p []byte) error {
 	return nil
 }
 
-// writeBytes is the size of the pieces that are written. On one virtual machine larger ones took more processor time, most
-// of it in the copy into the page cache.
+// writeBytes is the size of the pieces that are written. On one virtual machine larger ones took more processor time,
+// most of it in the copy into the page cache.
 const writeBytes = 64 << 10
 
 // hashBeside is how many bytes are hashed on another processor while they are written.

@@ -68,7 +68,8 @@ func (x Reading) OpenAction(env provider.ActionEnv, d bellhop.Destination) (prov
 		conn: conn, reading: opened, width: info.Width, most: timeout / 2}, nil
 }
 
-// A reader is the Performer of one destination. A run is one reading of a log: the runs of one log go one after another.
+// A reader is the Performer of one destination. A run is one reading of a log: the runs of one log go one after
+// another.
 type reader struct {
 	work    // its folds are by the keys of logs
 	conn    provider.Connection

@@ -79,7 +79,8 @@ type worker struct {
 	conn        provider.Connection
 	work        provider.Work
 	expressions map[string]Expression // by the names of settings
-	chained     bool                  // the destination chooses events by their types, so that those of other actions are meant
+	// chained says that the destination chooses events by their types, so that those of other actions are meant.
+	chained bool
 }
 
 // compile compiles the settings that are expressions.

@@ -56,7 +56,8 @@ func examples() []any {
 	destination := client.Destination{ID: exampleDestination, Name: "billing", Type: "http",
 		URL:      "https://billing.example.com/hooks",
 		Settings: client.Settings{"format": "standard", "secret": exampleMask}, Match: match, Timeout: "5s", Concurrency: 16,
-		Rate: &client.Rate{PerSecond: 10, Burst: 10}, Order: "none", Retry: client.Retry{Schedule: client.Schedule{"5s", "5m", "30m"}},
+		Rate: &client.Rate{PerSecond: 10, Burst: 10}, Order: "none",
+		Retry:     client.Retry{Schedule: client.Schedule{"5s", "5m", "30m"}},
 		Breaker:   client.Breaker{Failures: &failures, For: "10s", DisableAfter: "120h"},
 		Handshake: "none", Tenants: []string{}, State: "active", CreatedAt: exampleAt, UpdatedAt: exampleAt}
 	event := client.Event{ID: exampleEvent, Type: "ams.JobStateChange", Subject: "transforms/encode/jobs/job-17",
@@ -81,8 +82,8 @@ func examples() []any {
 			"client_secret": exampleMask}, State: "ready", Account: "ada@contoso.example", ExpiresAt: exampleLater,
 		UsedAt: exampleAt, RedirectURI: "https://hooks.example.com/connect/callback", CreatedAt: exampleAt,
 		UpdatedAt: exampleAt}
-	gap := client.Gap{ID: "gap_01h455vb4pex5vsknk14", From: exampleAt, To: exampleLater, Reason: "the registration expired",
-		State: "filled", Since: exampleAt, Until: exampleLater, Found: 3, Folded: 1}
+	gap := client.Gap{ID: "gap_01h455vb4pex5vsknk14", From: exampleAt, To: exampleLater,
+		Reason: "the registration expired", State: "filled", Since: exampleAt, Until: exampleLater, Found: 3, Folded: 1}
 	subscription := client.Subscription{ID: "sub_01h455vb4pex5vsknk15", Name: "calendar", Provider: "graph",
 		Source: "calendar", SourceID: exampleSource, Connection: "work", ConnectionID: exampleConnection,
 		Resource: "/me/events", ChangeTypes: []string{"created", "updated"}, Settings: client.Settings{}, State: "active",
@@ -97,11 +98,11 @@ func examples() []any {
 	remote := client.RemoteSubscription{RemoteID: subscription.RemoteID, Resource: subscription.Resource,
 		ChangeTypes: subscription.ChangeTypes, Origin: "https://hooks.example.com", ExpiresAt: exampleLater, Owner: "ours",
 		Subscription: "calendar"}
-	setting := client.Setting{Name: "signing_key", Title: "Signing key", Doc: "The key of the event notifications, in Base64",
-		Kind: "text", Secret: true, Required: true}
+	setting := client.Setting{Name: "signing_key", Title: "Signing key",
+		Doc: "The key of the event notifications, in Base64", Kind: "text", Secret: true, Required: true}
 	known := client.Provider{Name: "ams", Title: "Azure Media Services", Summary: "Signed notifications of jobs",
-		Links: []string{"https://learn.microsoft.com/azure/media-services/"}, Settings: []client.Setting{setting}, Sends: true,
-		SendSettings: []client.Setting{setting}}
+		Links: []string{"https://learn.microsoft.com/azure/media-services/"}, Settings: []client.Setting{setting},
+		Sends: true, SendSettings: []client.Setting{setting}}
 	rate := 50.0
 	choice := client.Choice{Destination: "billing", Error: "timeout", Range: client.Range{Since: exampleMoment},
 		Pace: client.Pace{Rate: &rate}}

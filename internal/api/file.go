@@ -151,8 +151,8 @@ func (s *server) serveFile(w http.ResponseWriter, r *http.Request, f bellhop.Fil
 // contentTimeout is how long a client may take to receive the bytes of one write.
 const contentTimeout = time.Minute
 
-// A contentWriter writes the content of a file. Each write has a time limit of its own, because the whole may take long.
-// It answers with a problem in place of the text of net/http.
+// A contentWriter writes the content of a file. Each write has a time limit of its own, because the whole may take
+// long. It answers with a problem in place of the text of net/http.
 type contentWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController

@@ -106,8 +106,8 @@ var operationTexts = map[string]string{
 	"renew-subscription":  "Renews the registration now, or makes one if there is none.",
 	"pause-subscription":  "Ends the registration at the provider until it is resumed. The pause is a gap.",
 	"resume-subscription": "Makes the registration of a paused subscription again.",
-	"fill-subscription": "Asks the provider for what was missed: in the gaps that are not filled or, with since, from then " +
-		"on. Waits for half a minute at most: a fill that is not done goes on, and the gaps show how far it is.",
+	"fill-subscription": "Asks the provider for what was missed: in the gaps that are not filled or, with since, from " +
+		"then on. Waits for half a minute at most: a fill that is not done goes on, and the gaps show how far it is.",
 	"list-subscription-calls": "Returns the latest 100 calls of the provider's API for a subscription, newest first.",
 	"sync-subscriptions": "Compares all subscriptions with their providers: lost registrations are made again, and " +
 		"registrations with our URL and client state of no subscription are deleted.",
@@ -117,8 +117,8 @@ var operationTexts = map[string]string{
 	"list-files":  "Returns one page of the files that actions keep, newest first.",
 	"show-file":   "Returns one file. Of a partial one, size says how far it is.",
 	"delete-file": "Deletes a file with its bytes. It is a conflict while the file is being written.",
-	"get-file-content": "Returns the bytes of a whole file, or the ranges that are asked for. The ETag is the SHA-256 of " +
-		"the file, so that a download that was cut off goes on with Range and If-Range.",
+	"get-file-content": "Returns the bytes of a whole file, or the ranges that are asked for. The ETag is the SHA-256 " +
+		"of the file, so that a download that was cut off goes on with Range and If-Range.",
 
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
@@ -154,9 +154,9 @@ var operationTexts = map[string]string{
 	"create-sign-in-link": "Makes a link that signs a person in to the pages as the holder of the key of this request: " +
 		"once, within 5 minutes. The session ends with the key.",
 	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once they " +
-		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on after " +
-		"that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, with a " +
-		"message of kind end, and can come back.",
+		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on " +
+		"after that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, " +
+		"with a message of kind end, and can come back.",
 
 	"list-tenants":  "Returns one page of the tenants, newest first. A key of one tenant sees that one.",
 	"create-tenant": "Creates a tenant. Nouns and keys that name it belong to it, and its name stays as it is.",

@@ -159,8 +159,8 @@ type heldBackSchema struct{}
 // Schema describes why a destination is held back. null is that it is not.
 func (heldBackSchema) Schema(r huma.Registry) *huma.Schema {
 	nextAt := timeSchema{}.Schema(r)
-	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a delivery is due. " +
-		"null while the destination waits for its connection, until somebody signs in"
+	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a delivery is " +
+		"due. null while the destination waits for its connection, until somebody signs in"
 	return nullableObject(map[string]*huma.Schema{
 		"reason": {Type: huma.TypeString,
 			Description: "What was wrong with the last attempt; empty if none since the start"},

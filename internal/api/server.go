@@ -151,8 +151,8 @@ func (s *server) recover(w *guarded, r *http.Request) {
 }
 
 // arriving returns body so that the time limit for a request to arrive ends once it has arrived. Otherwise package
-// net/http would end the contexts of the request and of all later ones of its connection when that time is over, however
-// long the handler takes.
+// net/http would end the contexts of the request and of all later ones of its connection when that time is over,
+// however long the handler takes.
 func arriving(w http.ResponseWriter, body io.ReadCloser) io.ReadCloser {
 	control := http.NewResponseController(w) // in a test, w may be of no connection
 	if body == nil || body == http.NoBody {
@@ -176,8 +176,8 @@ func (b *arrivingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A guarded is a ResponseWriter that remembers whether an answer was begun. It answers 304 without a body in place of an
-// answer that the client has already.
+// A guarded is a ResponseWriter that remembers whether an answer was begun. It answers 304 without a body in place of
+// an answer that the client has already.
 type guarded struct {
 	http.ResponseWriter
 	request *http.Request

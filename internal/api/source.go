@@ -87,7 +87,8 @@ type deleteSourceInput struct {
 	Precondition
 }
 
-// deleteSource deletes a source. Pending deliveries are counted before the catalog is locked, because that may take long.
+// deleteSource deletes a source. Pending deliveries are counted before the catalog is locked, because that may take
+// long.
 func (s *server) deleteSource(ctx context.Context, in *deleteSourceInput) (*none, error) {
 	src, err := s.Store.Source(ctx, in.ID)
 	if err == nil {

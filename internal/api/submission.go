@@ -21,10 +21,10 @@ import (
 
 // This file answers a repeated request with the answer to the first one: requests with an Idempotency-Key.
 //
-// The intent is stored before the handler runs, and its answer afterwards. If the program ends in between, or the answer
-// is an internal error, nobody knows whether the request was done: the key is answered with a conflict from then on. A
-// request that was refused is forgotten, so that it can be corrected and repeated with its key. The handler runs to its
-// end even if the client gives up, because that client is the one who repeats.
+// The intent is stored before the handler runs, and its answer afterwards. If the program ends in between, or the
+// answer is an internal error, nobody knows whether the request was done: the key is answered with a conflict from
+// then on. A request that was refused is forgotten, so that it can be corrected and repeated with its key. The handler
+// runs to its end even if the client gives up, because that client is the one who repeats.
 //
 // An event that is published is its own record: the catalog finds it by the key, for as long as it is stored, and the
 // corridor has no further statement. So POST /events is not one of these operations, and answers with the same headers
@@ -41,8 +41,8 @@ type Submissions interface {
 	DropSubmission(ctx context.Context, key [32]byte) error
 }
 
-// repeatable are the operations that create something and take an Idempotency-Key, besides publish-event. The answers of
-// others that create something hold a secret, which is not stored.
+// repeatable are the operations that create something and take an Idempotency-Key, besides publish-event. The answers
+// of others that create something hold a secret, which is not stored.
 var repeatable = map[string]bool{
 	"create-source": true, "create-destination": true, "create-connection": true, "create-subscription": true,
 	"create-tenant": true,

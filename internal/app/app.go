@@ -200,7 +200,8 @@ func (a *App) openStore() error {
 	opened, err := sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
 		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
 		Observer: a.watcher,
-		Due:      func(destinationID string) { a.engine.Wake(destinationID) }, // called for results, so the engine exists then
+		// Due is called for results, so the engine exists then.
+		Due: func(destinationID string) { a.engine.Wake(destinationID) },
 	}})
 	if err != nil {
 		return err

@@ -58,8 +58,9 @@ type Writer interface {
 	io.Writer
 	// Sync makes everything durable that was written before the call. It returns the upload to remember.
 	Sync(ctx context.Context) (upload string, err error)
-	// Pace says at which multiples of an offset to call Sync, and whether Sync may run while the next bytes are written, until it
-	// is to be called again. So at most that multiple is not durable, and twice as much if Sync may run beside.
+	// Pace says at which multiples of an offset to call Sync, and whether Sync may run while the next bytes are
+	// written, until it is to be called again. So at most that multiple is not durable, and twice as much if Sync may
+	// run beside.
 	Pace() (every int64, beside bool)
 	// Close ends the writing. What was written since the latest Sync may be lost.
 	Close() error

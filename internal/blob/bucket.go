@@ -21,9 +21,9 @@ import (
 // one, each 8 MiB are a part of a multipart upload of that object; the rest, which is too short for a part that others
 // follow, is the object PREFIX/.partial/ID.
 //
-// The part that is being filled is in a file of the scratch folder, and not in memory, so that a hundred writers need no
-// more memory than their buffers. A scratch file is removed when it is opened, where the system can do that: nothing of
-// it has to survive.
+// The part that is being filled is in a file of the scratch folder, and not in memory, so that a hundred writers need
+// no more memory than their buffers. A scratch file is removed when it is opened, where the system can do that:
+// nothing of it has to survive.
 type Bucket struct {
 	core    *minio.Core
 	bucket  string

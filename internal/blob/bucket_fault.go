@@ -18,13 +18,16 @@ var fullCodes = []string{"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucke
 // remedies say what to do about an answer of the service, by its code. The words of the service itself are not shown:
 // some of them repeat the key.
 var remedies = map[string]string{
-	"InvalidAccessKeyId":                 "it does not know the access key: check --files-access-key",
-	"SignatureDoesNotMatch":              "it refuses the signature: check --files-secret-key, and whether it belongs to the access key",
-	"AccessDenied":                       "it denies access: give the access key this permission for the bucket and the prefix",
-	"AllAccessDisabled":                  "it has disabled access to the bucket",
-	"NoSuchBucket":                       "there is no such bucket: make it, or name another one with --files",
-	"InvalidBucketName":                  "that cannot be the name of a bucket: name another one with --files",
-	"RequestTimeTooSkewed":               "its clock and ours differ by more than it allows: set the clock of this machine",
+	"InvalidAccessKeyId": "it does not know the access key: check --files-access-key",
+	"SignatureDoesNotMatch": "it refuses the signature: check --files-secret-key, and whether it belongs to " +
+		"the access key",
+	"AccessDenied": "it denies access: give the access key this permission for the bucket and the " +
+		"prefix",
+	"AllAccessDisabled": "it has disabled access to the bucket",
+	"NoSuchBucket":      "there is no such bucket: make it, or name another one with --files",
+	"InvalidBucketName": "that cannot be the name of a bucket: name another one with --files",
+	"RequestTimeTooSkewed": "its clock and ours differ by more than it allows: set the clock of this " +
+		"machine",
 	"AuthorizationHeaderMalformed":       "the bucket is in another region: set --files-region",
 	"PermanentRedirect":                  "the bucket is elsewhere: set --files-region, or --files-endpoint",
 	"IllegalLocationConstraintException": "the bucket is in another region: set --files-region",

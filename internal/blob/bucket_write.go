@@ -13,8 +13,9 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// A bucketWriter appends to a partial file of a bucket. Part n of the upload has the bytes from (n-1) × 8 MiB on, so the
-// offset of a byte says where it belongs, and a part that is written again after a crash takes the place of the first.
+// A bucketWriter appends to a partial file of a bucket. Part n of the upload has the bytes from (n-1) × 8 MiB on, so
+// the offset of a byte says where it belongs, and a part that is written again after a crash takes the place of the
+// first.
 type bucketWriter struct {
 	b       *Bucket
 	ctx     context.Context // of the writes
@@ -73,8 +74,8 @@ func openScratch(dir string) (*os.File, error) {
 	return file, nil
 }
 
-// parts returns the first n parts of the upload of f, of which so many must be full. The error wraps ErrLost if they are
-// not all there.
+// parts returns the first n parts of the upload of f, of which so many must be full. The error wraps ErrLost if they
+// are not all there.
 func (b *Bucket) parts(ctx context.Context, f File, n, full int64) ([]minio.CompletePart, error) {
 	list := make([]minio.CompletePart, 0, n)
 	if f.Upload == "" {

@@ -268,8 +268,8 @@ func (c *Catalog) DestinationIDs(ctx context.Context, idOrName string) ([]string
 	return filterIDs(ctx, "destination", bellhop.PrefixDestination, idOrName, c.opts.Store.DestinationIDs)
 }
 
-// filterIDs returns the ids of the nouns that a filter names. An id that begins with prefix is looked up for a caller who
-// sees one tenant alone: for that one an id of another is as unknown as any. For others the store knows.
+// filterIDs returns the ids of the nouns that a filter names. An id that begins with prefix is looked up for a caller
+// who sees one tenant alone: for that one an id of another is as unknown as any. For others the store knows.
 func filterIDs(ctx context.Context, noun, prefix, idOrName string,
 	find func(ctx context.Context, idOrName string) ([]string, error)) ([]string, error) {
 	isID := strings.HasPrefix(idOrName, prefix)

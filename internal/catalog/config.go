@@ -311,7 +311,8 @@ type kindOf[T, D any] struct {
 	// create returns the noun that is made, and what follows.
 	create func(path string, declared D) (made T, step Step, follow func(), err error)
 	// succeed returns the noun that takes the place of before, or same.
-	succeed func(path string, before T, declared D) (to bellhop.Successor[T], same bool, step Step, follow func(), err error)
+	succeed func(path string, before T, declared D) (to bellhop.Successor[T], same bool, step Step, follow func(),
+		err error)
 	// remove says why a noun cannot be deleted; "" if it can. It returns what follows.
 	remove func(before T) (why, note string, follow func())
 	// waits says why a noun can be deleted only later; "" if it can now. Nil is never.

@@ -18,7 +18,8 @@ import (
 
 // kinds returns the kinds of nouns, each after those that its nouns name. A new kind is one more entry.
 func (d *draft) kinds() []kind {
-	return []kind{d.tenantKind(), d.connectionKind(), d.sourceKind(), d.destinationKind(), d.subscriptionKind(), d.keyKind()}
+	return []kind{d.tenantKind(), d.connectionKind(), d.sourceKind(), d.destinationKind(), d.subscriptionKind(),
+		d.keyKind()}
 }
 
 func (d *draft) tenantKind() kind {
@@ -344,7 +345,8 @@ func (d *draft) inspect(path string, n bellhop.Destination) {
 	}
 	if name := textOf(members(n.Settings)["connection"]); name != "" {
 		conn, known := d.connections[name]
-		if _, acts := d.catalog.action(n.Type); acts && (!known || d.leaving[conn.ID]) && !strings.HasPrefix(name, bellhop.PrefixConnection) {
+		_, acts := d.catalog.action(n.Type)
+		if acts && (!known || d.leaving[conn.ID]) && !strings.HasPrefix(name, bellhop.PrefixConnection) {
 			d.warn(path+".settings.connection", d.missing("connection"))
 		}
 	}

@@ -107,7 +107,8 @@ func (c *Catalog) replace(
 }
 
 // succeedDestination completes and checks the successor of a destination, and gives it what is not its to set. It
-// reports whether it begins anew, and whether its receiver has to be asked. tenants is the error of its further tenants.
+// reports whether it begins anew, and whether its receiver has to be asked. tenants is the error of its further
+// tenants.
 func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationChange, tenants error) (
 	after bellhop.Destination, restarts, asks bool, err error) {
 	after = to.After

@@ -151,8 +151,8 @@ func (c *Catalog) DeleteSource(ctx context.Context, idOrName string, allowed fun
 // maxCounted bounds how many deliveries of each state CheckSettled counts.
 const maxCounted = 40 * bellhop.MaxPage
 
-// CheckSettled returns CodeConflict, with their number, if deliveries of the events of a source are pending or under way:
-// whoever deletes the source probably does not know of them. They would still be made.
+// CheckSettled returns CodeConflict, with their number, if deliveries of the events of a source are pending or under
+// way: whoever deletes the source probably does not know of them. They would still be made.
 func (c *Catalog) CheckSettled(ctx context.Context, src bellhop.Source) error {
 	pending, err := c.pendingOf(ctx, src, maxCounted)
 	if err != nil || pending == "" {
@@ -162,8 +162,8 @@ func (c *Catalog) CheckSettled(ctx context.Context, src bellhop.Source) error {
 		"force: then they are still made")
 }
 
-// pendingOf says how many deliveries of the events of a source are pending or under way, of each at most about limit; ""
-// if there are none.
+// pendingOf says how many deliveries of the events of a source are pending or under way, of each at most about limit;
+// "" if there are none.
 func (c *Catalog) pendingOf(ctx context.Context, src bellhop.Source, limit int) (words string, err error) {
 	n, all := 0, true
 	for _, state := range []bellhop.DeliveryState{bellhop.DeliveryLeased, bellhop.DeliveryPending} {
@@ -191,7 +191,8 @@ func (c *Catalog) pendingOf(ctx context.Context, src bellhop.Source, limit int) 
 
 // countDeliveries counts the deliveries that f selects, no page more once they are limit, and for as long as one search
 // may take. whole is false if there may be more.
-func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter, limit int) (n int, whole bool, err error) {
+func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter, limit int) (n int, whole bool,
+	err error) {
 	page := bellhop.Page{Limit: min(limit, bellhop.MaxPage)}
 	for n < limit {
 		list, next, err := c.opts.Store.Deliveries(ctx, f, page)

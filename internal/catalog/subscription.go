@@ -129,8 +129,8 @@ func (c *Catalog) ActOnSubscription(ctx context.Context, idOrName string,
 	return act(c.opts.Subscriptions, ctx, sub.ID)
 }
 
-// FillSubscription asks the provider of a subscription for what was missed: in the gaps that are not filled or, if since
-// is not zero, from then on. It returns the gaps, oldest first; those that are still being filled go on.
+// FillSubscription asks the provider of a subscription for what was missed: in the gaps that are not filled or, if
+// since is not zero, from then on. It returns the gaps, oldest first; those that are still being filled go on.
 func (c *Catalog) FillSubscription(ctx context.Context, idOrName string, since time.Time) ([]bellhop.Gap, error) {
 	sub, err := c.opts.Store.Subscription(ctx, idOrName)
 	if err != nil {

@@ -66,14 +66,14 @@ var docs = map[string]string{
 		"them; a port alone is at 127.0.0.1; by default they are at --listen",
 	"ui-url": "the scheme and host by which people reach the pages, such as https://bellhop.example.com; by default " +
 		"those of --public-url, or the address of --ui-listen",
-	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of --config made " +
-		"before and does not have any more",
+	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of --config " +
+		"made before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
 	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by default the " +
 		"folder files in the data folder",
-	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as https://minio.example.com:9000; " +
-		"by default that of Amazon",
+	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as https://minio.example.com:9000" +
+		"; by default that of Amazon",
 	"files-region":     "region of the bucket, such as eu-central-1",
 	"files-access-key": "access key of the bucket: env:NAME, file:PATH, or the key itself",
 	"files-secret-key": "secret key of the bucket: env:NAME, file:PATH, or the key itself, which other users may see in " +

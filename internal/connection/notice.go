@@ -33,8 +33,8 @@ func (m *Manager) announce(ctx context.Context, noun bellhop.Connection, o bellh
 	if err == nil {
 		state := sha256.Sum256([]byte(noun.ExpiresAt.String() + noun.UpdatedAt.String() + o.Reason))
 		err = m.opts.Announce(ctx, bellhop.Event{Type: bellhop.TypeConnectionSignedOut, Subject: noun.Name,
-			Tenant: noun.Tenant, ProviderID: noun.ID + " " + hex.EncodeToString(state[:8]), Fingerprint: bellhop.FingerprintByID, Time: m.now(),
-			ContentType: "application/json", Body: body})
+			Tenant: noun.Tenant, ProviderID: noun.ID + " " + hex.EncodeToString(state[:8]),
+			Fingerprint: bellhop.FingerprintByID, Time: m.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
 		m.log.Error(

@@ -280,7 +280,8 @@ func (e *Engine) Takes(destinationID string, ev *bellhop.Event) bool {
 	return l == nil || l.destination.Load().Takes(e.OwnerOf(ev))
 }
 
-// SetTenants replaces the tenants. As the tenant of a published event, another name is a label that keeps nothing apart.
+// SetTenants replaces the tenants. As the tenant of a published event, another name is a label that keeps nothing
+// apart.
 func (e *Engine) SetTenants(list []bellhop.Tenant) {
 	names := make(map[string]bool, len(list))
 	for _, t := range list {

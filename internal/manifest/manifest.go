@@ -45,8 +45,8 @@ type value struct {
 	missing string // the reference that has no value here
 }
 
-// Read reads the text of a file, in UTF-8 or UTF-16, and compares it with the schema. The problems are in the order of their places. The file is nil if
-// the text is no YAML that can be read.
+// Read reads the text of a file, in UTF-8 or UTF-16, and compares it with the schema. The problems are in the order of
+// their places. The file is nil if the text is no YAML that can be read.
 func Read(text []byte, schema *Schema) (*File, []Problem) {
 	root, problems := parse(text)
 	if root == nil {

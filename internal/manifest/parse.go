@@ -90,7 +90,8 @@ func parseYAML(content string) (file *ast.File, problem *Problem) {
 var syntaxRemedies = []struct{ message, remedy string }{
 	{"found character '\t'", "indent with blanks, not with tabs"},
 	{"found a tab character", "indent with blanks, not with tabs"},
-	{"value is not allowed in this context", "is a colon or a quotation mark missing before it, or the indentation wrong?"},
+	{"value is not allowed in this context",
+		"is a colon or a quotation mark missing before it, or the indentation wrong?"},
 	{"unexpected key name", "is a colon missing after a name?"},
 	{"non-map value is specified", "is a colon missing after a name, or the indentation wrong?"},
 	{"could not find end character of", "close the quotation mark"},

@@ -30,7 +30,8 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	t.Matcher, matchErr = match.Compile(d.Match)
 	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: filesOf(d.Tenant, o.opts.Files),
 		Publish: o.opts.Publish, Connection: within(d.Tenant, o.opts.Connection),
-		Source: within(d.Tenant, o.opts.Source), Cursors: o.opts.Cursors, PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
+		Source: within(d.Tenant, o.opts.Source), Cursors: o.opts.Cursors,
+		PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
 	t.selector, _ = t.performer.(provider.Selector)
 	codes := append([]string{string(egress.ClassTimeout)}, a.Info().Errors...)
 	if err := bellhop.Join("", urlErr, accessErr, bellhop.Join("match", matchErr), actionErr, o.checkHandshake(d),

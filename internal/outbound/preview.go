@@ -10,8 +10,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// Preview returns whether d wants ev, and the request that a first attempt would send now; an action sends none. Preview
-// sends and keeps nothing. Its errors are those of [Opener.Check].
+// Preview returns whether d wants ev, and the request that a first attempt would send now; an action sends none.
+// Preview sends and keeps nothing. Its errors are those of [Opener.Check].
 func (o *Opener) Preview(d bellhop.Destination, ev bellhop.Event) (p bellhop.Preview, err error) {
 	t, err := o.open(d)
 	if err != nil {

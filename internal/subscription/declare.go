@@ -66,7 +66,8 @@ func (m *Manager) Declare(ctx context.Context, changes bellhop.Changes[bellhop.S
 }
 
 // hold locks the entries that are changed, in the order of their ids, once all that waits to be stored of them is.
-func (m *Manager) hold(ctx context.Context, changes bellhop.Changes[bellhop.Subscription]) (held []declaration, err error) {
+func (m *Manager) hold(ctx context.Context, changes bellhop.Changes[bellhop.Subscription]) (held []declaration,
+	err error) {
 	var ids []string
 	for _, to := range changes.Updated {
 		ids = append(ids, to.Noun.ID)

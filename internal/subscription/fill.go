@@ -310,8 +310,8 @@ func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscrip
 	return wait, false
 }
 
-// settleFill stores the outcome of a fill, whose gap is now gap, and announces it. why says why the gap stays unknown; ""
-// is a walk that came to its end. If the outcome cannot be stored, the last page is read again after the wait.
+// settleFill stores the outcome of a fill, whose gap is now gap, and announces it. why says why the gap stays unknown;
+// "" is a walk that came to its end. If the outcome cannot be stored, the last page is read again after the wait.
 func (m *Manager) settleFill(ctx context.Context, f *fill, sub *bellhop.Subscription, gap bellhop.Gap,
 	why string) (wait time.Duration, ended bool) {
 	gap.State, gap.Outcome, gap.Until, gap.Announced = bellhop.GapFilled, f.place.Unseen, m.now(), false
@@ -345,8 +345,8 @@ func join(separator string, texts ...string) string {
 	return strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), separator)
 }
 
-// Fill fills the gaps of a subscription that are not filled or, with since, what changed since then, as a gap of its own.
-// It waits for as long as a client of the API waits, and returns the gaps as they are then.
+// Fill fills the gaps of a subscription that are not filled or, with since, what changed since then, as a gap of its
+// own. It waits for as long as a client of the API waits, and returns the gaps as they are then.
 func (m *Manager) Fill(ctx context.Context, id string, since time.Time) ([]bellhop.Gap, error) {
 	e, err := m.find(id)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file decides about times and certificates: which expiry to ask for, when to renew, and how long to wait after a failure.
+// This file decides about times and certificates: which expiry to ask for, when to renew, and how long to wait after a
+// failure.
 
 // wish returns the registration to ask for. The expiry is up to ten minutes less than the longest one: so the clock of
 // the provider may differ, and no two creations ask for the same, by which [Manager.findMade] knows what it made.

@@ -139,7 +139,7 @@ type entry struct {
 	mu      sync.Mutex // held during a step; guards sub and unsaved
 	sub     bellhop.Subscription
 	unsaved []bellhop.SubscriptionNote // outcomes that could not be stored yet, oldest first
-	pending time.Time                  // since when the provider makes the registration, as far as it is known; mu guards it
+	pending time.Time                  // since when the provider makes the registration, if that is known; mu guards it
 
 	// Guarded by Manager.mu.
 	marks   marks

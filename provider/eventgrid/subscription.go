@@ -123,8 +123,8 @@ const cleanTimeout = 10 * time.Second
 func (s *subscriptions) put(ctx context.Context, name string, r provider.Registration) (provider.Remote, error) {
 	answer, err := s.do(ctx, http.MethodPut, pathOf(r, name)+apiVersion, eventSubscription{Properties: wished(r, s.types)})
 	if err != nil {
-		return provider.Remote{}, microsoft.NothingThere(err, "there is no such resource, or the application may not see it: "+
-			"check the resource id")
+		return provider.Remote{}, microsoft.NothingThere(err, "there is no such resource, or the application may not see "+
+			"it: check the resource id")
 	}
 	return s.await(ctx, name, r, answer)
 }
@@ -190,7 +190,8 @@ func (s *subscriptions) Get(ctx context.Context, id string, r provider.Registrat
 		remote.Differs, err = s.compare(ctx, id, r, got)
 	case stateFailed, stateCanceled:
 		err = &provider.APIError{Kind: provider.APIHandshake,
-			Message: "the event subscription is in the state " + got.Properties.State + ": Event Grid could not validate the URL"}
+			Message: "the event subscription is in the state " + got.Properties.State +
+				": Event Grid could not validate the URL"}
 	}
 	return remote, err
 }

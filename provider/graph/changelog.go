@@ -125,8 +125,8 @@ func (l *deltaLog) read(cursor string) (p place, lost string) {
 	return p, ""
 }
 
-// ask asks for the page of a place. A resource that cannot begin at a time is listed or, if a listing says nothing about
-// changes, goes on at now.
+// ask asks for the page of a place. A resource that cannot begin at a time is listed or, if a listing says nothing
+// about changes, goes on at now.
 func (l *deltaLog) ask(ctx context.Context, p place) (DeltaPage, error) {
 	since := p.Since
 	if since.IsZero() {

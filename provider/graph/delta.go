@@ -110,7 +110,8 @@ func OpenDelta(env provider.Env, api provider.API, resource string, immutable, w
 const noDelta = "Graph tells afterwards only what has changed in messages, in the events of the default calendar, " +
 	"in the root of a drive, in users and in groups"
 
-// deltaKindOf returns how the resource at a path without a leading slash is asked; ok is false if it has no delta query.
+// deltaKindOf returns how the resource at a path without a leading slash is asked; ok is false if it has no delta
+// query.
 func deltaKindOf(path string) (kind deltaKind, ok bool) {
 	path = strings.ToLower(path)
 	for _, k := range deltaKinds {

@@ -232,12 +232,12 @@ func (r *reading) selected(kind deltaKind) string {
 }
 
 // pathWords are the names in paths of resources, in lower case. Everything else in a path is an id.
-var pathWords = []string{"me", "users", "groups", "sites", "teams", "drive", "drives", "root", "messages", "mailfolders",
-	"events", "calendar", "calendarview"}
+var pathWords = []string{"me", "users", "groups", "sites", "teams", "drive", "drives", "root", "messages",
+	"mailfolders", "events", "calendar", "calendarview"}
 
 // normalPath returns the path of a resource without slashes around it, with keys as segments and names in lower case:
-// "users/1/messages" for "/Users('1')/Messages". Graph takes any spelling. The error says in words why the path is never
-// called.
+// "users/1/messages" for "/Users('1')/Messages". Graph takes any spelling. The error says in words why the path is
+// never called.
 func normalPath(resource string) (string, error) {
 	path, err := provider.ResourcePath(resource)
 	if err != nil {

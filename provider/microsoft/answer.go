@@ -15,7 +15,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file reads the answers of the APIs of Graph, Outlook, SharePoint and Azure: JSON, and errors in three forms of OData.
+// This file reads the answers of the APIs of Graph, Outlook, SharePoint and Azure: JSON, and errors in three forms of
+// OData.
 
 // Decode reads the JSON object of a successful answer into v. Anything else is an *provider.APIError: the failure that
 // the answer tells, or APIForeign if the answer does not come from the API, as the page of a proxy or of a sign-in.
@@ -214,8 +215,8 @@ func ListAll(path string, call func(path string) (next string, err error)) error
 	return &provider.APIError{Kind: provider.APIForeign, Message: "the list does not end"}
 }
 
-// Ask makes a call, with in as its body unless that is nil, and reads the JSON object of a successful answer into out. Its
-// errors are those of [provider.API.Do] and [Decode].
+// Ask makes a call, with in as its body unless that is nil, and reads the JSON object of a successful answer into out.
+// Its errors are those of [provider.API.Do] and [Decode].
 func Ask(ctx context.Context, api provider.API, now func() time.Time, call provider.Call, in, out any) (provider.Answer,
 	error) {
 	if in != nil {

@@ -71,7 +71,8 @@ func (o *FetchOptions) Query() string {
 	return "?" + strings.Join(parts, "&")
 }
 
-// Prefer returns the value of the header Prefer of a call, with more preferences after those of o; "" if there are none.
+// Prefer returns the value of the header Prefer of a call, with more preferences after those of o; "" if there are
+// none.
 func (o *FetchOptions) Prefer(more ...string) string {
 	var parts []string
 	for _, p := range [][2]string{{"outlook.body-content-type", o.Body}, {"outlook.timezone", o.Timezone}} {

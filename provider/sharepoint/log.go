@@ -28,7 +28,9 @@ const (
 )
 
 // kinds are the numbers of ChangeType. The others are of no item.
-var kinds = map[int]ChangeKind{1: Added, 2: Updated, 3: Deleted, 4: Renamed, 5: Moved, 6: Moved, 7: Restored, 15: Updated}
+var kinds = map[int]ChangeKind{
+	1: Added, 2: Updated, 3: Deleted, 4: Renamed, 5: Moved, 6: Moved, 7: Restored, 15: Updated,
+}
 
 // A Change is one entry of a list's log.
 type Change struct {
@@ -225,7 +227,8 @@ func (l *Log) restart(why string) LogPage {
 func isTokenError(e *provider.APIError) bool {
 	text := strings.ToLower(e.Message)
 	return (e.Status == http.StatusBadRequest || e.Status == http.StatusInternalServerError) &&
-		(strings.Contains(text, "changetoken") || strings.Contains(text, "change token") || strings.Contains(text, "change log"))
+		(strings.Contains(text, "changetoken") || strings.Contains(text, "change token") ||
+			strings.Contains(text, "change log"))
 }
 
 // ask makes one call of GetChanges.

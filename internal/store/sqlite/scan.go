@@ -80,8 +80,8 @@ func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 
 // scanning returns the statement of a search, and its arguments; that of the first bound follows the slowArgs. Its last
 // column says whether the slow conditions select the row. Without them it returns all rows, and otherwise, besides the
-// selected ones, those of each 61st millisecond, by which the search sees how far it is: 61 is a prime number, so that it
-// divides no usual interval between events.
+// selected ones, those of each 61st millisecond, by which the search sees how far it is: 61 is a prime number, so that
+// it divides no usual interval between events.
 func (l *listing) scanning(query string) (string, []any) {
 	selected, marked := "1", ""
 	if len(l.slow) > 0 {

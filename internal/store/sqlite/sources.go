@@ -116,8 +116,8 @@ func (s *Store) createSource(src bellhop.Source) (w write, err error) {
 	return w, nil
 }
 
-// UpdateSource replaces the source with the id of src. Destinations that name it by its old name, and may get its events,
-// follow.
+// UpdateSource replaces the source with the id of src. Destinations that name it by its old name, and may get its
+// events, follow.
 func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 	version ...time.Time) (followed []string, err error) {
 	err = s.write(s.updateSource(ctx, src, version, &followed))

@@ -81,7 +81,8 @@ func Open(opts Options) (*Store, error) {
 	opts.scanRows = cmp.Or(opts.scanRows, scanRows)
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
-		scans: make(chan struct{}, 1), cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept}, records: sync.Pool{New: newRecord}}
+		scans: make(chan struct{}, 1), cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept},
+		records: sync.Pool{New: newRecord}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

@@ -154,7 +154,8 @@ func saveCall(c *conn, n int64, call *bellhop.SubscriptionCall) error {
 			WHERE n = ? AND subscription = ?`, call.Status, call.Done, call.Outcome, call.Handshake, call.Took, call.ID, n)
 	}
 	err := c.exec(`INSERT INTO subscription_calls (subscription, at, what, status, done, outcome, handshake, took)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, n, call.At, call.What, call.Status, call.Done, call.Outcome, call.Handshake, call.Took)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, n, call.At, call.What, call.Status, call.Done, call.Outcome, call.Handshake,
+		call.Took)
 	if err != nil {
 		return err
 	}

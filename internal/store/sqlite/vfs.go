@@ -48,7 +48,8 @@ type file struct {
 	waiting []byte // not written yet
 }
 
-// WriteAt may copy b and write it later, in flush. If that fails, the sync fails that needed it, and so does the commit.
+// WriteAt may copy b and write it later, in flush. If that fails, the sync fails that needed it, and so does the
+// commit.
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
 	if !f.gathers {
 		return f.write(b, at)

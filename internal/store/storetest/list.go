@@ -259,8 +259,8 @@ func filterDeliveries(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
-	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"}, "source": {SourceIDs: []string{"x"}},
-		"destination": {DestinationIDs: []string{w.destination, "dst_x"}}} {
+	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"},
+		"source": {SourceIDs: []string{"x"}}, "destination": {DestinationIDs: []string{w.destination, "dst_x"}}} {
 		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})
 		w.refused("an unknown "+what, err, bellhop.CodeNotFound)
 	}

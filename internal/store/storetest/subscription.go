@@ -36,7 +36,8 @@ func subscriptions(w *world) {
 
 	w.clock.pass(time.Hour)
 	now := w.clock.now()
-	sub.Name, sub.State, sub.Reason, sub.RemoteID, sub.RemoteResource = "cal", bellhop.SubscriptionRenewing, "why", "r1", "R"
+	sub.Name, sub.State, sub.Reason = "cal", bellhop.SubscriptionRenewing, "why"
+	sub.RemoteID, sub.RemoteResource = "r1", "R"
 	sub.URL, sub.ExpiresAt, sub.RenewAt, sub.Lifetime = "https://x.example/in/a", now.Add(time.Hour), now, 4200*time.Minute
 	sub.Failures, sub.LostAt, sub.SilentSince, sub.Deleting, sub.UpdatedAt = 3, now, now, true, now
 	sub.Secrets = bellhop.SubscriptionSecrets{ClientState: "new", Wish: now,

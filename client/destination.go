@@ -175,6 +175,23 @@ type PreviewedRequest struct {
 	BodyBytes  int                 `json:"body_bytes"`            // of the whole body
 }
 
+// A TryRequest asks for one attempt with a destination that need not be stored.
+type TryRequest struct {
+	Destination NameOr[NewDestination] `json:"destination"`
+	Event       NameOr[SampleEvent]    `json:"event,omitempty"` // empty is a test event
+}
+
+// A Try is one attempt with a destination that need not be stored.
+type Try struct {
+	Preview
+	Attempt *Attempt `json:"attempt,omitempty"` // nil if nothing was sent
+	// State is that of a delivery after this attempt; "" if nothing was sent.
+	State  string `json:"state,omitempty" enum:"pending,delivered,dead,cancelled"`
+	NextAt Time   `json:"next_at,omitzero"` // of a pending delivery
+	// Handshake is the one that creating the destination makes, and a try does not.
+	Handshake string `json:"handshake,omitempty"`
+}
+
 // A Trial is a test event that was sent to one destination.
 type Trial struct {
 	EventID    string `json:"event_id"`
@@ -241,22 +258,36 @@ func (c *Client) DeleteDestination(ctx context.Context, idOrName string) error {
 // PreviewDestination says whether a destination wants an event, and what it would be sent. Nothing is sent or
 // stored. The destination is a name, an id or a NewDestination; the event is an id or a SampleEvent.
 func (c *Client) PreviewDestination(ctx context.Context, destination, event any) (Preview, error) {
+	return sendTo[Preview](ctx, c, "preview", destination, event)
+}
+
+// TryDestination sends an event once to a destination, whatever its match says, and returns what came back. Nothing is
+// stored. The destination is a NewDestination, or the name or id of a stored one; the event is an id, a SampleEvent, or
+// nil for a test event.
+func (c *Client) TryDestination(ctx context.Context, destination, event any) (Try, error) {
+	return sendTo[Try](ctx, c, "try", destination, event)
+}
+
+// sendTo calls the operation of that name with a destination and an event.
+func sendTo[T any](ctx context.Context, c *Client, operation string, destination, event any) (v T, err error) {
 	d, err := json.Marshal(destination)
 	if err != nil {
-		return Preview{}, fmt.Errorf("write the destination: %w", err)
+		return v, fmt.Errorf("write the destination: %w", err)
 	}
-	ev, err := eventBytes(event)
-	if err != nil {
-		return Preview{}, fmt.Errorf("write the event: %w", err)
+	body := slices.Concat([]byte(`{"destination":`), d, []byte("}"))
+	if event != nil {
+		ev, err := eventBytes(event)
+		if err != nil {
+			return v, fmt.Errorf("write the event: %w", err)
+		}
+		body = slices.Concat(body[:len(body)-1], []byte(`,"event":`), ev, []byte("}"))
 	}
-	body := slices.Concat([]byte(`{"destination":`), d, []byte(`,"event":`), ev, []byte("}"))
 	header := http.Header{"Content-Type": {"application/json"}}
-	reply, err := c.send(ctx, http.MethodPost, path("destinations", "preview"), header, body)
+	reply, err := c.send(ctx, http.MethodPost, path("destinations", operation), header, body)
 	if err != nil {
-		return Preview{}, err
+		return v, err
 	}
-	var p Preview
-	return p, json.Unmarshal(reply.body, &p)
+	return v, json.Unmarshal(reply.body, &v)
 }
 
 // eventBytes returns the event of a preview as JSON. The data of a SampleEvent stays byte for byte.

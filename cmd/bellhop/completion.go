@@ -118,7 +118,7 @@ func completesArguments(e *env, c *cobra.Command) cobra.CompletionFunc {
 		return nil
 	}
 	use := strings.Fields(c.Use)
-	takesOne := len(use) > 1 && slices.Contains([]string{"NAME", "ID", "[ID]"}, use[1])
+	takesOne := len(use) > 1 && slices.Contains([]string{"NAME", "[NAME]", "ID", "[ID]"}, use[1])
 	if takesOne && c.HasParent() && askers[c.Parent().Name()] != nil {
 		return firstOnly(completesNames(e, c.Parent().Name()))
 	}

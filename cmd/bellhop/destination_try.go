@@ -9,11 +9,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/spf13/cobra"
 )
 
-// This file holds the verbs of destinations that try one out (preview, test) or prepare its receiver
+// This file holds the verbs of destinations that try one out (preview, try, test) or prepare its receiver
 // (rotate-secret).
 
 func newDestinationsPreviewCommand(e *env, conn *connection) *cobra.Command {
@@ -118,6 +119,104 @@ func printPreview(e *env, p client.Preview) {
 		}
 	}
 	fmt.Fprintf(e.stdout, "\n%s\n", cleanLines(p.Request.Body+p.Request.BodyBase64))
+}
+
+func newDestinationsTryCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "try [NAME] [--url URL] [--event ID]",
+		Short: "Send one event to a destination that need not be created",
+		Long: `Send one event once to a destination that need not be created, and print the request and what came
+back. The flags are those of 'bellhop destinations create', and are checked as there; or NAME is a
+destination that exists.
+
+The event is a stored one (--event), a sample (--sample-type and --file), or a test event. It is sent
+whatever the match says, within 25 seconds. Nothing is stored, no handshake is made, and no limit
+counts. Secrets are shown as an ellipsis. The command fails unless the event would be delivered.`,
+		Example: `  bellhop destinations try --url https://example.com/hooks
+  bellhop destinations try --url https://example.com/hooks --format envelope --event evt_01jd2v9k3hxyz
+  bellhop destinations try --type slack --url https://hooks.slack.com/services/T0/B0/X --sample-type a.b --file a.json`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return oneArgument("destination")(c, args)
+			}
+			return nil
+		},
+	}
+	var f destinationFlags
+	f.add(c)
+	kind := c.Flags().String("type", bellhop.TypeHTTP, "http; or a provider, for a delivery in its form")
+	tenant := ownerFlag(c, "destination")
+	event := c.Flags().String("event", "", "id of a stored event")
+	sample := c.Flags().String("sample-type", "", "type of a sample event")
+	file := c.Flags().String("file", "", "a file with the sample's data; - is stdin")
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		var d, ev any
+		switch {
+		case len(args) == 0 && f.url == "":
+			return wrongUsage("missing --url, or the name of a destination")
+		case len(args) > 0 && firstChanged(c, "url", "type", "secret", "set", "format", "template") != "":
+			return wrongUsage("give a destination's name or --url, not both")
+		case len(args) > 0:
+			d = args[0]
+		default:
+			made, err := f.newDestination(e, c, "try", *kind)
+			if err != nil {
+				return err
+			}
+			made.Tenant = *tenant
+			if format := made.Settings["format"]; *kind == bellhop.TypeHTTP && made.Settings["secret"] == nil &&
+				(format == nil || format == "standard") {
+				made.Settings["secret"] = newSecret() // as create makes one
+			}
+			d = made
+		}
+		switch {
+		case *event != "" && (*sample != "" || *file != ""):
+			return wrongUsage("give --event or a sample, not both")
+		case *event != "":
+			ev = *event
+		case *sample != "":
+			ev, err = e.sample(client.SampleEvent{Type: *sample}, nil, *file)
+		case *file != "":
+			return wrongUsage("missing --sample-type TYPE")
+		}
+		if err != nil {
+			return err
+		}
+		return conn.call(func(api *client.Client) error {
+			t, err := api.TryDestination(c.Context(), d, ev)
+			if err != nil {
+				return err
+			}
+			return showTry(e, conn, t)
+		})
+	}
+	return c
+}
+
+// showTry prints t. The command fails unless the event would be delivered.
+func showTry(e *env, conn *connection, t client.Try) error {
+	if conn.json {
+		if err := printData(e, t); err != nil {
+			return err
+		}
+	} else {
+		printPreview(e, t.Preview)
+		var fields []field
+		if t.Attempt != nil {
+			fields = []field{{"state", t.State}, {"status", statusText(t.Attempt.Status)},
+				{"took", fmt.Sprintf("%g ms", t.Attempt.DurationMS)}, {"error", t.Attempt.Error}, {"detail", t.Attempt.Detail},
+				{"reply", shortReply(*t.Attempt)}, {"next at", moment(t.NextAt.Time)}}
+		}
+		fmt.Fprintln(e.stdout)
+		if err := printFields(e, append(fields, field{"handshake", t.Handshake})); err != nil {
+			return err
+		}
+	}
+	if t.State != "delivered" {
+		return errReported
+	}
+	return nil
 }
 
 func newDestinationsTestCommand(e *env, conn *connection) *cobra.Command {

@@ -43,6 +43,7 @@ events it wants. Without a verb, destinations are listed.`,
 		newDestinationsCreateCommand,
 		newDestinationsUpdateCommand,
 		newDestinationsPreviewCommand,
+		newDestinationsTryCommand,
 		newDestinationsTestCommand,
 		newDestinationsRotateCommand,
 		itemVerb("pause NAME", "destination", help{

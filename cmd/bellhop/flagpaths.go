@@ -31,7 +31,7 @@ var flagsOfPath = map[string][]string{
 	"disabled": {"disabled"},
 	"subject":  {"subject"}, "tenant": {"tenant"}, "data": {"file"}, "time": {"time"},
 	"Idempotency-Key": {"idempotency-key"}, "If-Match": {"if-match"}, "body": {"file"},
-	"event.type": {"type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
+	"event.type": {"sample-type", "type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},
 	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"},
 	"expect_every": {"expect-every"},
@@ -86,6 +86,9 @@ var index = regexp.MustCompile(`\[(\d+)\]$`)
 // flagOf returns the flag of c that sets the value at a path, with its value, or else the path.
 func flagOf(c *cobra.Command, path string) string {
 	whole := path
+	if c.Name() == "try" { // its destination is a part of what it sends
+		path = strings.TrimPrefix(path, "destination.")
+	}
 	item := -1
 	found := index.FindStringSubmatch(path)
 	if found != nil {

@@ -236,6 +236,7 @@ var routes = []struct {
 	{"POST", "/destinations/{id}/pause", "", 200},
 	{"POST", "/destinations/{id}/resume", "", 200},
 	{"POST", "/destinations/preview", `{"destination":"billing","event":"evt_1"}`, 200},
+	{"POST", "/destinations/try", `{"destination":{"url":"https://x.example.com","settings":{"secret":"` + canary + `"}}}`, 200},
 	{"POST", "/destinations/{id}/test", "", 202},
 	{"POST", "/destinations/{id}/rotate-secret", `{"secret":"` + canary + `2"}`, 200},
 	{"GET", "/events", "", 200},

@@ -216,6 +216,16 @@ var descriptions = []struct {
 		"body_base64": "The same, if it is not UTF-8",
 		"body_bytes":  "Length of the whole body",
 	}},
+	{"TryRequest", map[string]string{
+		"destination": "The values of a destination, or the name or id of a stored one",
+		"event":       "Id of an event, or a sample of one. Default: a test event, as test sends it",
+	}},
+	{"Try", map[string]string{
+		"attempt":   "The attempt, if one was made",
+		"state":     "That a delivery would have after this attempt; left out if none was made",
+		"next_at":   "When the next attempt would be due, if the state is pending",
+		"handshake": "The handshake that creating the destination makes, and a try does not; left out if there is none",
+	}},
 	{"Trial", map[string]string{
 		"delivery_id": "GET /deliveries/{id} shows the result",
 	}},

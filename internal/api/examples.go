@@ -135,6 +135,11 @@ func examples() []any {
 		client.Preview{Matches: true, Request: &client.PreviewedRequest{Method: http.MethodPost,
 			URL: "https://billing.example.com/hooks", Headers: map[string][]string{"Content-Type": {"application/json"}},
 			Body: string(body), BodyBytes: len(body)}, Signature: map[string][]string{"Webhook-Signature": {"v1,…"}}},
+		client.TryRequest{Destination: client.NameOr[client.NewDestination](
+			`{"name":"new","url":"https://billing.example.com/hooks","settings":{"format":"raw"}}`),
+			Event: client.NameOr[client.SampleEvent](`"` + exampleEvent + `"`)},
+		client.Try{Preview: client.Preview{Matches: true, Signature: map[string][]string{}}, Attempt: &attempt, State: "pending",
+			NextAt: exampleLater},
 		client.Trial{EventID: exampleEvent, DeliveryID: exampleDelivery},
 		client.Rotation{Grace: "24h"}, client.RotatedDestination{Destination: destination, Secret: "whsec_…"},
 		client.NewEvent{Type: "invoice.paid", Subject: "invoices/17", Data: body},

@@ -65,7 +65,8 @@ type fake struct {
 
 	matchError bellhop.MatchError
 	hold       bellhop.Hold
-	verify     func(src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error) // nil accepts
+	tried      func(d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) // nil delivers
+	verify     func(src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error)  // nil accepts
 	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 
@@ -645,6 +646,14 @@ func (f *fake) AgreeHandshake(_ context.Context, token [32]byte, granted *bellho
 		d.State, d.StateReason = bellhop.DestinationActive, ""
 	}
 	return d.ID, errors.Join(err, replace(f, &f.destinations, d.ID, destinationNames, d))
+}
+
+func (f *fake) Try(_ context.Context, d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) {
+	if f.tried == nil {
+		return bellhop.Result{State: bellhop.DeliveryDelivered, Attempt: bellhop.Attempt{Number: 1, StartedAt: testNow,
+			Status: 200, Reply: []byte("thanks")}}, nil
+	}
+	return f.tried(d, ev)
 }
 
 func (f *fake) Wake(id string) { f.woken = append(f.woken, id) }

@@ -54,6 +54,10 @@ var operationTexts = map[string]string{
 	"resume-destination": "Makes a paused, disabled or expired destination active again, or asks its receiver again.",
 	"preview-destination": "Returns the request that a stored or a new destination would get for a stored event or a " +
 		"sample, and whether its match wants it. Nothing is stored or sent.",
+	"try-destination": "Sends a stored event, a sample or a test event once to the values of a destination, which are " +
+		"checked as those of a new one, or to a stored destination, whatever its match says. The answer has the request, " +
+		"with secrets masked, and what came back within 25 seconds. Nothing is stored, no handshake is made, and no limit " +
+		"counts.",
 	"test-destination": "Sends a test event to an active destination, whatever its match says.",
 	"listen-destination": "Sends the deliveries of a destination of type listen as server-sent events, until the " +
 		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, or when " +

@@ -87,6 +87,7 @@ var neededScopes = map[bellhop.Scope]string{
 		PATCH /sources/{id}
 		DELETE /sources/{id}
 		POST /destinations
+		POST /destinations/try
 		PATCH /destinations/{id}
 		DELETE /destinations/{id}
 		POST /destinations/{id}/rotate-secret

@@ -105,6 +105,9 @@ type Engine interface {
 	Closed(destinationID string) string
 	// OwnerOf returns the tenant that ev belongs to; "" is none.
 	OwnerOf(ev *bellhop.Event) string
+	// Try makes one attempt for ev with a destination that need not be stored. The result has the state that a first
+	// attempt of a delivery would bring about. Nothing is stored or counted.
+	Try(ctx context.Context, d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error)
 	// Wake tells the engine that a delivery to the destination is due now.
 	Wake(destinationID string)
 }

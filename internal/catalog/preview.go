@@ -58,11 +58,7 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 	if !d.Takes(c.opts.Engine.OwnerOf(&ev)) && p.Why == "" {
 		p.Why = "the event belongs to another tenant than the destination, whose tenants do not name it"
 	}
-	own := c.destinationSecrets(d.Type)
-	if writes(d.Type) {
-		own.each = "" // the values of settings.headers are in headers alone
-	}
-	secrets := slices.Concat(own.texts(d.Settings), accessSecrets.texts(d.Access))
+	secrets := c.secretTexts(d)
 	mask := textMask(secrets)
 	header := make(http.Header, len(p.Header))
 	given := givenHeaders(d)
@@ -74,6 +70,15 @@ func (c *Catalog) Preview(d bellhop.Destination, ev bellhop.Event) (Preview, err
 	masked := Preview{Preview: p, URL: mask(c.maskURL(d)), Route: routeText(d.Access), BodyBytes: len(p.Body)}
 	masked.Header, masked.Body = header, []byte(mask(string(p.Body)))
 	return masked, nil
+}
+
+// secretTexts returns the secrets of d that a request to it may have in its body.
+func (c *Catalog) secretTexts(d bellhop.Destination) []string {
+	own := c.destinationSecrets(d.Type)
+	if writes(d.Type) {
+		own.each = "" // the values of settings.headers are in headers alone
+	}
+	return slices.Concat(own.texts(d.Settings), accessSecrets.texts(d.Access))
 }
 
 // givenHeaders returns the canonical names of the headers that settings.headers of a destination of type http sets.

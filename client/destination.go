@@ -192,6 +192,40 @@ type Try struct {
 	Handshake string `json:"handshake,omitempty"`
 }
 
+// A MatchRequest asks which of the newest stored events a destination would want.
+type MatchRequest struct {
+	// Destination is the name or id of a stored destination: its match and its tenants are meant where others are not
+	// given.
+	Destination string   `json:"destination,omitempty"`
+	Match       *Match   `json:"match,omitempty"`
+	Tenant      string   `json:"tenant,omitempty" maxLength:"255"`
+	Tenants     []string `json:"tenants,omitempty"`
+	Limit       int      `json:"limit,omitempty" minimum:"1" maximum:"1000"` // events to look at; 0 is 100
+}
+
+// A MatchedEvents says which of the newest stored events a destination would want.
+type MatchedEvents struct {
+	LookedAt   int            `json:"looked_at"`
+	Wanted     int            `json:"wanted"`
+	Excluded   map[string]int `json:"excluded"` // events that are not wanted, by the reason
+	Complete   bool           `json:"complete"` // false if there was no time to look at as many as were asked for
+	SearchedTo Time           `json:"searched_to"`
+	Events     []MatchedEvent `json:"events"` // newest first
+}
+
+// A MatchedEvent is a stored event, and whether a destination would want it.
+type MatchedEvent struct {
+	ID         string `json:"id" example:"evt_01h455vb4pex5vsknk10"`
+	Type       string `json:"type"`
+	Subject    string `json:"subject"`
+	Source     string `json:"source"`
+	ReceivedAt Time   `json:"received_at"`
+	Wanted     bool   `json:"wanted"`
+	// Reason is why it is not wanted: the part of the match, or tenant.
+	Reason string `json:"reason" enum:",source,type,where,where_fails,tenant"`
+	Detail string `json:"detail"` // of a where that fails: its error
+}
+
 // A Trial is a test event that was sent to one destination.
 type Trial struct {
 	EventID    string `json:"event_id"`
@@ -266,6 +300,11 @@ func (c *Client) PreviewDestination(ctx context.Context, destination, event any)
 // nil for a test event.
 func (c *Client) TryDestination(ctx context.Context, destination, event any) (Try, error) {
 	return sendTo[Try](ctx, c, "try", destination, event)
+}
+
+// MatchEvents says which of the newest stored events a destination would want, and why not the others.
+func (c *Client) MatchEvents(ctx context.Context, m MatchRequest) (MatchedEvents, error) {
+	return post[MatchedEvents](ctx, c, path("destinations", "match"), m)
 }
 
 // sendTo calls the operation of that name with a destination and an event.

@@ -219,6 +219,86 @@ func showTry(e *env, conn *connection, t client.Try) error {
 	return nil
 }
 
+func newDestinationsMatchCommand(e *env, conn *connection) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "match [NAME]",
+		Short: "Show which of the newest stored events a match wants, and why not the others",
+		Long: `Show which of the newest stored events a destination with this match would want, and why not the
+others: source, type, where (it is false), where_fails (it cannot be evaluated) or tenant. Nothing is
+sent or stored.
+
+With NAME, the match is that of the destination, unless flags give another. It looks at --limit events,
+as far as it comes within 2 seconds.`,
+		Example: `  bellhop destinations match --types 'ams.*' --where 'data.Properties.NewState == "Finished"'
+  bellhop destinations match billing --limit 1000`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return oneArgument("destination")(c, args)
+			}
+			return nil
+		},
+	}
+	var m client.MatchRequest
+	var of client.Match
+	flags := c.Flags()
+	flags.StringSliceVar(&of.Sources, "source", nil, "want only events of this source (repeatable)")
+	flags.StringSliceVar(&of.Types, "types", nil, "want only events of this type; a * at the end stands for any rest (repeatable)")
+	flags.StringVar(&of.Where, "where", "", "want only events for which this expression is true, such as 'data.amount > 100'")
+	flags.StringVar(&m.Tenant, "tenant", "", "as a destination of this tenant")
+	flags.StringSliceVar(&m.Tenants, "tenants", nil, "as one that gets the events of these tenants too, or '*' (repeatable)")
+	rangeFlag(c, &m.Limit, "limit", 100, 1, 1000, "how many events to look at, from the newest one on")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			m.Destination = args[0]
+		}
+		if firstChanged(c, "source", "types", "where") != "" || len(args) == 0 {
+			m.Match = &of
+		}
+		return conn.call(func(api *client.Client) error {
+			found, err := api.MatchEvents(c.Context(), m)
+			if err != nil {
+				return err
+			}
+			return showMatched(e, conn, found)
+		})
+	}
+	return c
+}
+
+var matchedColumns = []column[client.MatchedEvent]{
+	{title: "EVENT", cell: func(m client.MatchedEvent) string { return m.ID }},
+	{title: "RECEIVED AT", at: func(m client.MatchedEvent) time.Time { return m.ReceivedAt.Time }},
+	{title: "TYPE", cell: func(m client.MatchedEvent) string { return m.Type }},
+	{title: "SOURCE", cell: func(m client.MatchedEvent) string { return m.Source }},
+	{title: "WANTED", cell: func(m client.MatchedEvent) string {
+		if m.Wanted {
+			return "yes"
+		}
+		return "no: " + strings.ReplaceAll(m.Reason, "_", " ")
+	}},
+	{title: "DETAIL", cell: func(m client.MatchedEvent) string { return m.Detail }},
+}
+
+// showMatched prints what a match over stored events found.
+func showMatched(e *env, conn *connection, found client.MatchedEvents) error {
+	if conn.json {
+		return printData(e, found)
+	}
+	if err := printTable(e, found.Events, matchedColumns); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "wanted %s of %s", count(int64(found.Wanted)), count(int64(found.LookedAt)))
+	for _, reason := range slices.Sorted(maps.Keys(found.Excluded)) {
+		fmt.Fprintf(e.stderr, ", %s not for the %s", count(int64(found.Excluded[reason])),
+			clean(strings.ReplaceAll(reason, "_", " ")))
+	}
+	fmt.Fprintln(e.stderr)
+	if !found.Complete {
+		fmt.Fprintf(e.stderr, "there was no time for more: searched back to %s\n", moment(found.SearchedTo.Time))
+	}
+	return nil
+}
+
 func newDestinationsTestCommand(e *env, conn *connection) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test NAME",

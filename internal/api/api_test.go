@@ -35,6 +35,7 @@ type rig struct {
 	hub     *stream.Hub // of the stream; stopped, so that each stream ends at once
 	logged  *bytes.Buffer
 	now     time.Time
+	clock   func() time.Time // of the catalog; nil is now
 
 	principal auth.Principal // of the request that changed something last
 }
@@ -57,7 +58,7 @@ func newRig(t *testing.T) *rig {
 			Providers: providers, Actions: []provider.Action{chore{}},
 			Connectors: []provider.Connector{crm{}}, Connections: r.fake, Subscriptions: keeper{r.fake},
 			Keys: keyRing{r.fake},
-			Env:  provider.Env{Now: func() time.Time { return r.now }},
+			Env:  provider.Env{Now: r.time},
 			Changed: func(ctx context.Context) error {
 				r.changes++
 				r.principal, _ = auth.FromContext(ctx)
@@ -68,6 +69,14 @@ func newRig(t *testing.T) *rig {
 		Auth: auth.NewAdminKey(testKey), PublicURL: "https://hooks.example.com/", Version: "1.2.3", Logger: logger,
 	})
 	return r
+}
+
+// time is the clock of the catalog.
+func (r *rig) time() time.Time {
+	if r.clock != nil {
+		return r.clock()
+	}
+	return r.now
 }
 
 // testSecretTimes has every secret that fill stores.
@@ -236,7 +245,8 @@ var routes = []struct {
 	{"POST", "/destinations/{id}/pause", "", 200},
 	{"POST", "/destinations/{id}/resume", "", 200},
 	{"POST", "/destinations/preview", `{"destination":"billing","event":"evt_1"}`, 200},
-	{"POST", "/destinations/try", `{"destination":{"url":"https://x.example.com","settings":{"secret":"` + canary + `"}}}`, 200},
+	{"POST", "/destinations/match", `{"match":{"types":["x.*"],"where":"data.a == 1"}}`, 200},
+	{"POST", "/destinations/try", `{"destination":{"url":"https://x.example.com","settings":{"secret":"` + canary + `"}},"event":"evt_1"}`, 200},
 	{"POST", "/destinations/{id}/test", "", 202},
 	{"POST", "/destinations/{id}/rotate-secret", `{"secret":"` + canary + `2"}`, 200},
 	{"GET", "/events", "", 200},

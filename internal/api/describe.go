@@ -226,6 +226,26 @@ var descriptions = []struct {
 		"next_at":   "When the next attempt would be due, if the state is pending",
 		"handshake": "The handshake that creating the destination makes, and a try does not; left out if there is none",
 	}},
+	{"MatchRequest", map[string]string{
+		"destination": "Name or id of a stored destination, whose match and tenants are meant where none are given here",
+		"match":       "Default: that of the destination, or every event",
+		"tenant":      "The tenant that the destination would belong to",
+		"tenants":     "Further tenants whose events it would get",
+		"limit":       "How many events to look at, from the newest one on. Default: 100",
+	}},
+	{"MatchedEvents", map[string]string{
+		"looked_at":   "Number of events looked at",
+		"wanted":      "Number of those that the destination would want",
+		"excluded":    "Number of the others by the reason",
+		"complete":    "Whether there was time to look at as many as were asked for",
+		"searched_to": "When the last event looked at came in; null if there is none",
+		"events":      "Newest first",
+	}},
+	{"MatchedEvent", map[string]string{
+		"reason": "The part of the match that excludes it, where_fails if the where cannot be evaluated, or tenant; empty " +
+			"if it is wanted",
+		"detail": "Of a where that fails: the error",
+	}},
 	{"Trial", map[string]string{
 		"delivery_id": "GET /deliveries/{id} shows the result",
 	}},

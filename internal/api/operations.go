@@ -58,6 +58,8 @@ var operationTexts = map[string]string{
 		"checked as those of a new one, or to a stored destination, whatever its match says. The answer has the request, " +
 		"with secrets masked, and what came back within 25 seconds. Nothing is stored, no handshake is made, and no limit " +
 		"counts.",
+	"match-events": "Looks at the newest stored events, 1000 at most and for 2 seconds at most, and says which of them " +
+		"a destination with this match would want, and why not the others. Nothing is sent or stored.",
 	"test-destination": "Sends a test event to an active destination, whatever its match says.",
 	"listen-destination": "Sends the deliveries of a destination of type listen as server-sent events, until the " +
 		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, or when " +
@@ -274,7 +276,8 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"
 		errs[http.StatusRequestedRangeNotSatisfiable] = "The file does not have these bytes"
 	}
-	if o.Method != http.MethodGet && o.OperationID != "preview-destination" && o.OperationID != "test-connection" {
+	if o.Method != http.MethodGet && o.OperationID != "preview-destination" &&
+		o.OperationID != "match-events" && o.OperationID != "test-connection" {
 		errs[http.StatusConflict] = "A name is taken, or the present state does not allow it"
 	}
 	return errs

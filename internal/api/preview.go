@@ -20,6 +20,8 @@ func (s *server) trials() {
 		"Show the request that a destination would get, without sending it", 0}, s.preview)
 	handle(s, op{http.MethodPost, "/destinations/try", "try-destination",
 		"Send one event to a destination that need not be stored", 0}, s.tryDestination)
+	handle(s, op{http.MethodPost, "/destinations/match", "match-events",
+		"Say which of the newest stored events a destination would want", 0}, s.matchEvents)
 	handle(s, op{http.MethodPost, "/destinations/{id}/test", "test-destination",
 		"Send a test event to a destination, whatever its match says", http.StatusAccepted}, s.testDestination)
 	handle(s, op{http.MethodPost, "/destinations/{id}/rotate-secret", "rotate-destination-secret",

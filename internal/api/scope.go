@@ -32,6 +32,7 @@ var scopes = map[string]bellhop.Scope{
 	"delete-destination":        bellhop.ScopeAdmin,
 	"pause-destination":         bellhop.ScopeOperate,
 	"resume-destination":        bellhop.ScopeOperate,
+	"match-events":              bellhop.ScopeOperate,
 	"try-destination":           bellhop.ScopeAdmin,
 	"preview-destination":       bellhop.ScopeOperate,
 	"test-destination":          bellhop.ScopeOperate,

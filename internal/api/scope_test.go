@@ -58,6 +58,7 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /destinations/{id}/resume
 		POST /destinations/{id}/test
 		POST /destinations/preview
+		POST /destinations/match
 		POST /destinations/{id}/listen
 		POST /destinations/{id}/pull
 		POST /requests/{id}/verify

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -63,4 +64,42 @@ func tryJSON(d bellhop.Destination, t catalog.Try) client.Try {
 		out.NextAt = client.Time{Time: t.NextAt}
 	}
 	return out
+}
+
+// matchEvents answers which of the newest stored events a destination would want.
+func (s *server) matchEvents(
+	ctx context.Context, in *struct{ Body client.MatchRequest },
+) (*bodyOf[client.MatchedEvents], error) {
+	b := in.Body
+	var d bellhop.Destination
+	if b.Destination != "" {
+		stored, err := s.Store.Destination(ctx, b.Destination)
+		if err != nil {
+			return nil, err
+		}
+		d = bellhop.Destination{Match: stored.Match, Tenant: stored.Tenant, Tenants: stored.Tenants}
+	}
+	if b.Match != nil {
+		d.Match = bellhop.Match{Sources: b.Match.Sources, Types: b.Match.Types, Where: b.Match.Where}
+	}
+	d.Tenant = cmp.Or(b.Tenant, d.Tenant)
+	if b.Tenants != nil {
+		d.Tenants = b.Tenants
+	}
+	found, err := s.Catalog.MatchEvents(ctx, d, cmp.Or(b.Limit, catalog.DefaultMatched))
+	if err != nil {
+		return nil, err
+	}
+	out := client.MatchedEvents{LookedAt: len(found.Events), Wanted: found.Wanted, Excluded: map[string]int{},
+		Complete: found.Complete, SearchedTo: client.Time{Time: found.SearchedTo},
+		Events: make([]client.MatchedEvent, len(found.Events))}
+	for i, m := range found.Events {
+		out.Events[i] = client.MatchedEvent{ID: m.Event.ID, Type: m.Event.Type, Subject: m.Event.Subject,
+			Source: m.Event.Source, ReceivedAt: client.Time{Time: m.Event.ReceivedAt}, Wanted: m.Reason == "",
+			Reason: string(m.Reason), Detail: m.Detail}
+		if m.Reason != "" {
+			out.Excluded[string(m.Reason)]++
+		}
+	}
+	return &bodyOf[client.MatchedEvents]{out}, nil
 }

@@ -322,7 +322,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.undoLater("door", a.door.Stop)
 	a.openKeys()
 	a.catalog = catalog.New(catalog.Options{
-		Store: a.store, Opener: a.opener, Engine: a.engine, Publisher: a.door, Verifier: a.door, Repairer: a.repairer,
+		Store: a.store, Opener: a.opener, Engine: a.engine, Gate: a.gate, Publisher: a.door, Verifier: a.door, Repairer: a.repairer,
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
 		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys, Later: a.later,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,

@@ -165,6 +165,10 @@ func (noEngine) Closed(string) string          { return "" }
 func (noEngine) Wake(string)                   {}
 func (noEngine) OwnerOf(*bellhop.Event) string { return "" }
 
+func (noEngine) Try(context.Context, bellhop.Destination, bellhop.Event) (bellhop.Result, error) {
+	return bellhop.Result{}, bellhop.Conflict("no server runs")
+}
+
 // ChangeNouns tells the stream of each change that a configuration makes, once all of them are stored.
 func (s watched) ChangeNouns(ctx context.Context, changes bellhop.NounChanges) error {
 	write := func() error { return s.Store.ChangeNouns(ctx, changes) }

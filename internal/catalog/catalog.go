@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
@@ -35,6 +36,8 @@ type Store interface {
 	// Deliveries lists deliveries, those of the newest event first. A page that is not full has a next cursor if the
 	// search for it took too long.
 	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error)
+	// Events lists events without headers and bodies, newest first.
+	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	// Event returns one event with its headers and its body.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// Request returns one request on record with its headers and its body.
@@ -161,6 +164,9 @@ type Options struct {
 	// Changed is called after sources or destinations have changed, so that the door and the engine load them again.
 	Changed func(ctx context.Context) error
 
+	// Gate bounds the large bodies over which expressions are evaluated; nil bounds none.
+	Gate *match.Gate
+
 	// CallbackURL, followed by a token, is where a receiver may agree to a handshake later.
 	CallbackURL string
 	Logger      *slog.Logger
@@ -174,6 +180,8 @@ type Catalog struct {
 	// changing is held from the read of a source or destination until its successor is stored and loaded, so that two
 	// changes never start from the same noun. No receiver is asked while it is held.
 	changing sync.Mutex
+
+	matching chan struct{} // holds one while MatchEvents runs
 }
 
 // New returns a Catalog.
@@ -190,7 +198,7 @@ func New(o Options) *Catalog {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Catalog{opts: o, log: o.Logger.With("component", "catalog")}
+	return &Catalog{opts: o, log: o.Logger.With("component", "catalog"), matching: make(chan struct{}, 1)}
 }
 
 // change runs f with changing held, and then has the rest of the program load the change. It returns the error

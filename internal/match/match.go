@@ -94,18 +94,56 @@ func (m *Matcher) Needs() (n Needs) {
 	return n
 }
 
-// Explain returns in words which part of the match excludes ev, or "" if ev matches. err is the error of
-// [Matcher.Wants].
-func (m *Matcher) Explain(ev *bellhop.Event) (why string, err error) {
+// An Excluded names the part of a match that excludes an event; "" is none.
+type Excluded string
+
+// The parts of a match that exclude events.
+const (
+	ExcludedSource Excluded = "source"
+	ExcludedType   Excluded = "type"
+	ExcludedWhere  Excluded = "where"       // it is false
+	ExcludedFault  Excluded = "where_fails" // it cannot be evaluated
+)
+
+// ExcludesLabel is Excludes by what a listed event has: neither header nor body. open says that it matches so far, and
+// that the where decides.
+func (m *Matcher) ExcludesLabel(ev *bellhop.Event) (part Excluded, open bool) {
+	switch {
+	case !m.wantsSource(ev):
+		return ExcludedSource, false
+	case !m.wantsType(ev):
+		return ExcludedType, false
+	}
+	return "", m.where != nil
+}
+
+// Excludes returns the part of the match that excludes ev, or "" if ev matches. err is the error of [Matcher.Wants].
+func (m *Matcher) Excludes(ev *bellhop.Event) (part Excluded, err error) {
+	part, open := m.ExcludesLabel(ev)
+	if !open {
+		return part, nil
+	}
 	ok, err := m.Wants(ev)
 	switch {
 	case ok:
 		return "", nil
-	case !m.wantsSource(ev):
-		return "match.sources does not name its source, " + quoteShort(ev.Source), nil
-	case !m.wantsType(ev):
-		return "match.types does not name its type, " + quoteShort(ev.Type), nil
 	case err != nil:
+		return ExcludedFault, err
+	}
+	return ExcludedWhere, nil
+}
+
+// Explain is Excludes in words.
+func (m *Matcher) Explain(ev *bellhop.Event) (why string, err error) {
+	part, err := m.Excludes(ev)
+	switch part {
+	case "":
+		return "", nil
+	case ExcludedSource:
+		return "match.sources does not name its source, " + quoteShort(ev.Source), nil
+	case ExcludedType:
+		return "match.types does not name its type, " + quoteShort(ev.Type), nil
+	case ExcludedFault:
 		return "match.where fails, so the event does not match", err
 	}
 	return "match.where is false", nil

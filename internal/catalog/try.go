@@ -28,9 +28,10 @@ type Try struct {
 // stored, and no limit of d counts. Nothing is sent if ev cannot be rendered, or if the type's own filter skips it. The
 // secrets of d are masked, also where the receiver repeats them. The zero event is a test event.
 func (c *Catalog) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Event) (t Try, err error) {
-	if _, ok := c.action(d.Type); ok {
-		return t, bellhop.Invalid("type", "only http and the types that send can be tried: an action does its work here, and "+
-			"may store what it makes; create the destination and test it")
+	_, isAction := c.action(d.Type)
+	if isAction || d.Type == bellhop.TypePull {
+		return t, bellhop.Invalid("type", "only http and the types that send can be tried: nothing is sent to pull, and an "+
+			"action does its work here and may store what it makes; create the destination and test it")
 	}
 	if ev.ID == "" {
 		ev, err = c.SampleEvent(ctx, c.testEvent(d), "")
@@ -54,7 +55,7 @@ func (c *Catalog) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Eve
 	}
 	t.Sent = true
 	texts := c.secretTexts(d)
-	if d.Type == bellhop.TypeHTTP { // a receiver may repeat the headers that it got
+	if writes(d.Type) { // a receiver may repeat the headers that it got
 		texts = append(texts, secrets{all: true}.texts(members(d.Settings)["headers"])...)
 	}
 	mask := textMask(texts)

@@ -115,7 +115,7 @@ func (v *visit) needs() (all []need, err error) {
 }
 
 // failsSince is the trouble of a destination whose breaker is open.
-const failsSince = "Its deliveries fail since"
+const failsSince = "Its deliveries have failed since"
 
 // troubleOf says why a destination gets nothing, or gets it late; "" if all is well.
 func troubleOf(d client.Destination) (trouble string, grave bool) {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"errors"
+	"sync"
 	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
@@ -35,6 +36,10 @@ func (l fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fil
 // maxGathered bounds the bytes that a file gathers. A commit is rarely longer.
 const maxGathered = 512 << 10
 
+// gatherers are the buffers of files that gather. A file has one only while something waits, so that a buffer is made
+// once and not for each database: the first commit, which makes the tables, fills a whole one.
+var gatherers = sync.Pool{New: func() any { return new([maxGathered]byte) }}
+
 // A file is an open file of one connection, which uses it from one goroutine at a time.
 //
 // If it gathers, writes that follow one another in the file wait until something other than a write is done with the
@@ -45,13 +50,17 @@ type file struct {
 	vfs.File
 	gathers bool
 	at      int64  // of waiting, in the file
-	waiting []byte // not written yet
+	waiting []byte // not written yet, in a buffer of gatherers; nil if there is nothing
 }
 
 // WriteAt may copy b and write it later, in flush. If that fails, the sync fails that needed it, and so does the
 // commit.
 func (f *file) WriteAt(b []byte, at int64) (int, error) {
-	if !f.gathers {
+	if !f.gathers || len(b) > maxGathered {
+		err := f.flush()
+		if err != nil {
+			return 0, err
+		}
 		return f.write(b, at)
 	}
 	if at != f.at+int64(len(f.waiting)) || len(f.waiting)+len(b) > maxGathered {
@@ -60,8 +69,8 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 			return 0, err
 		}
 	}
-	if len(f.waiting) == 0 {
-		f.at = at
+	if f.waiting == nil {
+		f.at, f.waiting = at, gatherers.Get().(*[maxGathered]byte)[:0]
 	}
 	f.waiting = append(f.waiting, b...)
 	return len(b), nil
@@ -69,11 +78,12 @@ func (f *file) WriteAt(b []byte, at int64) (int, error) {
 
 // flush writes what waits. If that fails, the bytes are dropped, as SQLite drops the pages of a write that failed.
 func (f *file) flush() error {
-	if len(f.waiting) == 0 {
+	if f.waiting == nil {
 		return nil
 	}
 	_, err := f.write(f.waiting, f.at)
-	f.waiting = f.waiting[:0]
+	gatherers.Put((*[maxGathered]byte)(f.waiting[:maxGathered]))
+	f.waiting = nil
 	return err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -227,8 +228,8 @@ func newDestinationsMatchCommand(e *env, conn *connection) *cobra.Command {
 others: source, type, where (it is false), where_fails (it cannot be evaluated) or tenant. Nothing is
 sent or stored.
 
-With NAME, the match is that of the destination, unless flags give another. It looks at --limit events,
-as far as it comes within 2 seconds.`,
+With NAME, the match is that of the destination, unless flags give another. It looks at --limit
+events, as far as it comes within 2 seconds.`,
 		Example: `  bellhop destinations match --types 'ams.*' --where 'data.Properties.NewState == "Finished"'
   bellhop destinations match billing --limit 1000`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -279,6 +280,10 @@ var matchedColumns = []column[client.MatchedEvent]{
 	{title: "DETAIL", cell: func(m client.MatchedEvent) string { return m.Detail }},
 }
 
+// unwantedWords follow how many events a match does not want, by the reason.
+var unwantedWords = map[string]string{"source": "of other sources", "type": "of other types", "tenant": "of other tenants",
+	"where": "for which where is false", "where_fails": "for which where fails"}
+
 // showMatched prints what a match over stored events found.
 func showMatched(e *env, conn *connection, found client.MatchedEvents) error {
 	if conn.json {
@@ -288,9 +293,11 @@ func showMatched(e *env, conn *connection, found client.MatchedEvents) error {
 		return err
 	}
 	fmt.Fprintf(e.stderr, "wanted %s of %s", count(int64(found.Wanted)), count(int64(found.LookedAt)))
+	lead := "; not wanted: "
 	for _, reason := range slices.Sorted(maps.Keys(found.Excluded)) {
-		fmt.Fprintf(e.stderr, ", %s not for the %s", count(int64(found.Excluded[reason])),
-			clean(strings.ReplaceAll(reason, "_", " ")))
+		fmt.Fprintf(e.stderr, "%s%s %s", lead, count(int64(found.Excluded[reason])),
+			cmp.Or(unwantedWords[reason], clean(reason)))
+		lead = ", "
 	}
 	fmt.Fprintln(e.stderr)
 	if !found.Complete {

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -65,6 +66,25 @@ func (a *lesson) resultOf(d *bellhop.Delivery, reply outbound.Reply, start, end 
 	result.Attempt.StartedAt, result.Attempt.Duration = start, end.Sub(start)
 	result.Attempt.Status, result.Attempt.Reply, result.Progress = reply.Status, reply.Body, reply.Progress
 	return result
+}
+
+// Try makes one attempt for ev with a destination that need not be stored, and returns the attempt with the state that a
+// first attempt of a delivery would bring about. The attempt waits for no lane, limit or breaker; it is not recorded or
+// counted, and changes nothing. An error is one of the settings, as [outbound.Opener.Open] has them.
+func (e *Engine) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) {
+	target, err := e.opts.Opener.Open(d)
+	if err != nil {
+		return bellhop.Result{}, err
+	}
+	start := e.now()
+	tried := &bellhop.Delivery{ID: bellhop.PrefixDelivery + "try", EventID: ev.ID, DestinationID: d.ID, Event: &ev,
+		CreatedAt: start}
+	reply := target.Send(ctx, []*bellhop.Delivery{tried}, start)
+	end := e.now()
+	a := lesson{dst: &destination{Destination: d}, decision: decide(d.Retry, reply, end)}
+	result := a.resultOf(tried, reply, start, end, 0.5)
+	result.Attempt.Number = 1
+	return result, nil
 }
 
 // record stores the result of an attempt of d by keep, and returns the error of that.

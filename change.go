@@ -45,8 +45,8 @@ type Submission struct {
 	Request [32]byte  // SHA-256 of what it asks for
 	BegunAt time.Time // set by the store
 
-	// Status is that of its answer, and Answer the headers and the body of that, in the form of their writer. 0 and nil
-	// if there is no answer: the request is being answered, or a crash cut it off, or it failed inside.
+	// Status is that of its answer, and Answer the headers and the body of that, in the form of their writer. 0 and
+	// nil if there is no answer: the request is being answered, or a crash cut it off, or it failed inside.
 	Status int
 	Answer []byte
 }

@@ -19,7 +19,8 @@ type Delivery struct {
 	// Event is set on deliveries that are about to be sent.
 	Event *Event
 
-	// Progress is the progress that an action stored with an earlier [Result]; nil if there is none. Only Claim sets it.
+	// Progress is the progress that an action stored with an earlier [Result]; nil if there is none. Only Claim sets
+	// it.
 	Progress []byte
 }
 

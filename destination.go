@@ -36,7 +36,8 @@ type Destination struct {
 	Breaker     Breaker
 	ExpiresAt   time.Time // after this time no new event is owed to it; zero is never
 
-	// Handshake is HandshakeNone, or the kind of handshake in which the receiver has to agree before the first delivery.
+	// Handshake is HandshakeNone, or the kind of handshake in which the receiver has to agree before the first
+	// delivery.
 	Handshake string
 	Granted   Rate // the rate that the receiver allowed when it agreed; zero is no limit
 
@@ -87,9 +88,9 @@ type Match struct {
 	Sources []string // names or ids; empty is any
 	Types   []string // whole types, or a prefix and "*": "ams.*"; empty is any
 
-	// Where is an expression over the event that must be true, in the language of github.com/expr-lang/expr. It may use
-	// data (the decoded JSON body, nil if the body is not JSON), type, subject, source, headers (canonical name → first
-	// value) and time. If it fails, because a field is missing for example, the event does not match.
+	// Where is an expression over the event that must be true, in the language of github.com/expr-lang/expr. It may
+	// use data (the decoded JSON body, nil if the body is not JSON), type, subject, source, headers (canonical name →
+	// first value) and time. If it fails, because a field is missing for example, the event does not match.
 	Where string
 }
 
@@ -120,7 +121,8 @@ func (b Batch) IsZero() bool { return b.MaxEvents == 0 }
 func (b Batch) Check() error {
 	var errs [2]error
 	if b.MaxEvents < 2 || b.MaxEvents > MaxBatchEvents {
-		errs[0] = Invalid("max_events", "use a whole number from 2 to 1000; leave batch out to send one event at a time")
+		errs[0] = Invalid("max_events", "use a whole number from 2 to 1000; leave batch out to "+
+			"send one event at a time")
 	}
 	if b.MaxWait < 0 || b.MaxWait > MaxBatchWait {
 		errs[1] = Invalid("max_wait", `use a length of time up to "1m", such as "1s"`)

@@ -17,11 +17,12 @@ func TestRate(t *testing.T) {
 		}
 	}
 	one, ten := bellhop.PerSecond(1), bellhop.PerSecond(10)
-	if one.Min(ten) != one || ten.Min(one) != one || one.Min(bellhop.Rate{}) != one || (bellhop.Rate{}).Min(one) != one {
+	if one.Min(ten) != one || ten.Min(one) != one || one.Min(bellhop.Rate{}) != one ||
+		(bellhop.Rate{}).Min(one) != one {
 		t.Error("Min does not return the lower rate, or takes the zero rate for a limit")
 	}
-	if got := (bellhop.Rate{PerSecond: 0.9, Burst: 1000}).Min(bellhop.PerSecond(1)); got != (bellhop.Rate{PerSecond: 0.9,
-		Burst: 1}) {
+	got := bellhop.Rate{PerSecond: 0.9, Burst: 1000}.Min(bellhop.PerSecond(1))
+	if got != (bellhop.Rate{PerSecond: 0.9, Burst: 1}) {
 		t.Errorf("Min of rate and burst: got %+v", got)
 	}
 	if got := bellhop.PerSecond(0.1); got.Burst != 1 || got.PerSecond != 0.1 {

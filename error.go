@@ -80,8 +80,8 @@ func Gone(message string) *Error { return &Error{Code: CodeGone, Message: messag
 
 // Changed returns an error that a noun has changed since the version that a change to it was made for.
 func Changed(noun string) *Error {
-	return &Error{Code: CodeChanged, Message: "the " + noun + " has changed meanwhile, and nothing of this was done: " +
-		"read it again, and decide again"}
+	return &Error{Code: CodeChanged, Message: "the " + noun + " has changed meanwhile, and nothing of this was " +
+		"done: read it again, and decide again"}
 }
 
 // Invalid returns an error that the value at path cannot be accepted.

@@ -77,9 +77,11 @@ func TestErrorText(t *testing.T) {
 	}{
 		{bellhop.Invalid("url", "use https"), "url: use https"},
 		{&bellhop.Error{Message: "no"}, "no"},
-		{&bellhop.Error{Message: "no", Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}},
+		{&bellhop.Error{Message: "no", Fields: []bellhop.FieldError{{Path: "a", Message: "b"},
+			{Path: "c", Message: "d"}}},
 			"no: a: b; c: d"},
-		{&bellhop.Error{Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}}, "a: b; c: d"},
+		{&bellhop.Error{Fields: []bellhop.FieldError{{Path: "a", Message: "b"}, {Path: "c", Message: "d"}}},
+			"a: b; c: d"},
 		{&bellhop.Error{Message: "no", Err: errors.New("s3cret cause")}, "no"},
 		{bellhop.NotFound("source", "media"), `no source "media"`},
 		{bellhop.NotFound("source", "a\"b\nc\x1b[31m\u2028\u0085é"), `no source "a?b?c?[31m??é"`},

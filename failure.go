@@ -29,8 +29,9 @@ func CheckError(text string, further []string) error {
 	if named && isStatus(rest) {
 		return Invalid("error", "write the status alone: "+rest)
 	}
-	return Invalid("error", `use the code of an error such as timeout, a status such as 429, a class of statuses such as 5xx,`+
-		` or any; the codes are `+strings.Join(AttemptErrors, ", ")+", and those of actions")
+	return Invalid("error",
+		`use the code of an error such as timeout, a status such as 429, a class of statuses such as 5xx,`+
+			` or any; the codes are `+strings.Join(AttemptErrors, ", ")+", and those of actions")
 }
 
 // ErrorStatuses returns the statuses of replies that text chooses, from one up to and without another; ok is false if

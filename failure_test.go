@@ -13,8 +13,8 @@ func TestCheckError(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	for _, text := range []string{"Timeout", "timeou", "5XX", "600", "1xx", "42", "4x", "status:429", "status:5xx", "exit",
-		"4xx ", "-1", "*"} {
+	for _, text := range []string{"Timeout", "timeou", "5XX", "600", "1xx", "42", "4x", "status:429",
+		"status:5xx", "exit", "4xx ", "-1", "*"} {
 		err := CheckError(text, nil)
 		if err == nil || err.(*Error).Fields[0].Path != "error" {
 			t.Errorf("%q: %v", text, err)

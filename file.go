@@ -7,8 +7,8 @@ import "time"
 type File struct {
 	ID string // "fil_…"
 
-	// Name is the path of the file within the storage, unique among files: parts with "/" between them. No part is empty,
-	// begins with ".", or has a character that a file system refuses. It has at most MaxFileName bytes.
+	// Name is the path of the file within the storage, unique among files: parts with "/" between them. No part is
+	// empty, begins with ".", or has a character that a file system refuses. It has at most MaxFileName bytes.
 	Name string
 
 	State       FileState

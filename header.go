@@ -66,8 +66,8 @@ const HopsHeader = "Bellhop-Hops"
 // CauseHeader is the header of an event that an action published: the id of the event that the action was for.
 const CauseHeader = "Bellhop-Cause-Id"
 
-// CaughtUpHeader is the header of an event that a provider told afterwards, because its notification was missed: the id
-// of the gap in which that was.
+// CaughtUpHeader is the header of an event that a provider told afterwards, because its notification was missed: the
+// id of the gap in which that was.
 const CaughtUpHeader = "Bellhop-Caught-Up"
 
 // MaxHops is the largest count at which an event is still accepted.

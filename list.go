@@ -125,10 +125,11 @@ type DestinationBacklog struct {
 // Stats counts the contents of the store.
 type Stats struct {
 	Sources, Destinations int64
-	Events                int64                   // stored
-	Deliveries            map[DeliveryState]int64 // pending and leased exactly; the final states since the server started
-	OldestPendingAt       time.Time               // CreatedAt of the oldest pending delivery; zero if there is none
-	NextDueAt             time.Time               // the earliest NextAt of a pending delivery; zero if there is none
-	DatabaseBytes         int64
-	RequestsRefused       int64 // since the server started
+	Events                int64 // stored
+	// pending and leased exactly; the final states since the server started
+	Deliveries      map[DeliveryState]int64
+	OldestPendingAt time.Time // CreatedAt of the oldest pending delivery; zero if there is none
+	NextDueAt       time.Time // the earliest NextAt of a pending delivery; zero if there is none
+	DatabaseBytes   int64
+	RequestsRefused int64 // since the server started
 }

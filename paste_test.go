@@ -87,8 +87,9 @@ func TestFileText(t *testing.T) {
 	}
 	for name, content := range map[string][]byte{
 		"UTF-16 without a mark": encodeUTF16(text, false)[2:], "Latin-1": []byte("gr\xfc\xdfe"), "binary": {1, 0, 2},
-		"UTF-16 of an odd length": append(encodeUTF16(text, false), 0), "UTF-16, half a pair": {0xff, 0xfe, 0x3d, 0xd8},
-		"UTF-32": {0xff, 0xfe, 0, 0, 'a', 0, 0, 0},
+		"UTF-16 of an odd length": append(encodeUTF16(text, false), 0),
+		"UTF-16, half a pair":     {0xff, 0xfe, 0x3d, 0xd8},
+		"UTF-32":                  {0xff, 0xfe, 0, 0, 'a', 0, 0, 0},
 	} {
 		if got, err := bellhop.FileText(content); err == nil || strings.Contains(err.Error(), "whsec") {
 			t.Errorf("%s: got %q, %v", name, got, err)

@@ -17,8 +17,8 @@ func TestLeaseToken(t *testing.T) {
 	if id != "dlv_01h455vb4pex5vsknk1200" || attempt != 7 || !ok {
 		t.Error(id, attempt, ok)
 	}
-	for _, text := range []string{"", "lse_", "lse_a_7", "lse_a_7_", "lse__7_S", "lse_a_0_S", "lse_a_-1_S", "lse_a_+1_S",
-		"lse_a_07_S", "lse_a_7_S_", "dlv_a_7_S", "lse_a_2147483648_S"} {
+	for _, text := range []string{"", "lse_", "lse_a_7", "lse_a_7_", "lse__7_S", "lse_a_0_S", "lse_a_-1_S",
+		"lse_a_+1_S", "lse_a_07_S", "lse_a_7_S_", "dlv_a_7_S", "lse_a_2147483648_S"} {
 		if _, _, ok := ParseLeaseToken(text); ok {
 			t.Errorf("%q is taken for a token", text)
 		}

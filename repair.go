@@ -58,8 +58,8 @@ type RepairFilter struct {
 	// DestinationID, for a replay, is the only destination that gets the events, whether its match wants them or not.
 	DestinationID string `json:"destination_id,omitempty"`
 
-	// For a replay. It includes the gateway's own events only if the filter names their source or a type that begins with
-	// [TypeSelfPrefix].
+	// For a replay. It includes the gateway's own events only if the filter names their source or a type that begins
+	// with [TypeSelfPrefix].
 	SourceIDs []string `json:"source_ids,omitempty"` // any of these
 	Type      string   `json:"type,omitempty"`       // a whole type, or a prefix and "*"
 	Where     string   `json:"where,omitempty"`      // as in a [Match]
@@ -101,8 +101,8 @@ type RepairStep struct {
 	To int64
 	// Chosen holds, for a replay, all selected events up to To; for a retry or a cancel, the deliveries to change.
 	Chosen []Chosen
-	// Deliveries, for a replay, are the deliveries to create, in the order of Chosen. Their Event is an index of Chosen.
-	// None of them is leased.
+	// Deliveries, for a replay, are the deliveries to create, in the order of Chosen. Their Event is an index of
+	// Chosen. None of them is leased.
 	Deliveries []NewDelivery
 }
 

@@ -43,7 +43,8 @@ type Request struct {
 
 // A Verdict is what a source makes of a request on record when it is verified again, as if it came in when it did.
 type Verdict struct {
-	// Outcome is accepted, handshake, partial or refused; "" if the record does not have enough of the request to tell.
+	// Outcome is accepted, handshake, partial or refused; "" if the record does not have enough of the request to
+	// tell.
 	Outcome RequestOutcome
 	Status  int       // that the source would answer; 0 if Outcome is ""
 	Reason  string    // of a refusal, as in a Request

@@ -20,8 +20,10 @@ func TestSender(t *testing.T) {
 func TestIsLoopback(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]bool{
-		"localhost": true, "LocalHost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "::ffff:127.0.0.1": true,
-		"": false, "localhost.example.com": false, "128.0.0.1": false, "::2": false, "10.0.0.1": false, "0.0.0.0": false,
+		"localhost": true, "LocalHost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true,
+		"::ffff:127.0.0.1": true,
+		"":                 false, "localhost.example.com": false, "128.0.0.1": false, "::2": false, "10.0.0.1": false,
+		"0.0.0.0": false,
 	} {
 		if got := IsLoopback(host); got != want {
 			t.Errorf("%q: %v", host, got)

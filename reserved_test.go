@@ -7,11 +7,13 @@ import (
 
 func TestReservedHeader(t *testing.T) {
 	for name, want := range map[string]bool{
-		"Host": true, "transfer-encoding": true, "Proxy-Authorization": true, "X-Forwarded-For": true, "Metadata": true,
+		"Host": true, "transfer-encoding": true, "Proxy-Authorization": true, "X-Forwarded-For": true,
+		"Metadata":                 true,
 		"X-Aws-Ec2-Metadata-Token": true,
 		"Webhook-Signature":        true, "Bellhop-Hops": true, "Cookie": true, "Content-Encoding": true,
-		"X-Signature": false, "Authorization": false, "X-Metadata": false, "Hosts": false, "WebHook-Request-Origin": false,
-		"": false,
+		"X-Signature": false, "Authorization": false, "X-Metadata": false, "Hosts": false,
+		"WebHook-Request-Origin": false,
+		"":                       false,
 	} {
 		if got := ReservedHeader(name); got != want {
 			t.Errorf("%s: %v", name, got)

@@ -74,14 +74,16 @@ func (o Outcomes) check(codes []string) error {
 	for _, key := range slices.Sorted(maps.Keys(o)) {
 		if !isStatus(key) && !slices.Contains(codes, key) {
 			errs = append(errs, Invalid(key,
-				`use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+strings.Join(codes,
-					", ")))
+				`use a status such as "404", a class of statuses such as "4xx", or the code of an error: `+
+					strings.Join(codes,
+						", ")))
 		}
 		switch o[key] {
 		case OutcomeRetry, OutcomeDead, OutcomeDisable:
 		case OutcomeDelivered:
 			if slices.Contains(codes, key) {
-				errs = append(errs, Invalid(key, "an attempt without an answer is not delivered; use retry, dead or disable"))
+				errs = append(errs, Invalid(key, "an attempt without an answer is not delivered; use "+
+					"retry, dead or disable"))
 			}
 		default:
 			errs = append(errs, Invalid(key, "use delivered, retry, dead or disable"))
@@ -136,8 +138,8 @@ var SchedulePresets = map[string]Schedule{
 const (
 	MaxScheduleLength = 100
 	MaxScheduleWait   = 7 * 24 * time.Hour
-	// MaxWait is the longest time for which a delivery waits for its next attempt: that of a schedule, with its Jitter.
-	// A Retry-After of more than a day counts as a day.
+	// MaxWait is the longest time for which a delivery waits for its next attempt: that of a schedule, with its
+	// Jitter. A Retry-After of more than a day counts as a day.
 	MaxWait = MaxScheduleWait + MaxScheduleWait/10
 	// Jitter is the fraction by which a wait may be shorter or longer than its entry.
 	Jitter = 0.1
@@ -162,7 +164,8 @@ func ParseSchedule(waits []string) (Schedule, error) {
 	for i, text := range waits {
 		d, err := time.ParseDuration(text)
 		if err != nil || d < 0 || d > MaxScheduleWait {
-			return nil, Invalid(fmt.Sprintf("[%d]", i), `use a length of time such as "30s", "5m" or "2h", at most 168h`)
+			return nil,
+				Invalid(fmt.Sprintf("[%d]", i), `use a length of time such as "30s", "5m" or "2h", at most 168h`)
 		}
 		s[i] = d
 	}
@@ -181,7 +184,8 @@ func (s *Schedule) UnmarshalJSON(b []byte) error {
 	}
 	var waits []string
 	if err := json.Unmarshal(b, &waits); err != nil {
-		return Invalid("", `use a list of durations such as ["5s","5m"], or default, sharepoint, eventgrid, day or none`)
+		return Invalid("",
+			`use a list of durations such as ["5s","5m"], or default, sharepoint, eventgrid, day or none`)
 	}
 	parsed, err := ParseSchedule(waits)
 	if err == nil {

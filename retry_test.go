@@ -91,7 +91,8 @@ func TestScheduleErrors(t *testing.T) {
 
 func TestSchedulePresets(t *testing.T) {
 	for name, s := range bellhop.SchedulePresets {
-		if len(s) > bellhop.MaxScheduleLength || !slices.IsSorted(s) || len(s) > 0 && s[len(s)-1] > bellhop.MaxScheduleWait {
+		if len(s) > bellhop.MaxScheduleLength || !slices.IsSorted(s) || len(s) > 0 &&
+			s[len(s)-1] > bellhop.MaxScheduleWait {
 			t.Errorf("preset %s is not a schedule that a person may set: %v", name, s)
 		}
 	}

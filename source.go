@@ -30,10 +30,11 @@ type Source struct {
 // A SourceReply is the answer of a source's own to a request whose events are stored, for senders that want one: a
 // slash command, a call that asks what to say. It never changes what is stored.
 type SourceReply struct {
-	Status      int    `json:"status,omitempty"`       // 200 to 299; 0 is 200
-	ContentType string `json:"content_type,omitempty"` // "" is text/plain, or application/json if Template gives no text
-	Body        string `json:"body,omitempty"`         // sent as it is; at most [MaxSourceReplyBytes]
-	Template    string `json:"template,omitempty"`     // an expression over the first event, in place of Body
+	Status int `json:"status,omitempty"` // 200 to 299; 0 is 200
+	// "" is text/plain, or application/json if Template gives no text
+	ContentType string `json:"content_type,omitempty"`
+	Body        string `json:"body,omitempty"`     // sent as it is; at most [MaxSourceReplyBytes]
+	Template    string `json:"template,omitempty"` // an expression over the first event, in place of Body
 }
 
 // MaxSourceReplyBytes bounds the body of a [SourceReply].

@@ -62,10 +62,11 @@ func (s SubscriptionState) Live() bool { return s == SubscriptionActive || s == 
 
 // SubscriptionSecrets are what a provider repeats, or encrypts for.
 type SubscriptionSecrets struct {
-	ClientState  string            `json:"client_state,omitempty"`
-	Wish         time.Time         `json:"wish,omitzero"`          // the expiry that the latest creation asked for
-	Depends      string            `json:"depends,omitempty"`      // provider.Terms.Depends of that creation
-	Retired      []RetiredRemote   `json:"retired,omitempty"`      // registrations that are to be deleted at the provider
+	ClientState string    `json:"client_state,omitempty"`
+	Wish        time.Time `json:"wish,omitzero"`     // the expiry that the latest creation asked for
+	Depends     string    `json:"depends,omitempty"` // provider.Terms.Depends of that creation
+	// registrations that are to be deleted at the provider
+	Retired      []RetiredRemote   `json:"retired,omitempty"`
 	Certificates []json.RawMessage `json:"certificates,omitempty"` // a provider.Certificate each, newest first
 	Paused       bool              `json:"paused,omitempty"`       // LostAt is that of a pause by a user
 }
@@ -96,16 +97,17 @@ type SubscriptionCall struct {
 // MaxSubscriptionCalls is how many calls of a subscription are kept: the latest.
 const MaxSubscriptionCalls = 100
 
-// A Gap is a span of time in which a subscription may have missed notifications. Where the provider can tell afterwards
-// what has changed, the gap is filled: what was missed enters as events of the source.
+// A Gap is a span of time in which a subscription may have missed notifications. Where the provider can tell
+// afterwards what has changed, the gap is filled: what was missed enters as events of the source.
 type Gap struct {
 	ID             string // "gap_…"
 	SubscriptionID string
 	From, To       time.Time
 	Reason         string // why notifications may have been missed
 
-	State        GapState
-	Outcome      string    // in words: what a fill waits for, and of an unknown gap what could not be asked; "" is nothing
+	State GapState
+	// in words: what a fill waits for, and of an unknown gap what could not be asked; "" is nothing
+	Outcome      string
 	Since, Until time.Time // what the provider was asked for; zero while it was not
 	Found        int       // changes that the provider told
 	Folded       int       // of them, those whose notifications had come, or that were found before

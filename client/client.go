@@ -116,7 +116,8 @@ type reply struct {
 	body   []byte
 }
 
-// do sends one request by a client, and returns the answer whatever its status, unless it does not come from a gateway.
+// do sends one request by a client, and returns the answer whatever its status, unless it does not come from a
+// gateway.
 func (c *Client) do(ctx context.Context, by *http.Client, method, path string, header http.Header,
 	body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
@@ -264,8 +265,9 @@ type Problem struct {
 
 // A FieldError names one value that the gateway does not accept.
 type FieldError struct {
-	Path    string `json:"path" example:"settings.signing_key"` // in the JSON that was sent, or the name of the parameter
-	Message string `json:"message" example:"required"`          // what is wrong and what to write instead
+	// in the JSON that was sent, or the name of the parameter
+	Path    string `json:"path" example:"settings.signing_key"`
+	Message string `json:"message" example:"required"` // what is wrong and what to write instead
 }
 
 // newError reads a problem document. Any other answer does not come from a gateway.
@@ -281,7 +283,8 @@ func newError(resp *http.Response, body []byte) *Error {
 func strangerAnswered(resp *http.Response) string {
 	from := resp.Request.URL.Scheme + "://" + resp.Request.URL.Host
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
-		return fmt.Sprintf("%s answered %s, a redirect, which is not followed: give the URL of the Bellhop server itself",
+		return fmt.Sprintf("%s answered %s, a redirect, which is not followed: give the URL of "+
+			"the Bellhop server itself",
 			from, resp.Status)
 	}
 	return fmt.Sprintf("%s answered %s, but it is no Bellhop server, or a proxy before it answered", from, resp.Status)

@@ -36,8 +36,8 @@ type NewDestination struct {
 // A DestinationPatch describes the changes that [Client.UpdateDestination] takes.
 type DestinationPatch struct {
 	NewDestination
-	// KeepSecrets allows a change of URL, or of token_url or proxy in Access, to send stored secrets to another scheme,
-	// host or port. Without it such a change is refused, unless it gives or removes these secrets.
+	// KeepSecrets allows a change of URL, or of token_url or proxy in Access, to send stored secrets to another
+	// scheme, host or port. Without it such a change is refused, unless it gives or removes these secrets.
 	KeepSecrets bool `json:"keep_secrets,omitempty"`
 }
 
@@ -121,7 +121,8 @@ type Breaker struct {
 // A HeldBack says why no attempt of a destination begins, or only single ones: it keeps failing, it asked for a rest,
 // its connection is signed out, or the server's machine was short of a resource.
 type HeldBack struct {
-	Reason string `json:"reason" example:"answered 503"` // of the last such attempt; "" if none was made since the start
+	// of the last such attempt; "" if none was made since the start
+	Reason string `json:"reason" example:"answered 503"`
 	// NextAt is before which no attempt begins; it may have passed. It is zero while the destination waits for its
 	// connection, until somebody signs in.
 	NextAt Time `json:"next_at"`
@@ -161,7 +162,8 @@ type Preview struct {
 	Request    *PreviewedRequest   `json:"request,omitempty"` // nil if nothing would be sent
 	Signature  map[string][]string `json:"signature"`         // the headers of the request that sign it
 	Error      string              `json:"error"`             // why the request could not be rendered
-	Skipped    string              `json:"skipped"`           // why the destination's own filter does not want the event
+	// why the destination's own filter does not want the event
+	Skipped string `json:"skipped"`
 }
 
 // A PreviewedRequest is a request as the gateway would send it, with an ellipsis in place of each secret.
@@ -296,8 +298,8 @@ func (c *Client) PreviewDestination(ctx context.Context, destination, event any)
 }
 
 // TryDestination sends an event once to a destination, whatever its match says, and returns what came back. Nothing is
-// stored. The destination is a NewDestination, or the name or id of a stored one; the event is an id, a SampleEvent, or
-// nil for a test event.
+// stored. The destination is a NewDestination, or the name or id of a stored one; the event is an id, a SampleEvent,
+// or nil for a test event.
 func (c *Client) TryDestination(ctx context.Context, destination, event any) (Try, error) {
 	return sendTo[Try](ctx, c, "try", destination, event)
 }

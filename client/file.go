@@ -71,9 +71,9 @@ type FileContent struct {
 	Offset int64
 }
 
-// FileContent returns the bytes of a whole file from an offset on. Unless sha256 is "", it must be that of the file: if
-// the file has another, all of its bytes are returned, with Offset 0. The call has no time limit but that of ctx. The
-// caller closes the result.
+// FileContent returns the bytes of a whole file from an offset on. Unless sha256 is "", it must be that of the file:
+// if the file has another, all of its bytes are returned, with Offset 0. The call has no time limit but that of ctx.
+// The caller closes the result.
 func (c *Client) FileContent(ctx context.Context, idOrName string, offset int64, sha256 string) (*FileContent, error) {
 	header := http.Header{}
 	if offset > 0 {

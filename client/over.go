@@ -19,8 +19,8 @@ func Over(handler http.Handler) *Client {
 // inMemory is the transport of a Client of Over.
 type inMemory struct{ handler http.Handler }
 
-// RoundTrip runs the handler, and returns once it has begun its answer or has ended. The handler runs on while the body
-// is read; a body that is closed early ends the writes of the handler with an error, and its context.
+// RoundTrip runs the handler, and returns once it has begun its answer or has ended. The handler runs on while the
+// body is read; a body that is closed early ends the writes of the handler with an error, and its context.
 func (t inMemory) RoundTrip(sent *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(sent.Context())
 	r := sent.Clone(ctx)
@@ -47,8 +47,8 @@ func (t inMemory) RoundTrip(sent *http.Request) (*http.Response, error) {
 // errBroken is the error of a call whose handler ended without a whole answer.
 var errBroken = errors.New("the gateway broke off its answer")
 
-// A memoryWriter is the ResponseWriter of a request in memory. status, sent and failure are set before begun is closed,
-// and never afterwards. The handler uses it in one goroutine, as any other ResponseWriter.
+// A memoryWriter is the ResponseWriter of a request in memory. status, sent and failure are set before begun is
+// closed, and never afterwards. The handler uses it in one goroutine, as any other ResponseWriter.
 type memoryWriter struct {
 	header http.Header
 	out    *io.PipeWriter

@@ -10,8 +10,9 @@ import (
 
 // A NewPull asks for deliveries of a destination of type pull.
 type NewPull struct {
-	Max  int    `json:"max,omitempty" minimum:"1" maximum:"100"` // 0 is 10
-	Wait string `json:"wait,omitempty" example:"20s"`            // for the first delivery, at most 30s; "" does not wait
+	Max int `json:"max,omitempty" minimum:"1" maximum:"100"` // 0 is 10
+	// for the first delivery, at most 30s; "" does not wait
+	Wait string `json:"wait,omitempty" example:"20s"`
 }
 
 // Pulled is the answer to a NewPull.
@@ -73,8 +74,8 @@ type Extended struct {
 	EndsAt Time `json:"ends_at"`
 }
 
-// Pull leases at most n deliveries of a destination of type pull, and waits for the first one for at most that time. It
-// returns none if none came. n of 0 is 10.
+// Pull leases at most n deliveries of a destination of type pull, and waits for the first one for at most that time.
+// It returns none if none came. n of 0 is 10.
 func (c *Client) Pull(ctx context.Context, destination string, n int, wait time.Duration) ([]Lease, error) {
 	patient := *c.http
 	if patient.Timeout > 0 {
@@ -90,9 +91,9 @@ func (c *Client) Pull(ctx context.Context, destination string, n int, wait time.
 	return got.Data, err
 }
 
-// Ack ends l: its delivery is delivered, and that is on disk when Ack returns. The error has bellhop.CodeConflict if the
-// attempt was acked or nacked already, and bellhop.CodeGone if the lease has ended without that: then the delivery comes
-// again.
+// Ack ends l: its delivery is delivered, and that is on disk when Ack returns. The error has bellhop.CodeConflict if
+// the attempt was acked or nacked already, and bellhop.CodeGone if the lease has ended without that: then the delivery
+// comes again.
 func (c *Client) Ack(ctx context.Context, l Lease) error {
 	return c.call(ctx, http.MethodPost, path("deliveries", l.DeliveryID, "ack"), Ack{l.Token}, nil)
 }
@@ -107,8 +108,8 @@ func (c *Client) Nack(ctx context.Context, l Lease, delay time.Duration, detail 
 	return c.call(ctx, http.MethodPost, path("deliveries", l.DeliveryID, "nack"), n, nil)
 }
 
-// Extend makes l end after a time from now, and returns when. 0 is the timeout of the destination. Its errors are those
-// of Ack.
+// Extend makes l end after a time from now, and returns when. 0 is the timeout of the destination. Its errors are
+// those of Ack.
 func (c *Client) Extend(ctx context.Context, l Lease, by time.Duration) (endsAt time.Time, err error) {
 	x := Extension{Token: l.Token}
 	if by > 0 {

@@ -60,10 +60,11 @@ type Pace struct {
 
 // A NewReplay chooses events to replay. Zero fields do not narrow.
 type NewReplay struct {
-	Source      string `json:"source,omitempty"`                               // name or id, also of a deleted source
-	Type        string `json:"type,omitempty" maxLength:"255" example:"ams.*"` // a whole type, or a prefix and "*"
-	Where       string `json:"where,omitempty"`                                // an expression
-	Destination string `json:"destination,omitempty"`                          // name or id; "" is every one that matches
+	Source string `json:"source,omitempty"`                               // name or id, also of a deleted source
+	Type   string `json:"type,omitempty" maxLength:"255" example:"ams.*"` // a whole type, or a prefix and "*"
+	Where  string `json:"where,omitempty"`                                // an expression
+	// name or id; "" is every one that matches
+	Destination string `json:"destination,omitempty"`
 	Range
 	Pace
 }

@@ -18,8 +18,8 @@ type NewSource struct {
 	Reply        *Reply   `json:"reply,omitempty"` // nil is the provider's answer
 }
 
-// A Reply is the answer of a source's own to a request whose events are stored: a body, or a template that makes one of
-// the first event.
+// A Reply is the answer of a source's own to a request whose events are stored: a body, or a template that makes one
+// of the first event.
 type Reply struct {
 	Status      int    `json:"status,omitempty"` // 200 to 299; 0 is 200
 	ContentType string `json:"content_type,omitempty"`
@@ -80,8 +80,8 @@ func (c *Client) UpdateSource(ctx context.Context, idOrName string, changes map[
 	return patch[Source](ctx, c, path("sources", idOrName), changes)
 }
 
-// DeleteSource deletes a source. Its events stay stored. As long as deliveries of its events are pending, the error has
-// [bellhop.CodeConflict] and says how many there are.
+// DeleteSource deletes a source. Its events stay stored. As long as deliveries of its events are pending, the error
+// has [bellhop.CodeConflict] and says how many there are.
 func (c *Client) DeleteSource(ctx context.Context, idOrName string) error {
 	return c.call(ctx, http.MethodDelete, path("sources", idOrName), nil, nil)
 }

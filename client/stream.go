@@ -90,15 +90,15 @@ type StreamGap struct {
 	Detail string   `json:"detail"` // the reason in words
 }
 
-// A StreamEnd says why a stream ends here. Of an interruption, the reason is unreachable, or unavailable if the gateway
-// or a proxy in front of it has answered.
+// A StreamEnd says why a stream ends here. Of an interruption, the reason is unreachable, or unavailable if the
+// gateway or a proxy in front of it has answered.
 type StreamEnd struct {
 	Reason string `json:"reason" example:"stopping"`
 	Detail string `json:"detail"` // the reason in words
 }
 
-// A StreamFilter chooses messages of the live stream. Zero fields choose all. A filter by a property chooses no message
-// without that property. The messages about the stream itself come in any case.
+// A StreamFilter chooses messages of the live stream. Zero fields choose all. A filter by a property chooses no
+// message without that property. The messages about the stream itself come in any case.
 type StreamFilter struct {
 	Kinds       []string // such as "event.accepted"
 	Source      string   // name or id
@@ -106,8 +106,8 @@ type StreamFilter struct {
 	Type        string   // of the event: a whole type, or a prefix and "*"
 	Subject     string   // of the event: a whole subject, or a prefix and "*"
 	Tenant      string
-	// Outcomes are those of requests (refused, partial, handshake), the states of deliveries after an attempt (pending,
-	// delivered, dead, cancelled), and the actions of changes (created, updated, deleted).
+	// Outcomes are those of requests (refused, partial, handshake), the states of deliveries after an attempt
+	// (pending, delivered, dead, cancelled), and the actions of changes (created, updated, deleted).
 	Outcomes []string
 }
 

@@ -61,8 +61,8 @@ func streamMessage(id, kind string) string {
 	return "id: " + id + "\nevent: " + kind + "\ndata: {\"kind\":\"" + kind + "\"}\n\n"
 }
 
-// TestStreamResumes: after an end, a cut and an error of a proxy the stream goes on after the latest position, also one
-// that came with a heartbeat, and the caller learns of interruptions but not of ends.
+// TestStreamResumes: after an end, a cut and an error of a proxy the stream goes on after the latest position, also
+// one that came with a heartbeat, and the caller learns of interruptions but not of ends.
 func TestStreamResumes(t *testing.T) {
 	c, script := serveStream(t,
 		"retry: 1000\n\n"+streamMessage("p1", ItemLive)+streamMessage("p2", "event.accepted")+":\nid: p3\n\n"+

@@ -167,9 +167,9 @@ func (c *Client) ResumeSubscription(ctx context.Context, idOrName string) (Subsc
 	return post[Subscription](ctx, c, path("subscriptions", idOrName, "resume"), nil)
 }
 
-// FillSubscription asks the provider for what was missed: in the gaps that are not filled or, with since, from then on.
-// It waits for half a minute at most; a fill that takes longer goes on, and the gaps of the subscription show how far
-// it is.
+// FillSubscription asks the provider for what was missed: in the gaps that are not filled or, with since, from then
+// on. It waits for half a minute at most; a fill that takes longer goes on, and the gaps of the subscription show how
+// far it is.
 func (c *Client) FillSubscription(ctx context.Context, idOrName string, since time.Time) (SubscriptionFill, error) {
 	return post[SubscriptionFill](ctx, c, path("subscriptions", idOrName, "fill"), NewFill{Since: since})
 }

@@ -51,7 +51,8 @@ func (h *Host) serveControl(w http.ResponseWriter, r *http.Request) {
 			h.Reset()
 		}
 	default:
-		err = fmt.Errorf("the path %s %w; there are event, calls, dead-letters, fault and reset", r.URL.Path, ErrUnknown)
+		err = fmt.Errorf("the path %s %w; there are event, calls, dead-letters, fault and reset", r.URL.Path,
+			ErrUnknown)
 	}
 	status := http.StatusOK
 	switch {

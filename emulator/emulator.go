@@ -34,16 +34,16 @@ import (
 type System interface {
 	// Name is what the system is called in the log of calls and in faults: "graph".
 	Name() string
-	// Owns reports whether the system answers requests at that path. Of several systems on one host, the first that owns
-	// a path answers.
+	// Owns reports whether the system answers requests at that path. Of several systems on one host, the first that
+	// owns a path answers.
 	Owns(path string) bool
 	// ServeHTTP answers a call of the system's API.
 	ServeHTTP(w http.ResponseWriter, r *http.Request)
-	// Fail answers a call with an error in the system's own form. The Host calls it for the faults error and throttle; it
-	// has set the header Retry-After where one is wanted.
+	// Fail answers a call with an error in the system's own form. The Host calls it for the faults error and throttle;
+	// it has set the header Retry-After where one is wanted.
 	Fail(w http.ResponseWriter, r *http.Request, status int)
-	// Happen lets something happen in the system, which then notifies its subscribers. It returns how many notifications
-	// follow. The error wraps ErrUnknown if the system has no such resource.
+	// Happen lets something happen in the system, which then notifies its subscribers. It returns how many
+	// notifications follow. The error wraps ErrUnknown if the system has no such resource.
 	Happen(e Event) (notified int, err error)
 	// Fault makes a fault of the system's own happen at once: [FaultExpire], [FaultRevoke] or [FaultMissed]. The error
 	// wraps ErrUnknown if the system knows no such fault.

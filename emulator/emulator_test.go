@@ -140,7 +140,8 @@ func TestCallsAndControl(t *testing.T) {
 		{"POST", "event", `{"resource":"x","typo":1}`, 400,
 			`{"error":"the body is no JSON object of this call: json: unknown field \"typo\""}`},
 		{"POST", "event", `{"system":"toy","resource":"x"}`, 404, `{"error":"toy: resource \"x\" is not known here"}`},
-		{"POST", "event", `{"system":"none","resource":"x"}`, 404, `{"error":"the system \"none\" is not known here"}`},
+		{"POST", "event", `{"system":"none","resource":"x"}`, 404,
+			`{"error":"the system \"none\" is not known here"}`},
 		{"POST", "event", `{"resource":"toy/things","change_type":"updated"}`, 200, `{"notified":1}`},
 		{"POST", "fault", `{"fault":"expire","value":"7"}`, 200, `{}`},
 		{"POST", "fault", `{"fault":"missed"}`, 404,
@@ -159,7 +160,8 @@ func TestCallsAndControl(t *testing.T) {
 	if want := []string{"expire 7"}; !reflect.DeepEqual(system.faults, want) {
 		t.Errorf("the system was asked for %v, want %v", system.faults, want)
 	}
-	for end := time.Now().Add(time.Minute); !strings.Contains(body, `"direction":"out"`); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !strings.Contains(body, `"direction":"out"`); time.Sleep(
+		time.Millisecond) {
 		_, _, body = do(t, "GET", base+"/_control/calls", "")
 		if time.Now().After(end) {
 			t.Fatalf("no notification has ended: %s", body)
@@ -233,7 +235,8 @@ func TestNotifications(t *testing.T) {
 	})
 	happen := func(change string) {
 		t.Helper()
-		status, _, body := do(t, "POST", base+"/_control/event", `{"resource":"toy/things","change_type":"`+change+`"}`)
+		status, _, body := do(t, "POST", base+"/_control/event", `{"resource":"toy/things","change_type":"`+change+
+			`"}`)
 		wantAnswer(t, change, status, body, 200, `{"notified":1}`)
 	}
 	next := func(want string) {

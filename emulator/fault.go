@@ -31,8 +31,10 @@ const (
 	FaultRevoke = "revoke" // subscriptions, or the consent behind tokens, are taken back
 
 	// Faults of files that are downloaded, which the system makes itself: see Faulter.
-	FaultCut          = "cut"           // the connection is closed after so many bytes of a body; Value is their number
-	FaultChange       = "change"        // the file changes before the next call for a range of it; Value is its new size
+	// the connection is closed after so many bytes of a body; Value is their number
+	FaultCut = "cut"
+	// the file changes before the next call for a range of it; Value is its new size
+	FaultChange       = "change"
 	FaultIgnoreRange  = "ignore-range"  // a call for a range is answered by the whole file
 	FaultLength       = "length"        // Content-Length is too large by Value, "1000" if it is ""; it may be negative
 	FaultContentRange = "content-range" // Content-Range of a range is wrong: it begins one byte later
@@ -43,7 +45,8 @@ const (
 	FaultPolicies = "policies" // the account has no room for another access policy
 	FaultManifest = "manifest" // the output assets of a job get no manifest
 	FaultOutputs  = "outputs"  // a job gets no output assets
-	// a job shows its changes, and its output assets, later than it tells them; Value is by how much, "10s" if it is ""
+	// a job shows its changes, and its output assets, later than it tells them; Value is by how much, "10s" if it is
+	// ""
 	FaultLag = "lag"
 
 	// FaultClock moves the clock of the fault's System, or of the whole host if it names none; Value is by how much:
@@ -68,8 +71,9 @@ func FaultKinds() []string {
 
 // A Fault is something that a system is asked to do wrong.
 type Fault struct {
-	Kind   string `json:"fault"`
-	Times  int    `json:"times,omitempty"`  // how many calls or notifications meet it; 0 is one, -1 is all until a reset
+	Kind string `json:"fault"`
+	// how many calls or notifications meet it; 0 is one, -1 is all until a reset
+	Times  int    `json:"times,omitempty"`
 	Value  string `json:"value,omitempty"`  // see the kinds
 	System string `json:"system,omitempty"` // of several systems on one host; "" is any
 	Path   string `json:"path,omitempty"`   // only calls whose path and query contain this text meet it; "" is any
@@ -206,7 +210,8 @@ func (fs *faults) take(kinds []string, system, target string) Fault {
 	defer fs.mu.Unlock()
 	for i := range fs.list {
 		f := &fs.list[i]
-		if !slices.Contains(kinds, f.Kind) || f.System != "" && f.System != system || !strings.Contains(target, f.Path) {
+		if !slices.Contains(kinds, f.Kind) || f.System != "" && f.System != system ||
+			!strings.Contains(target, f.Path) {
 			continue
 		}
 		taken := *f

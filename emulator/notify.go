@@ -113,7 +113,8 @@ func (h *Host) send(n Notification, sent func()) {
 				sent()
 			}
 			status := got.Status
-			delivered := err == nil && (n.Accepted == nil && status/100 == 2 || n.Accepted != nil && n.Accepted(status))
+			delivered := err == nil && (n.Accepted == nil && status/100 == 2 || n.Accepted != nil &&
+				n.Accepted(status))
 			pause, again := time.Duration(0), false
 			if !delivered {
 				pause, again = n.next(attempt, status, err)

@@ -30,7 +30,8 @@ func TestSpan(t *testing.T) {
 			t.Errorf("%s: %s, %v", tt.query, span.Query(), ok)
 		}
 	}
-	span, _ := ParseSpan(url.Values{"startDateTime": {"2026-12-24T09:00:00Z"}, "endDateTime": {"2026-12-24T10:00:00Z"}})
+	span, _ := ParseSpan(url.Values{"startDateTime": {"2026-12-24T09:00:00Z"},
+		"endDateTime": {"2026-12-24T10:00:00Z"}})
 	for event, want := range map[[2]string]bool{
 		{"2026-12-24T08:00:00", "2026-12-24T09:00:00"}: false,
 		{"2026-12-24T08:00:00", "2026-12-24T09:00:01"}: true,

@@ -54,9 +54,11 @@ func TestSchedules(t *testing.T) {
 		attempts                     int
 		first                        []string
 	}{
-		{"sharepoint", "/_api/web/lists/getByTitle('Documents')/subscriptions", `{"notificationUrl":"http://hooks/in"}`,
+		{"sharepoint", "/_api/web/lists/getByTitle('Documents')/subscriptions",
+			`{"notificationUrl":"http://hooks/in"}`,
 			"Documents", 1, 6, []string{"0s+5s", "5m5s+5s", "10m10s+5s", "15m15s+5s", "20m20s+5s", "25m25s+5s"}},
-		{"sharepoint", "/_api/web/lists/getByTitle('Documents')/subscriptions", `{"notificationUrl":"http://hooks/in"}`,
+		{"sharepoint", "/_api/web/lists/getByTitle('Documents')/subscriptions",
+			`{"notificationUrl":"http://hooks/in"}`,
 			"Documents", 300, 6, []string{"0s+5s", "6s+5s", "12s+5s", "18s+5s", "24s+5s", "30s+5s"}},
 		{"graph", "/v1.0/subscriptions", `{"notificationUrl":"http://hooks/in","resource":"me/events",` +
 			`"changeType":"updated","expirationDateTime":"` + expiry + `"}`, "me/events", 1, 11,
@@ -89,7 +91,8 @@ func TestSchedules(t *testing.T) {
 			defer receiver.mu.Unlock()
 			got := receiver.attempts
 			calls := host.Calls()
-			if last := calls[len(calls)-1]; last.Attempt != tt.attempts || !strings.HasPrefix(last.Error, "no answer within ") {
+			if last := calls[len(calls)-1]; last.Attempt != tt.attempts ||
+				!strings.HasPrefix(last.Error, "no answer within ") {
 				t.Errorf("%s: the last call is attempt %d: %s", tt.system, last.Attempt, last.Error)
 			}
 			if len(got) != tt.attempts || !slices.Equal(got[:len(tt.first)], tt.first) {

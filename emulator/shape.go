@@ -77,7 +77,8 @@ func (f Fault) checkError() error {
 	case f.shape() != "" || f.code() != "":
 		return nil
 	case n < 400 || n > 599:
-		return fmt.Errorf("value of error is %q; use a status from 400 to 599, an error code of the system, or one of %s",
+		return fmt.Errorf("value of error is %q; use a status from 400 to 599, an error code of "+
+			"the system, or one of %s",
 			f.Value, strings.Join(ErrorShapes(), ", "))
 	}
 	return nil

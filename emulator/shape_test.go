@@ -186,8 +186,10 @@ func TestMasked(t *testing.T) {
 	t.Parallel()
 	form, object := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
 		http.Header{"Content-Type": {"application/json"}}
-	c := Call{RequestHeader: form, RequestBody: []byte("client_id=a&client_secret=hidden1&scope=x&refresh_token=hidden2"),
-		AnswerHeader: object, AnswerBody: []byte(`{"access_token":"hidden3","expires_in":3599,"refresh_token":"hidden4"}`)}
+	c := Call{RequestHeader: form,
+		RequestBody:  []byte("client_id=a&client_secret=hidden1&scope=x&refresh_token=hidden2"),
+		AnswerHeader: object,
+		AnswerBody:   []byte(`{"access_token":"hidden3","expires_in":3599,"refresh_token":"hidden4"}`)}
 	text, err := json.Marshal(c)
 	if err != nil || strings.Contains(string(text), "hidden") || !strings.Contains(string(text), "client_id=a") ||
 		!strings.Contains(string(text), "3599") {
@@ -200,7 +202,8 @@ func TestMasked(t *testing.T) {
 }
 
 func FuzzWithoutEntry(f *testing.F) {
-	for _, body := range []string{`{"value":[{"id":1},2]}`, `{"d":{"results":[1]}}`, `{"value":{}}`, `[]`, `{"d":null}`} {
+	for _, body := range []string{`{"value":[{"id":1},2]}`, `{"d":{"results":[1]}}`, `{"value":{}}`, `[]`,
+		`{"d":null}`} {
 		f.Add([]byte(body), "1")
 	}
 	f.Fuzz(func(t *testing.T, body []byte, text string) {

@@ -8,8 +8,8 @@ import "net/http"
 // A Streamer is a System with answers that are too large to be held back in memory.
 type Streamer interface {
 	System
-	// Streams reports whether the answer to r is sent as the system writes it, but for its last write, which is held back
-	// until the call is logged. A call that meets a fault which changes the answer's form is held back whole.
+	// Streams reports whether the answer to r is sent as the system writes it, but for its last write, which is held
+	// back until the call is logged. A call that meets a fault which changes the answer's form is held back whole.
 	Streams(r *http.Request) bool
 }
 

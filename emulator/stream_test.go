@@ -37,7 +37,8 @@ func TestStreams(t *testing.T) {
 	get := func() (body string, bytes int64, call Call, err error) {
 		t.Helper()
 		var text []byte
-		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", server.URL+"/filer/x", nil))
+		res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(httptest.NewRequest("GET", server.URL+
+			"/filer/x", nil))
 		if err == nil {
 			defer res.Body.Close()
 			text, err = io.ReadAll(res.Body)

@@ -110,7 +110,8 @@ func TestBellhop(t *testing.T) {
 			true},
 		{"ams", "signing_key=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "Bellhop", "", `{"resource":"jobs",
 			"change_type":"Finished"}`, true},
-		{"eventgrid", "query_secret=a-secret-of-the-interop-tests", gridResource, "", `{"resource":"` + gridResource + `",
+		{"eventgrid", "query_secret=a-secret-of-the-interop-tests", gridResource, "", `{"resource":"` + gridResource +
+			`",
 			"change_type":"created"}`, true},
 	} {
 		check(t, ownClient, standInCalls, c.provider+": a subscription is created, renewed, listed and deleted; a "+

@@ -20,7 +20,8 @@ func TestNpmCallAutomation(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.runChecks(t, npmVersion(t, "@azure/communication-call-automation"), "call-automation.mjs",
-			settings{"module": "@azure/communication-call-automation", "storage": "https://" + storageHost + ":" + u.Port(),
+			settings{"module": "@azure/communication-call-automation", "storage": "https://" + storageHost + ":" +
+				u.Port(),
 				"openRange": true})
 	})
 }

@@ -74,8 +74,9 @@ func TestNpmCloudevents(t *testing.T) {
 			s := g.openSource(t)
 			got, contentType := deliverAndRead(t, s, mode, func() { s.post(t, "application/json", cloudData) })
 			wantJSON(t, "data", got["data"], []byte(cloudData))
-			if ev := s.onlyEvent(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name || !strings.HasPrefix(contentType,
-				types[mode]) {
+			if ev := s.onlyEvent(t); got["id"] != ev.ID || got["source"] != "/in/"+s.Name ||
+				!strings.HasPrefix(contentType,
+					types[mode]) {
 				t.Errorf("the client read %v in %s", got, contentType)
 			}
 		})
@@ -97,8 +98,9 @@ func TestNpmCloudevents(t *testing.T) {
 	check(t, client, deliver, "structured: the client's event, subject beyond ASCII, extension", func(t *testing.T) {
 		s := cloudEventsSource(t, g)
 		got, _ := deliverAndRead(t, s, "binary", func() { // a structured event stays structured
-			event := settings{"id": "1", "type": "order.paid", "source": "/shop", "subject": withUTF8, "region": "west",
-				"data": settings{"n": 1}}
+			event := settings{"id": "1", "type": "order.paid", "source": "/shop", "subject": withUTF8,
+				"region": "west",
+				"data":   settings{"n": 1}}
 			if !send(t, s, "structured", cloudToken, event) {
 				t.Fatalf("the client could not send: %v", s.refusals(t))
 			}
@@ -112,7 +114,8 @@ func TestNpmCloudevents(t *testing.T) {
 		got, _ := deliverAndRead(t, s, "binary", func() {
 			status := post(t, s.URL, http.Header{"Content-Type": {"application/json"},
 				"Authorization": {"Bearer " + cloudToken}, "Ce-Specversion": {"1.0"},
-				"Ce-Id": {"2"}, "Ce-Type": {"order.paid"}, "Ce-Source": {"/shop"}, "Ce-Subject": {withUTF8}}, `{"n":1}`)
+				"Ce-Id": {"2"}, "Ce-Type": {"order.paid"}, "Ce-Source": {"/shop"}, "Ce-Subject": {withUTF8}},
+				`{"n":1}`)
 			if status != http.StatusAccepted {
 				t.Fatalf("answered %d: %v", status, s.refusals(t))
 			}
@@ -141,8 +144,9 @@ func TestNpmCloudevents(t *testing.T) {
 		})
 		check(t, client, receive, mode+": bytes", func(t *testing.T) {
 			s := cloudEventsSource(t, g)
-			event := settings{"id": "b", "type": "order.paid", "source": "/shop", "datacontenttype": "application/octet-stream",
-				"bytes": byteList(allBytes())}
+			event := settings{"id": "b", "type": "order.paid", "source": "/shop",
+				"datacontenttype": "application/octet-stream",
+				"bytes":           byteList(allBytes())}
 			if !send(t, s, mode, cloudToken, event) {
 				t.Fatalf("the client could not send: %v", s.refusals(t))
 			}
@@ -163,14 +167,16 @@ func TestNpmCloudevents(t *testing.T) {
 	})
 	check(t, client, receive, "binary: the client cannot send a subject beyond Latin-1", func(t *testing.T) {
 		s := cloudEventsSource(t, g)
-		if send(t, s, "binary", cloudToken, settings{"id": "d", "type": "order.paid", "source": "/shop", "subject": "世界",
-			"data": settings{}}) {
+		if send(t, s, "binary", cloudToken, settings{"id": "d", "type": "order.paid", "source": "/shop",
+			"subject": "世界",
+			"data":    settings{}}) {
 			t.Error("the client could send it")
 		}
 	})
 	check(t, client, receive, "wrong token: refused", func(t *testing.T) {
 		s := cloudEventsSource(t, g)
-		send(t, s, "structured", "another", settings{"id": "e", "type": "order.paid", "source": "/shop", "data": settings{}})
+		send(t, s, "structured", "another", settings{"id": "e", "type": "order.paid", "source": "/shop",
+			"data": settings{}})
 		if refused := s.waitForRefusal(t); len(s.events(t)) != 0 || !strings.HasPrefix(refused, "signature") {
 			t.Errorf("the refusal is %q, want a signature error and no event", refused)
 		}
@@ -205,7 +211,8 @@ func TestGoCloudevents(t *testing.T) {
 	}
 	sender := func(t *testing.T, s source, token string) cloudevents.Client {
 		t.Helper()
-		c, err := cloudevents.NewClientHTTP(cehttp.WithTarget(s.URL), cehttp.WithHeader("Authorization", "Bearer "+token))
+		c, err := cloudevents.NewClientHTTP(cehttp.WithTarget(s.URL),
+			cehttp.WithHeader("Authorization", "Bearer "+token))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +252,8 @@ func TestGoCloudevents(t *testing.T) {
 		}
 		check(t, client, deliver, name, func(t *testing.T) {
 			s := cloudEventsSource(t, g)
-			got := deliverAndRead(t, s, "structured", func() { // the event is delivered in the mode in which it was received
+			got := deliverAndRead(t, s, "structured", func() {
+				// the event is delivered in the mode in which it was received
 				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()),
 					newEvent(t, "1", "application/json", json.RawMessage(cloudData))); !cloudevents.IsACK(result) {
 					t.Fatalf("%v: %v", result, s.refusals(t))
@@ -292,7 +300,8 @@ func TestGoCloudevents(t *testing.T) {
 	const origin = "hooks.example.com"
 	// newHandshakeDestination creates a source, a receiver that allows origins, and a destination that makes the
 	// handshake with it. With auto the receiver calls the handshake's callback by itself.
-	newHandshakeDestination := func(t *testing.T, auto bool, origins ...string) (source, *destination, *cloudReceiver) {
+	newHandshakeDestination := func(t *testing.T, auto bool, origins ...string) (source, *destination,
+		*cloudReceiver) {
 		t.Helper()
 		s := g.openSource(t)
 		r := startGoReceiver(t, cehttp.WithDefaultOptionsHandlerFunc([]string{http.MethodPost}, 120, origins, auto))
@@ -308,7 +317,8 @@ func TestGoCloudevents(t *testing.T) {
 	}
 	check(t, client, deliver, "OPTIONS: it consents by the callback; the granted rate is stored", func(t *testing.T) {
 		s, d, r := newHandshakeDestination(t, true, origin)
-		if !waitFor(func() bool { return d.reload(t).State == "active" }) || d.Granted == nil || d.Granted.PerSecond != 2 {
+		if !waitFor(func() bool { return d.reload(t).State == "active" }) || d.Granted == nil ||
+			d.Granted.PerSecond != 2 {
 			t.Fatalf("the destination is %+v, want it active with 2 requests per second", d)
 		}
 		s.post(t, "application/json", cloudData)
@@ -322,13 +332,15 @@ func TestGoCloudevents(t *testing.T) {
 			if d.State != "unverified" || d.StateReason == "" {
 				t.Fatalf("after the handshake the destination is %+v", d)
 			}
-			// The same event goes to a second destination. When that one has it, an attempt at d would have been due too.
+			// The same event goes to a second destination. When that one has it, an attempt at d would have been due
+			// too.
 			other := s.newDestination(t, "http", listen(t, nil).URL, settings{"format": "raw"})
 			s.post(t, "application/json", cloudData)
 			other.waitUntilDelivered(t)
 			if v := d.deliveries(t); d.reload(t).State != "unverified" || len(v) != 1 || v[0].Attempts != 0 ||
 				len(r.events) != 0 {
-				t.Errorf("the destination is %+v, its deliveries are %+v, and %d events were received", d, v, len(r.events))
+				t.Errorf("the destination is %+v, its deliveries are %+v, and %d events were received", d, v,
+					len(r.events))
 			}
 		})
 	check(t, client, deliver, "OPTIONS without a callback: it consents in its response", func(t *testing.T) {
@@ -411,13 +423,15 @@ func TestGoCloudevents(t *testing.T) {
 			t.Errorf("the client's result is %v", result)
 		}
 	})
-	check(t, client, receive, "the same event again: one event; in the other mode, whose body differs, it names the first",
+	check(t, client, receive, "the same event again: one event; in the other mode, whose body "+
+		"differs, it names the first",
 		func(t *testing.T) {
 			s := cloudEventsSource(t, g)
 			for _, mode := range []string{"structured", "structured", "binary", "binary"} {
 				ev := newEvent(t, "d", "application/json", json.RawMessage(cloudData))
 				ev.SetTime(time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC))
-				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), ev); !cloudevents.IsACK(result) {
+				if result := sender(t, s, cloudToken).Send(modes[mode](context.Background()), ev); !cloudevents.IsACK(
+					result) {
 					t.Fatalf("%v: %v", result, s.refusals(t))
 				}
 			}

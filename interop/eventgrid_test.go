@@ -32,34 +32,36 @@ func TestNpmAzureEventgrid(t *testing.T) {
 		}
 		d.waitUntilDelivered(t)
 	})
-	check(t, client, deliver, "validation by a call to validationUrl; no delivery is made before it", func(t *testing.T) {
-		s := g.openSource(t)
-		p := startReceiver(t, script, settings{"schema": "EventGrid", "manual": true})
-		d := s.newDestination(t, "eventgrid", p.URL, nil, handshake)
-		if !strings.HasPrefix(p.next()["validationUrl"].(string), "http") {
-			t.Error("the validation event has no validationUrl")
-		}
-		if called := p.next()["called"]; called != 200.0 {
-			t.Errorf("the call to validationUrl is answered %v", called)
-		}
-		if d.reload(t).State != "active" {
-			t.Errorf("the destination is %+v, want it active", d)
-		}
-		s.post(t, "application/json", `{"n":1}`)
-		p.next()
-		d.waitUntilDelivered(t)
-	})
-	check(t, client, deliver, "CloudEvents schema: validation by OPTIONS from eventgrid.azure.net", func(t *testing.T) {
-		s := g.openSource(t)
-		p := startReceiver(t, script, settings{"schema": "CloudEvent"})
-		d := s.newDestination(t, "eventgrid", p.URL, settings{"schema": "cloudevents"}, handshake)
-		if origin := p.next()["origin"]; origin != "eventgrid.azure.net" || d.State != "active" {
-			t.Errorf("the origin is %v, and the destination is %+v", origin, d)
-		}
-		s.post(t, "application/json", `{"n":1}`)
-		p.next()
-		d.waitUntilDelivered(t)
-	})
+	check(t, client, deliver, "validation by a call to validationUrl; no delivery is made before it",
+		func(t *testing.T) {
+			s := g.openSource(t)
+			p := startReceiver(t, script, settings{"schema": "EventGrid", "manual": true})
+			d := s.newDestination(t, "eventgrid", p.URL, nil, handshake)
+			if !strings.HasPrefix(p.next()["validationUrl"].(string), "http") {
+				t.Error("the validation event has no validationUrl")
+			}
+			if called := p.next()["called"]; called != 200.0 {
+				t.Errorf("the call to validationUrl is answered %v", called)
+			}
+			if d.reload(t).State != "active" {
+				t.Errorf("the destination is %+v, want it active", d)
+			}
+			s.post(t, "application/json", `{"n":1}`)
+			p.next()
+			d.waitUntilDelivered(t)
+		})
+	check(t, client, deliver, "CloudEvents schema: validation by OPTIONS from eventgrid.azure.net",
+		func(t *testing.T) {
+			s := g.openSource(t)
+			p := startReceiver(t, script, settings{"schema": "CloudEvent"})
+			d := s.newDestination(t, "eventgrid", p.URL, settings{"schema": "cloudevents"}, handshake)
+			if origin := p.next()["origin"]; origin != "eventgrid.azure.net" || d.State != "active" {
+				t.Errorf("the origin is %v, and the destination is %+v", origin, d)
+			}
+			s.post(t, "application/json", `{"n":1}`)
+			p.next()
+			d.waitUntilDelivered(t)
+		})
 	for _, schema := range schemas {
 		// deliverAndRead creates a destination in this schema and calls sendEvents, which sends one event to s. It
 		// returns the event that the client read.
@@ -92,7 +94,8 @@ func TestNpmAzureEventgrid(t *testing.T) {
 		check(t, client, deliver, schema.title+": text (it becomes an object of its characters)", func(t *testing.T) {
 			s := g.openSource(t)
 			got := deliverAndRead(t, s, func() { s.post(t, "text/plain; charset=utf-8", "Grüße") })
-			// The client assumes that data is an object, and turns a string into an object of its characters by position.
+			// The client assumes that data is an object, and turns a string into an object of its characters by
+			// position.
 			wantJSON(t, "data", got["data"], settings{"0": "G", "1": "r", "2": "ü", "3": "ß", "4": "e"})
 		})
 		check(t, client, deliver, schema.title+": bytes that are not text", func(t *testing.T) {
@@ -114,10 +117,12 @@ func TestNpmAzureEventgrid(t *testing.T) {
 				"data": settings{"n": 2}},
 		},
 		"CloudEvent": {
-			{"id": "c-1", "type": "Contoso.Orders.Shipped", "source": "/orders", "subject": "Grüße", "data": settings{"n": 1},
+			{"id": "c-1", "type": "Contoso.Orders.Shipped", "source": "/orders", "subject": "Grüße",
+				"data":                settings{"n": 1},
 				"extensionAttributes": settings{"region": "west"}},
-			{"id": "c-2", "type": "Contoso.Orders.Shipped", "source": "/orders", "datacontenttype": "application/octet-stream",
-				"bytes": []int{0, 128, 255}},
+			{"id": "c-2", "type": "Contoso.Orders.Shipped", "source": "/orders",
+				"datacontenttype": "application/octet-stream",
+				"bytes":           []int{0, 128, 255}},
 		},
 	}
 	// publish lets the client publish events to s and returns the status of the response.
@@ -142,29 +147,33 @@ func TestNpmAzureEventgrid(t *testing.T) {
 			}
 		})
 		for _, out := range schemas {
-			check(t, client, deliver, "the client's event in the "+schema.title+", in the "+out.title, func(t *testing.T) {
-				s := g.newSource(t, "eventgrid", byQuery)
-				p := startReceiver(t, script, settings{"schema": out.inClient})
-				d := s.newDestination(t, "eventgrid", p.URL, settings{"schema": out.setting}, none)
-				if status := publish(t, s, schema.inClient, code, published[schema.inClient][:1]); status != http.StatusOK {
-					t.Fatalf("answered %d: %v", status, s.refusals(t))
-				}
-				got := p.next()["events"].([]any)[0].(map[string]any)
-				wantJSON(t, "data", got["data"], settings{"n": 1})
-				if sent := published[schema.inClient][0]; got["id"] != sent["id"] || got["subject"] != sent["subject"] {
-					t.Errorf("the client read %v", got)
-				}
-				if extensions, _ := got["extensionAttributes"].(map[string]any); schema.inClient == "CloudEvent" &&
-					out.inClient == "CloudEvent" && extensions["region"] != "west" {
-					t.Errorf("the extensions are %v", extensions)
-				}
-				d.waitUntilDelivered(t)
-			})
+			check(t, client, deliver, "the client's event in the "+schema.title+", in the "+out.title,
+				func(t *testing.T) {
+					s := g.newSource(t, "eventgrid", byQuery)
+					p := startReceiver(t, script, settings{"schema": out.inClient})
+					d := s.newDestination(t, "eventgrid", p.URL, settings{"schema": out.setting}, none)
+					if status := publish(t, s, schema.inClient, code,
+						published[schema.inClient][:1]); status != http.StatusOK {
+						t.Fatalf("answered %d: %v", status, s.refusals(t))
+					}
+					got := p.next()["events"].([]any)[0].(map[string]any)
+					wantJSON(t, "data", got["data"], settings{"n": 1})
+					if sent := published[schema.inClient][0]; got["id"] != sent["id"] ||
+						got["subject"] != sent["subject"] {
+						t.Errorf("the client read %v", got)
+					}
+					if extensions, _ := got["extensionAttributes"].(map[string]any); schema.inClient == "CloudEvent" &&
+						out.inClient == "CloudEvent" && extensions["region"] != "west" {
+						t.Errorf("the extensions are %v", extensions)
+					}
+					d.waitUntilDelivered(t)
+				})
 		}
 	}
 	check(t, client, receive, "wrong secret: 401", func(t *testing.T) {
 		s := g.newSource(t, "eventgrid", byQuery)
-		if status := publish(t, s, "EventGrid", "?code=another", published["EventGrid"]); status != http.StatusUnauthorized {
+		if status := publish(t, s, "EventGrid", "?code=another",
+			published["EventGrid"]); status != http.StatusUnauthorized {
 			t.Errorf("answered %d", status)
 		}
 	})

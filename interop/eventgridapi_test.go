@@ -62,7 +62,8 @@ func TestNpmAzureEventgridTopics(t *testing.T) {
 	}{{"http", false, 4}, {"https", true, 5}} {
 		t.Run(c.name, func(t *testing.T) {
 			s := startStandIn(t, c.overTLS, "--speed", "20")
-			for schema, input := range map[string]string{"EventGrid": "EventGridSchema", "CloudEvent": "CloudEventSchemaV1_0"} {
+			for schema, input := range map[string]string{"EventGrid": "EventGridSchema",
+				"CloudEvent": "CloudEventSchemaV1_0"} {
 				client := npmVersion(t, "@azure/eventgrid") + ", " + c.name + ", " + schema
 				hook, address := eventGridSource(t, g)
 				endpoint, key := s.newTopic(t, strings.ToLower(schema), input, address)
@@ -83,7 +84,8 @@ func (s *standIn) newTopic(t *testing.T, name, schema, hook string) (endpoint, k
 	topic := "/subscriptions/" + azureAccount + "/resourceGroups/shop/providers/Microsoft.EventGrid/topics/" + name
 	sub := topic + "/providers/Microsoft.EventGrid/eventSubscriptions/all-events"
 	var made struct{ Properties struct{ Endpoint string } }
-	s.manage(t, http.MethodPut, topic, settings{"location": "westeurope", "properties": settings{"inputSchema": schema}}, &made)
+	s.manage(t, http.MethodPut, topic,
+		settings{"location": "westeurope", "properties": settings{"inputSchema": schema}}, &made)
 	var keys struct{ Key1 string }
 	s.manage(t, http.MethodPost, topic+"/listKeys", nil, &keys)
 	s.manage(t, http.MethodPut, sub, settings{"properties": settings{"eventDeliverySchema": schema,
@@ -138,12 +140,14 @@ func TestGoArmEventgrid(t *testing.T) {
 	for name, overTLS := range map[string]bool{"http": false, "https": true} {
 		t.Run(name, func(t *testing.T) {
 			s := startStandIn(t, overTLS, "--speed", "20")
-			client := moduleVersion(t, "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/eventgrid/armeventgrid") + ", " + name
+			client := moduleVersion(t,
+				"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/eventgrid/armeventgrid") + ", " + name
 			hook, address := eventGridSource(t, g)
-			options := &arm.ClientOptions{DisableRPRegistration: true, ClientOptions: azcore.ClientOptions{Transport: s.client,
-				InsecureAllowCredentialWithHTTP: !overTLS, Cloud: cloud.Configuration{
-					Services: map[cloud.ServiceName]cloud.ServiceConfiguration{cloud.ResourceManager: {
-						Endpoint: s.URL, Audience: "https://management.azure.com"}}}}}
+			options := &arm.ClientOptions{DisableRPRegistration: true,
+				ClientOptions: azcore.ClientOptions{Transport: s.client,
+					InsecureAllowCredentialWithHTTP: !overTLS, Cloud: cloud.Configuration{
+						Services: map[cloud.ServiceName]cloud.ServiceConfiguration{cloud.ResourceManager: {
+							Endpoint: s.URL, Audience: "https://management.azure.com"}}}}}
 			manageByGo(t, client, s, options, address)
 			checkArrived(t, client, hook, 4) // two events, and two notices of deletion
 		})
@@ -193,19 +197,22 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 					DeliveryAttributeMappings: []armeventgrid.DeliveryAttributeMappingClassification{
 						&armeventgrid.StaticDeliveryAttributeMapping{Name: to.Ptr("X-Hush"),
 							Type: to.Ptr(armeventgrid.DeliveryAttributeMappingTypeStatic),
-							Properties: &armeventgrid.StaticDeliveryAttributeMappingProperties{Value: to.Ptr("hush-hush"),
+							Properties: &armeventgrid.StaticDeliveryAttributeMappingProperties{
+								Value:    to.Ptr("hush-hush"),
 								IsSecret: to.Ptr(true)}}}}}}}
 	}
 	names := map[string]armeventgrid.EventDeliverySchema{"recordings": armeventgrid.EventDeliverySchemaEventGridSchema,
 		"cloud": armeventgrid.EventDeliverySchemaCloudEventSchemaV10}
-	check(t, client, standInCalls, "create in both schemas: the handshake of a source, and the poller ends with Succeeded",
+	check(t, client, standInCalls, "create in both schemas: the handshake of a source, and the "+
+		"poller ends with Succeeded",
 		func(t *testing.T) {
 			for name, schema := range names {
 				made, err := done(subs.BeginCreateOrUpdate(ctx, scope, name, wanted(hook, schema), nil))
 				if err != nil {
 					t.Fatal(err)
 				}
-				destination := made.Properties.Destination.(*armeventgrid.WebHookEventSubscriptionDestination).Properties
+				destination := made.Properties.Destination.(*armeventgrid.WebHookEventSubscriptionDestination).
+					Properties
 				if *made.Properties.ProvisioningState != armeventgrid.EventSubscriptionProvisioningStateSucceeded ||
 					*made.Properties.EventDeliverySchema != schema || destination.EndpointURL != nil ||
 					*destination.EndpointBaseURL != strings.Split(hook, "?")[0] {
@@ -213,23 +220,24 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 				}
 			}
 		})
-	check(t, client, standInCalls, "read: no secret; GetFullURL and GetDeliveryAttributes show them", func(t *testing.T) {
-		read, err := subs.Get(ctx, scope, "cloud", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header := read.Properties.Destination.(*armeventgrid.WebHookEventSubscriptionDestination).Properties.
-			DeliveryAttributeMappings[0].(*armeventgrid.StaticDeliveryAttributeMapping)
-		full, err := subs.GetFullURL(ctx, scope, "cloud", nil)
-		if err != nil || *full.EndpointURL != hook || header.Properties.Value != nil {
-			t.Errorf("the URL is %v, and the header %+v: %v", full.EndpointURL, header.Properties, err)
-		}
-		headers, err := subs.GetDeliveryAttributes(ctx, scope, "cloud", nil)
-		if err != nil || len(headers.Value) != 1 ||
-			*headers.Value[0].(*armeventgrid.StaticDeliveryAttributeMapping).Properties.Value != "hush-hush" {
-			t.Errorf("the headers are %+v: %v", headers.Value, err)
-		}
-	})
+	check(t, client, standInCalls, "read: no secret; GetFullURL and GetDeliveryAttributes show them",
+		func(t *testing.T) {
+			read, err := subs.Get(ctx, scope, "cloud", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			header := read.Properties.Destination.(*armeventgrid.WebHookEventSubscriptionDestination).Properties.
+				DeliveryAttributeMappings[0].(*armeventgrid.StaticDeliveryAttributeMapping)
+			full, err := subs.GetFullURL(ctx, scope, "cloud", nil)
+			if err != nil || *full.EndpointURL != hook || header.Properties.Value != nil {
+				t.Errorf("the URL is %v, and the header %+v: %v", full.EndpointURL, header.Properties, err)
+			}
+			headers, err := subs.GetDeliveryAttributes(ctx, scope, "cloud", nil)
+			if err != nil || len(headers.Value) != 1 ||
+				*headers.Value[0].(*armeventgrid.StaticDeliveryAttributeMapping).Properties.Value != "hush-hush" {
+				t.Errorf("the headers are %+v: %v", headers.Value, err)
+			}
+		})
 	check(t, client, standInCalls, "update: labels and expiry", func(t *testing.T) {
 		until := time.Now().Add(72 * time.Hour).UTC().Truncate(time.Second)
 		changed, err := done(subs.BeginUpdate(ctx, scope, "recordings", armeventgrid.EventSubscriptionUpdateParameters{
@@ -242,24 +250,25 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 			t.Errorf("it is %+v", changed.Properties)
 		}
 	})
-	check(t, client, standInCalls, "list: in pages of one, of the resource and of the Azure subscription", func(t *testing.T) {
-		found, pages := map[string]bool{}, 0
-		ofResource := subs.NewListByResourcePager("media", "Microsoft.Communication", "communicationServices", "calls",
-			&armeventgrid.EventSubscriptionsClientListByResourceOptions{Top: to.Ptr[int32](1)})
-		for ; ofResource.More(); pages++ {
-			page, err := ofResource.NextPage(ctx)
-			if err != nil {
-				t.Fatal(err)
+	check(t, client, standInCalls, "list: in pages of one, of the resource and of the Azure subscription",
+		func(t *testing.T) {
+			found, pages := map[string]bool{}, 0
+			ofResource := subs.NewListByResourcePager("media", "Microsoft.Communication", "communicationServices",
+				"calls", &armeventgrid.EventSubscriptionsClientListByResourceOptions{Top: to.Ptr[int32](1)})
+			for ; ofResource.More(); pages++ {
+				page, err := ofResource.NextPage(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, sub := range page.Value {
+					found[*sub.Name] = true
+				}
 			}
-			for _, sub := range page.Value {
-				found[*sub.Name] = true
+			all, err := subs.NewListGlobalBySubscriptionPager(nil).NextPage(ctx)
+			if err != nil || len(found) != 2 || pages != 2 || len(all.Value) != 2 {
+				t.Errorf("%v in %d pages; all are %d: %v", found, pages, len(all.Value), err)
 			}
-		}
-		all, err := subs.NewListGlobalBySubscriptionPager(nil).NextPage(ctx)
-		if err != nil || len(found) != 2 || pages != 2 || len(all.Value) != 2 {
-			t.Errorf("%v in %d pages; all are %d: %v", found, pages, len(all.Value), err)
-		}
-	})
+		})
 	check(t, client, standInCalls, "a handshake that is refused: the failure at the status URL, which is answered 200",
 		func(t *testing.T) {
 			_, err := done(subs.BeginCreateOrUpdate(ctx, scope, "refused",
@@ -274,7 +283,8 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 	check(t, client, standInCalls, "AwaitingManualAction: it polls until somebody opens the validation URL",
 		func(t *testing.T) {
 			receiver := listen(t, func(w http.ResponseWriter, _ call) { w.WriteHeader(http.StatusOK) })
-			poller, err := subs.BeginCreateOrUpdate(ctx, scope, "manual", wanted(receiver.URL, names["recordings"]), nil)
+			poller, err := subs.BeginCreateOrUpdate(ctx, scope, "manual", wanted(receiver.URL, names["recordings"]),
+				nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -292,7 +302,8 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 				t.Fatalf("the validation URL: %v", err)
 			}
 			made, err := done(poller, nil)
-			if err != nil || *made.Properties.ProvisioningState != armeventgrid.EventSubscriptionProvisioningStateSucceeded {
+			if err != nil ||
+				*made.Properties.ProvisioningState != armeventgrid.EventSubscriptionProvisioningStateSucceeded {
 				t.Errorf("it ends with %v", err)
 			}
 			if _, err := done(subs.BeginDelete(ctx, scope, "manual", nil)); err != nil {
@@ -300,24 +311,27 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 			}
 			receiver.next() // the notice of the deletion
 		})
-	check(t, client, standInCalls, "400, 403 and 404 with their codes; 429 after which it repeats", func(t *testing.T) {
-		past := wanted(hook, names["recordings"])
-		past.Properties.ExpirationTimeUTC = to.Ptr(time.Unix(0, 0))
-		_, err := done(subs.BeginCreateOrUpdate(ctx, scope, "past", past, nil))
-		wantStatus(t, err, http.StatusBadRequest, "InvalidRequest")
-		_, err = subs.Get(ctx, scope, "nobody", nil)
-		wantStatus(t, err, http.StatusNotFound, "ResourceNotFound")
-		s.control(t, "fault", settings{"fault": "error", "value": "AuthorizationFailed", "system": "eventgrid"})
-		_, err = subs.Get(ctx, scope, "cloud", nil)
-		wantStatus(t, err, http.StatusForbidden, "AuthorizationFailed")
-		s.control(t, "fault", settings{"fault": "throttle", "value": "1", "system": "eventgrid"})
-		if _, err = subs.Get(ctx, scope, "cloud", nil); err != nil {
-			t.Errorf("after 429: %v", err)
-		}
-	})
+	check(t, client, standInCalls, "400, 403 and 404 with their codes; 429 after which it repeats",
+		func(t *testing.T) {
+			past := wanted(hook, names["recordings"])
+			past.Properties.ExpirationTimeUTC = to.Ptr(time.Unix(0, 0))
+			_, err := done(subs.BeginCreateOrUpdate(ctx, scope, "past", past, nil))
+			wantStatus(t, err, http.StatusBadRequest, "InvalidRequest")
+			_, err = subs.Get(ctx, scope, "nobody", nil)
+			wantStatus(t, err, http.StatusNotFound, "ResourceNotFound")
+			s.control(t, "fault", settings{"fault": "error", "value": "AuthorizationFailed", "system": "eventgrid"})
+			_, err = subs.Get(ctx, scope, "cloud", nil)
+			wantStatus(t, err, http.StatusForbidden, "AuthorizationFailed")
+			s.control(t, "fault", settings{"fault": "throttle", "value": "1", "system": "eventgrid"})
+			if _, err = subs.Get(ctx, scope, "cloud", nil); err != nil {
+				t.Errorf("after 429: %v", err)
+			}
+		})
 	check(t, client, standInCalls, "topics: create, keys, another key, delete", func(t *testing.T) {
-		made, err := done(topics.BeginCreateOrUpdate(ctx, "shop", "orders", armeventgrid.Topic{Location: to.Ptr("westeurope"),
-			Properties: &armeventgrid.TopicProperties{InputSchema: to.Ptr(armeventgrid.InputSchemaCloudEventSchemaV10)}}, nil))
+		made, err := done(topics.BeginCreateOrUpdate(ctx, "shop", "orders",
+			armeventgrid.Topic{Location: to.Ptr("westeurope"),
+				Properties: &armeventgrid.TopicProperties{
+					InputSchema: to.Ptr(armeventgrid.InputSchemaCloudEventSchemaV10)}}, nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -339,14 +353,15 @@ func manageByGo(t *testing.T, client string, s *standIn, options *arm.ClientOpti
 		_, err = topics.Get(ctx, "shop", "orders", nil)
 		wantStatus(t, err, http.StatusNotFound, "")
 	})
-	check(t, client, standInCalls, "what happens in the resource is delivered in both schemas; delete", func(t *testing.T) {
-		s.control(t, "event", settings{"system": "eventgrid", "resource": "/" + scope, "change_type": "created"})
-		for name := range names {
-			if _, err := done(subs.BeginDelete(ctx, scope, name, nil)); err != nil {
-				t.Error(err)
+	check(t, client, standInCalls, "what happens in the resource is delivered in both schemas; delete",
+		func(t *testing.T) {
+			s.control(t, "event", settings{"system": "eventgrid", "resource": "/" + scope, "change_type": "created"})
+			for name := range names {
+				if _, err := done(subs.BeginDelete(ctx, scope, name, nil)); err != nil {
+					t.Error(err)
+				}
+				_, err := subs.Get(ctx, scope, name, nil)
+				wantStatus(t, err, http.StatusNotFound, "ResourceNotFound")
 			}
-			_, err := subs.Get(ctx, scope, name, nil)
-			wantStatus(t, err, http.StatusNotFound, "ResourceNotFound")
-		}
-	})
+		})
 }

@@ -86,18 +86,19 @@ func TestNpmOctokitWebhooks(t *testing.T) {
 			}
 		})
 	}
-	check(t, client, receive, "signed by its sign, stored byte for byte; a redelivery is one event", func(t *testing.T) {
-		s := g.newSource(t, "github", settings{"secret": githubSecret})
-		for range 2 {
-			if status := signAndPost(t, s, githubID, githubSecret); status != http.StatusAccepted {
-				t.Fatalf("answered %d: %v", status, s.refusals(t))
+	check(t, client, receive, "signed by its sign, stored byte for byte; a redelivery is one event",
+		func(t *testing.T) {
+			s := g.newSource(t, "github", settings{"secret": githubSecret})
+			for range 2 {
+				if status := signAndPost(t, s, githubID, githubSecret); status != http.StatusAccepted {
+					t.Fatalf("answered %d: %v", status, s.refusals(t))
+				}
 			}
-		}
-		ev := s.onlyEvent(t)
-		if ev.Type != "github.push" || ev.Subject != "octocat/hello-world" || ev.Body != githubPush {
-			t.Errorf("the stored event is %+v", ev)
-		}
-	})
+			ev := s.onlyEvent(t)
+			if ev.Type != "github.push" || ev.Subject != "octocat/hello-world" || ev.Body != githubPush {
+				t.Errorf("the stored event is %+v", ev)
+			}
+		})
 	check(t, client, receive, "either secret of a rotation; a third secret: 401", func(t *testing.T) {
 		s := g.newSource(t, "github", settings{"secret": []string{"new", githubSecret}})
 		for secret, want := range map[string]int{"new": 202, githubSecret: 202, "third": 401} {

@@ -115,20 +115,22 @@ func TestGoMSAL(t *testing.T) {
 			t.Errorf("%s: the token is answered %d", path, status)
 		}
 	}
-	check(t, client, standInCalls, "client secret: a token that Graph takes; wrong secret: AADSTS7000215", func(t *testing.T) {
-		result, err := withSecret(t, "secret").AcquireTokenByCredential(ctx, []string{graphDefault})
-		if err != nil {
-			t.Fatal(err)
-		}
-		takes(t, "/v1.0/subscriptions", result.AccessToken)
-		if _, err = withSecret(t, "wrong").AcquireTokenByCredential(ctx, []string{graphDefault}); err == nil ||
-			!strings.Contains(err.Error(), "AADSTS7000215") {
-			t.Errorf("wrong secret: %v", err)
-		}
-	})
+	check(t, client, standInCalls, "client secret: a token that Graph takes; wrong secret: AADSTS7000215",
+		func(t *testing.T) {
+			result, err := withSecret(t, "secret").AcquireTokenByCredential(ctx, []string{graphDefault})
+			if err != nil {
+				t.Fatal(err)
+			}
+			takes(t, "/v1.0/subscriptions", result.AccessToken)
+			if _, err = withSecret(t, "wrong").AcquireTokenByCredential(ctx, []string{graphDefault}); err == nil ||
+				!strings.Contains(err.Error(), "AADSTS7000215") {
+				t.Errorf("wrong secret: %v", err)
+			}
+		})
 	check(t, client, standInCalls, "certificate (thumbprint in standard Base64): a token that SharePoint takes too",
 		func(t *testing.T) {
-			credential, err := confidential.NewCredFromCert([]*x509.Certificate{s.identity.certificate}, s.identity.key)
+			credential, err := confidential.NewCredFromCert([]*x509.Certificate{s.identity.certificate},
+				s.identity.key)
 			app := newApp(t, credential, err)
 			result, err := app.AcquireTokenByCredential(ctx, []string{"https://contoso.sharepoint.com/.default"})
 			if err != nil {
@@ -176,7 +178,8 @@ func TestGoMSAL(t *testing.T) {
 		}
 		takes(t, "/v1.0/me/messages", refreshed.AccessToken)
 		s.control(t, "fault", settings{"fault": "revoke", "system": "entra"})
-		if _, err = app.AcquireTokenSilent(ctx, []string{"https://graph.microsoft.com/Contacts.Read"}, silent); err == nil ||
+		if _, err = app.AcquireTokenSilent(ctx, []string{"https://graph.microsoft.com/Contacts.Read"},
+			silent); err == nil ||
 			!strings.Contains(err.Error(), "AADSTS50173") {
 			t.Errorf("after revocation: %v", err)
 		}
@@ -212,7 +215,8 @@ func TestGoAzidentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		token, err := credential.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{graphDefault}})
+		token, err := credential.GetToken(context.Background(),
+			policy.TokenRequestOptions{Scopes: []string{graphDefault}})
 		if err != nil {
 			t.Fatal(err)
 		}

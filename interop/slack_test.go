@@ -61,8 +61,8 @@ func slackMessages(t *testing.T, g *gateway) map[string]call {
 		for _, colour := range []string{"none", "attachment"} {
 			s := g.newSource(t, "boro", settings{"profile_id": "265", "secret_key": boroKey})
 			deliverMessage("Boro's "+filepath.Base(file)+", colour "+colour, s, settings{"colour": colour}, func() {
-				if out, err := runBellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265", "--file",
-					file); err != nil {
+				if out, err := runBellhop("send", "boro", "--to", s.URL, "--key", boroKey, "--set", "profile_id=265",
+					"--file", file); err != nil {
 					t.Fatalf("%v: %s", err, out)
 				}
 			})
@@ -96,7 +96,8 @@ func TestGoSlack(t *testing.T) {
 		messages = slackMessages(t, g)
 		t.Logf("%d messages", len(messages))
 	})
-	check(t, client, deliver, "messages decode as WebhookMessage without an unknown block, and encode to the same JSON",
+	check(t, client, deliver, "messages decode as WebhookMessage without an unknown block, and "+
+		"encode to the same JSON",
 		func(t *testing.T) {
 			for name, c := range messages {
 				encoded, err := json.Marshal(decodeMessage(t, name, c))
@@ -117,22 +118,23 @@ func TestGoSlack(t *testing.T) {
 			wantJSON(t, name, withoutDefaults(t, posted.body), asJSON(t, c.body))
 		}
 	})
-	check(t, client, deliver, "a message that the client builds has only members that Bellhop sends", func(t *testing.T) {
-		fake := slackServer(t)
-		text := slack.NewTextBlockObject(slack.MarkdownType, "*bold*", false, false)
-		blocks := slack.Blocks{BlockSet: []slack.Block{
-			slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Title", true,
-				false)), slack.NewSectionBlock(text, nil, nil), slack.NewContextBlock("", text),
-		}}
-		if err := slack.PostWebhook(fake.URL, &slack.WebhookMessage{Text: "Title", Blocks: &blocks}); err != nil {
-			t.Fatal(err)
-		}
-		for name := range withoutDefaults(t, fake.next().body).(map[string]any) {
-			if name != "text" && name != "blocks" {
-				t.Errorf("the message has the member %s", name)
+	check(t, client, deliver, "a message that the client builds has only members that Bellhop sends",
+		func(t *testing.T) {
+			fake := slackServer(t)
+			text := slack.NewTextBlockObject(slack.MarkdownType, "*bold*", false, false)
+			blocks := slack.Blocks{BlockSet: []slack.Block{
+				slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Title", true,
+					false)), slack.NewSectionBlock(text, nil, nil), slack.NewContextBlock("", text),
+			}}
+			if err := slack.PostWebhook(fake.URL, &slack.WebhookMessage{Text: "Title", Blocks: &blocks}); err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			for name := range withoutDefaults(t, fake.next().body).(map[string]any) {
+				if name != "text" && name != "blocks" {
+					t.Errorf("the message has the member %s", name)
+				}
+			}
+		})
 
 	// send runs bellhop send slack and returns the request that it sent.
 	send := func(t *testing.T, args ...string) call {
@@ -338,22 +340,26 @@ func checkResponses(t *testing.T, g *gateway, client string, post func(t *testin
 		least, most     time.Duration // bounds of the wait between the two attempts
 		attempts        int
 	}{
-		{name: "200 ok", status: 200, body: "ok", client: "delivered", delivery: "delivered", state: "active", attempts: 1},
+		{name: "200 ok", status: 200, body: "ok", client: "delivered", delivery: "delivered", state: "active",
+			attempts: 1},
 		{name: "404 no_service: the destination is disabled", status: 404, body: "no_service", client: "Not Found",
 			delivery: "dead", state: "disabled", attempts: 1},
 		{name: "410 channel_is_archived: the destination is disabled", status: 410, body: "channel_is_archived",
 			client: "Gone", delivery: "dead", state: "disabled", attempts: 1},
-		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token", client: "Forbidden",
+		{name: "403 invalid_token: the destination is disabled", status: 403, body: "invalid_token",
+			client:   "Forbidden",
 			delivery: "dead", state: "disabled", attempts: 1},
 		{name: "400 invalid_payload: the delivery is dead, the destination stays active", status: 400,
 			body: "invalid_payload", client: "Bad Request", delivery: "dead", state: "active", attempts: 1},
 		{name: "429 with Retry-After 2: retried after two seconds", status: 429, body: "rate_limited",
 			header: http.Header{"Retry-After": {"2"}}, once: true, client: "wait 2s",
 			delivery: "delivered", state: "active", least: 2 * time.Second, most: 10 * time.Second, attempts: 2},
-		{name: "500 rollup_error: retried", status: 500, body: "rollup_error", once: true, client: "Internal Server Error",
+		{name: "500 rollup_error: retried", status: 500, body: "rollup_error", once: true,
+			client:   "Internal Server Error",
 			delivery: "delivered", state: "active", attempts: 2},
 		{name: "302 to a page that answers 200: not followed by Bellhop", status: 302,
-			header: http.Header{"Location": {"/page"}}, client: "failed", delivery: "dead", state: "active", attempts: 2},
+			header: http.Header{"Location": {"/page"}}, client: "failed", delivery: "dead", state: "active",
+			attempts: 2},
 		{name: "200 with a web page: not delivered for Bellhop, delivered for the client", status: 200,
 			body: "<!DOCTYPE html><p>hello", client: "delivered", delivery: "dead", state: "active", attempts: 2},
 	} {

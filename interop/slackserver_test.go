@@ -136,14 +136,16 @@ func TestMessageProblem(t *testing.T) {
 		`{"blocks":[]}`: "the message has no text",
 		`{"text":"a","blocks":[{"type":"header","text":{"type":"mrkdwn","text":"a"}}]}`: "header",
 		`{"text":"a","blocks":[{"type":"section","text":{"type":"mrkdwn","text":""}}]}`: "section",
-		`{"text":"a","attachments":[{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` + strings.Repeat("é",
-			3001) + `"}}]}]}`: "section",
+		`{"text":"a","attachments":[{"blocks":[{"type":"section","text":{"type":"mrkdwn","text":"` +
+			strings.Repeat("é",
+				3001) + `"}}]}]}`: "section",
 		`{"text":"a","blocks":[{"type":"actions","elements":[` + button + `,` + button +
 			`]}]}`: "button",
 		`{"text":"a","blocks":[{"type":"marquee"}]}`: "a block marquee",
 	} {
-		if got := messageProblem(call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}},
-			body: []byte(body)}); got != want {
+		if got := messageProblem(
+			call{method: http.MethodPost, header: http.Header{"Content-Type": {"application/json"}},
+				body: []byte(body)}); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)
 		}
 	}

@@ -60,26 +60,31 @@ func TestGoSlackStandIn(t *testing.T) {
 	s := startSystem(t, "slack", "--message-rate", "0")
 	client := moduleVersion(t, "github.com/slack-go/slack")
 	check(t, client, standInCalls, "a message with blocks is shown", func(t *testing.T) {
-		text := slack.NewTextBlockObject(slack.MarkdownType, "*CC error* on <https://example.com/news|News>", false, false)
-		button := slack.NewButtonBlockElement("open_task", "1", slack.NewTextBlockObject(slack.PlainTextType, "Open", false, false))
+		text := slack.NewTextBlockObject(slack.MarkdownType, "*CC error* on <https://example.com/news|News>",
+			false, false)
+		button := slack.NewButtonBlockElement("open_task", "1", slack.NewTextBlockObject(slack.PlainTextType, "Open",
+			false, false))
 		button.URL = "https://example.com/task"
 		blocks := slack.Blocks{BlockSet: []slack.Block{
 			slack.NewHeaderBlock(slack.NewTextBlockObject(slack.PlainTextType, "Active", true, false)),
 			slack.NewSectionBlock(text, []*slack.TextBlockObject{text}, slack.NewAccessory(
 				slack.NewImageBlockElement("https://example.com/a.png", "a chart"))),
 			slack.NewDividerBlock(), slack.NewActionBlock("buttons", button), slack.NewContextBlock("about", text)}}
-		if err := slack.PostWebhook(s.URL+slackHook, &slack.WebhookMessage{Text: "Active", Blocks: &blocks}); err != nil {
+		if err := slack.PostWebhook(
+			s.URL+slackHook, &slack.WebhookMessage{Text: "Active", Blocks: &blocks}); err != nil {
 			t.Fatalf("%v: %+v", err, s.lastMessage(t))
 		}
-		const want = "Active\nCC error on News (https://example.com/news)\nCC error on News (https://example.com/news)\n" +
-			"[image: a chart]\n----\n[Open: https://example.com/task]\nCC error on News (https://example.com/news)"
+		const want = "Active\nCC error on News (https://example.com/news)\nCC error on News " +
+			"(https://example.com/news)\n[image: a chart]\n----\n[Open: https://example.com/task]\nCC error on " +
+			"News (https://example.com/news)"
 		if m := s.lastMessage(t); m.Shown != want || m.Channel != "#alarms" {
 			t.Errorf("it is shown as\n%s\nwant\n%s", m.Shown, want)
 		}
 	})
 	check(t, client, standInCalls, "an attachment with a colour is shown", func(t *testing.T) {
-		m := &slack.WebhookMessage{Attachments: []slack.Attachment{{Color: "#d00000", Fallback: "Active", Title: "Active",
-			Fields: []slack.AttachmentField{{Title: "Task", Value: "News", Short: true}}}}}
+		m := &slack.WebhookMessage{
+			Attachments: []slack.Attachment{{Color: "#d00000", Fallback: "Active", Title: "Active",
+				Fields: []slack.AttachmentField{{Title: "Task", Value: "News", Short: true}}}}}
 		if err := slack.PostWebhook(s.URL+slackHook, m); err != nil {
 			t.Fatalf("%v: %+v", err, s.lastMessage(t))
 		}
@@ -153,7 +158,8 @@ func TestGoSlackStandIn(t *testing.T) {
 			}
 			hook := g.newSource(t, "boro", settings{"unauthenticated": true})
 			d := hook.newDestination(t, "slack", s.URL+slackHook, nil)
-			if status := post(t, hook.URL, http.Header{"Content-Type": {"application/json"}}, string(text)); status != http.StatusOK {
+			if status := post(t, hook.URL, http.Header{"Content-Type": {"application/json"}},
+				string(text)); status != http.StatusOK {
 				t.Fatalf("the source answers %d", status)
 			}
 			d.waitUntilDelivered(t)

@@ -157,11 +157,12 @@ func testStandard(t *testing.T, c standardClient) {
 			t.Errorf("the stored body is %q, want %q", ev.Body, m.body)
 		}
 	}
-	check(t, c.name, receive, "signed by it, stored byte for byte; the same id again is one event", func(t *testing.T) {
-		s := newSource(t)
-		sendAccepted(t, s, message(s))
-		sendAccepted(t, s, message(s))
-	})
+	check(t, c.name, receive, "signed by it, stored byte for byte; the same id again is one event",
+		func(t *testing.T) {
+			s := newSource(t)
+			sendAccepted(t, s, message(s))
+			sendAccepted(t, s, message(s))
+		})
 	check(t, c.name, receive, "its signature after others in one header", func(t *testing.T) {
 		s := newSource(t)
 		m := message(s)
@@ -217,7 +218,8 @@ func scriptReceiver(file string) func(*testing.T, string, int) (string, func() v
 // scriptSigner returns the function sign of a client that is a script.
 func scriptSigner(file string) func(*testing.T, standardMessage) int {
 	return func(t *testing.T, m standardMessage) int {
-		s := settings{"to": m.to, "secret": m.secret, "id": m.id, "at": m.at.Unix(), "body": m.body, "others": m.others}
+		s := settings{"to": m.to, "secret": m.secret, "id": m.id, "at": m.at.Unix(), "body": m.body,
+			"others": m.others}
 		if m.family != "" {
 			s["family"] = m.family
 		}
@@ -252,7 +254,8 @@ func libraryReceiver(open func(string) (goStandard, error)) func(*testing.T, str
 				t.Fatalf("the library cannot verify the delivery: %v", err)
 			}
 			tampered := library.Verify(append(c.body[:len(c.body):len(c.body)], ' '), c.header)
-			return verified{string(c.body), c.header.Get("webhook-id"), c.header.Get("webhook-signature"), tampered != nil}
+			return verified{string(c.body), c.header.Get("webhook-id"), c.header.Get("webhook-signature"),
+				tampered != nil}
 		}
 	}
 }

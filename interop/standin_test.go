@@ -60,7 +60,8 @@ var newIdentity = sync.OnceValues(func() (*clientIdentity, error) {
 	if err != nil {
 		return nil, err
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "bellhop"},
+	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:   pkix.Name{CommonName: "bellhop"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -118,7 +119,8 @@ func startStandIn(t *testing.T, overTLS bool, flags ...string) *standIn {
 	return s
 }
 
-// startSystem starts bellhop emulate with flags, the first of which is the system, on a free port, until the test ends.
+// startSystem starts bellhop emulate with flags, the first of which is the system, on a free port, until the test
+// ends.
 func startSystem(t *testing.T, flags ...string) *standIn {
 	t.Helper()
 	c := exec.Command(binary(), append([]string{"emulate", "--listen", "127.0.0.1:0"}, flags...)...)
@@ -201,7 +203,8 @@ func (s *standIn) userToken(t *testing.T, scope string) string {
 	if err := json.NewDecoder(res.Body).Decode(&device); err != nil {
 		t.Fatal(err)
 	}
-	return s.token(t, url.Values{"grant_type": {"device_code"}, "client_id": {"bellhop"}, "device_code": {device.Code}})
+	return s.token(t, url.Values{"grant_type": {"device_code"}, "client_id": {"bellhop"},
+		"device_code": {device.Code}})
 }
 
 // status calls the stand-in with a token and returns the status.

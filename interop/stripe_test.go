@@ -11,9 +11,10 @@ const (
 	stripeSecret = "whsec_5J8nCq0dYwK2rT7vXb3LmP9sEfGhUjAo"
 	stripeEvent  = "{\n  \"id\": \"evt_1NG8Du2eZvKYlo2CUI79vXWy\", \"object\": \"event\", \"api_version\": " +
 		"\"2026-08-27.basil\", \"created\": 1795325025,\n" +
-		"  \"data\": {\"object\": {\"id\": \"in_1MtHbELkdIwHu7ixl4OzzPMv\", \"object\": \"invoice\", \"description\": " +
-		"\"Grüße 👋\"}}, \"livemode\": false,\n" +
-		"  \"pending_webhooks\": 1, \"request\": {\"id\": null, \"idempotency_key\": null}, \"type\": \"invoice.paid\"\n}"
+		"  \"data\": {\"object\": {\"id\": \"in_1MtHbELkdIwHu7ixl4OzzPMv\", \"object\": \"invoice\", " +
+		"\"description\": \"Grüße 👋\"}}, \"livemode\": false,\n" +
+		"  \"pending_webhooks\": 1, \"request\": {\"id\": null, \"idempotency_key\": null}, " +
+		"\"type\": \"invoice.paid\"\n}"
 	stripeThin = `{"id":"evt_65R9Ijk8dKEYZcXeRWn16R9A7j1FSQ3w3TGDPLLGSM4CW0","object":"v2.core.event","type":"v1.billing.meter.error_report_triggered",` +
 		`"livemode":false,"created":"2026-11-22T10:00:00.000Z","related_object":{"id":"mtr_test_61RCjiqdTDC91zgip41IqPCzPnxqqSVc","type":"billing.meter",` +
 		`"url":"/v1/billing/meters/mtr_test_61RCjiqdTDC91zgip41IqPCzPnxqqSVc"},"reason":null}`
@@ -103,7 +104,8 @@ func TestNpmStripe(t *testing.T) {
 				}
 			}
 			ev := s.onlyEvent(t)
-			if ev.Type != "stripe.invoice.paid" || ev.Subject != "in_1MtHbELkdIwHu7ixl4OzzPMv" || ev.Body != stripeEvent {
+			if ev.Type != "stripe.invoice.paid" || ev.Subject != "in_1MtHbELkdIwHu7ixl4OzzPMv" ||
+				ev.Body != stripeEvent {
 				t.Errorf("the stored event is %+v", ev)
 			}
 		})

@@ -22,12 +22,12 @@ type Action interface {
 
 // A Performer does the work of one destination. It is safe for concurrent use.
 type Performer interface {
-	// Perform makes one attempt for ev, which it must not change. When ctx ends, Perform returns soon and leaves nothing
-	// running. at.Progress is what an earlier attempt of the same delivery has saved.
+	// Perform makes one attempt for ev, which it must not change. When ctx ends, Perform returns soon and leaves
+	// nothing running. at.Progress is what an earlier attempt of the same delivery has saved.
 	//
-	// An attempt may be repeated although it succeeded, because the server stopped before it had recorded the result. So
-	// an action that must not do its work twice makes it repeatable: by the delivery's id, by its progress, or by the
-	// ProviderID of the events that it publishes.
+	// An attempt may be repeated although it succeeded, because the server stopped before it had recorded the result.
+	// So an action that must not do its work twice makes it repeatable: by the delivery's id, by its progress, or by
+	// the ProviderID of the events that it publishes.
 	Perform(ctx context.Context, ev *bellhop.Event, at AttemptInfo) ActionResult
 }
 
@@ -49,12 +49,11 @@ type ActionEnv struct {
 	// Files keeps bytes that outlive the attempt. Nil: this server keeps no files.
 	Files Files
 
-	// Publish hands a new event to the gateway, which stores it, matches it and delivers it like any other, and links it
-	// to its cause: the event that the attempt is for. ev has what a [Receipt]'s events have; its ProviderID, if there is
-	// one, makes publishing repeatable, since the gateway takes a later event of an action with that ProviderID for a
-	// repeat, whatever its body. Publish
-	// returns the id of the stored event, which for a repeat is the id of the first. A nil error means that the event is
-	// on disk. Nil: this server takes no events from actions.
+	// Publish hands a new event to the gateway, which stores it, matches it and delivers it like any other, and links
+	// it to its cause: the event that the attempt is for. ev has what a [Receipt]'s events have; its ProviderID, if
+	// there is one, makes publishing repeatable, since the gateway takes a later event of an action with that
+	// ProviderID for a repeat, whatever its body. Publish returns the id of the stored event, which for a repeat is
+	// the id of the first. A nil error means that the event is on disk. Nil: this server takes no events from actions.
 	Publish func(ctx context.Context, cause *bellhop.Event, ev bellhop.Event) (id string, err error)
 
 	// Connection returns a connection by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this
@@ -92,8 +91,8 @@ type Connection struct {
 	// Open is API.Do for an answer whose body is read piece by piece: the caller closes it. The whole call may take as
 	// long as ctx lasts.
 	Open func(ctx context.Context, call Call) (Stream, error)
-	// Allows returns the *APIError, if there is one, because of which Do and Open would not make call: it leads to a host
-	// that the connection does not allow. It makes no call.
+	// Allows returns the *APIError, if there is one, because of which Do and Open would not make call: it leads to a
+	// host that the connection does not allow. It makes no call.
 	Allows func(ctx context.Context, call Call) error
 }
 
@@ -105,12 +104,12 @@ type ActionResult struct {
 	Cut    bool   // ctx ended before the work did; Error and Detail may then be ""
 	Final  bool   // the attempt failed, and another one would fail too
 
-	// Short says that this machine had no more descriptors, memory or processes for the work. The attempt uses up no try
-	// of the retry schedule, and does not count against the destination. Detail names the resource.
+	// Short says that this machine had no more descriptors, memory or processes for the work. The attempt uses up no
+	// try of the retry schedule, and does not count against the destination. Detail names the resource.
 	Short bool
 
-	// Continue is set if the work is neither done nor failed: another attempt begins at that time. It uses up no try of
-	// the retry schedule, and does not count against the destination. Error is "" then.
+	// Continue is set if the work is neither done nor failed: another attempt begins at that time. It uses up no try
+	// of the retry schedule, and does not count against the destination. Error is "" then.
 	Continue time.Time
 
 	// Skip is set if the event is not one that this action works on. The delivery is cancelled, "skipped", and Detail
@@ -118,14 +117,15 @@ type ActionResult struct {
 	Skip bool
 
 	// Status is that of the HTTP answer of a program that has done the work elsewhere, and RetryAfter the header of
-	// that name; 0 without such an answer. They decide as those of a request do, in place of success. Error is "" then.
+	// that name; 0 without such an answer. They decide as those of a request do, in place of success. Error is ""
+	// then.
 	Status     int
 	RetryAfter string
 
 	// Parked is the id of a connection that is signed out, so that the work cannot be done. The delivery stays pending
 	// until the connection is back, without an end, and no other delivery of the destination is attempted until then.
-	// The attempt uses up no try of the retry schedule, and does not count against the destination. Detail says what to
-	// do. Error is "", or the code of the attempt. Unmade says that there was no attempt: none is recorded.
+	// The attempt uses up no try of the retry schedule, and does not count against the destination. Detail says what
+	// to do. Error is "", or the code of the attempt. Unmade says that there was no attempt: none is recorded.
 	Parked string
 	Unmade bool
 

@@ -20,8 +20,8 @@ type API interface {
 // A Call is one request to an outside system's API.
 type Call struct {
 	Method string
-	// Path is escaped, begins with "/" and is joined to the base URL of the connection's API; it may have a query. Or it
-	// is a whole URL, such as that of the next page, of the same origin as the base URL: with any other, Do fails.
+	// Path is escaped, begins with "/" and is joined to the base URL of the connection's API; it may have a query. Or
+	// it is a whole URL, such as that of the next page, of the same origin as the base URL: with any other, Do fails.
 	Path     string
 	Header   http.Header // beside those of the credentials; nil is none
 	Body     []byte      // nil is none
@@ -48,14 +48,14 @@ type Answer struct {
 	Took   time.Duration
 }
 
-// A Stream is what came back from a call whose body is read piece by piece, such as a file. Redirects are not followed,
-// so it may be one.
+// A Stream is what came back from a call whose body is read piece by piece, such as a file. Redirects are not
+// followed, so it may be one.
 type Stream struct {
 	Status int
 	Header http.Header
 	Length int64 // of the body as it was announced; -1 if it was not
-	// Body is to be closed. It is not bounded. Its Read returns io.ErrUnexpectedEOF if the body ends before its length,
-	// and an *APIError of APITemporary if the connection breaks, or nothing comes for the time of Call.Idle.
+	// Body is to be closed. It is not bounded. Its Read returns io.ErrUnexpectedEOF if the body ends before its
+	// length, and an *APIError of APITemporary if the connection breaks, or nothing comes for the time of Call.Idle.
 	Body io.ReadCloser
 }
 

@@ -11,8 +11,8 @@ import (
 // can be filled.
 type CatchUpper interface {
 	Subscriber
-	// OpenChanges returns the calls that find what has changed in the resource of r, for one connection. Its error is an
-	// *APIError of APIInvalid whose message says why the system cannot be asked about such a resource.
+	// OpenChanges returns the calls that find what has changed in the resource of r, for one connection. Its error is
+	// an *APIError of APIInvalid whose message says why the system cannot be asked about such a resource.
 	OpenChanges(env Env, api API, r Registration) (Changes, error)
 }
 
@@ -22,11 +22,11 @@ type Changes interface {
 	// Next leaves out what has changed outside of the span, where the system tells when. Its error is of APIInvalid if
 	// the system cannot begin at a time.
 	ChangeLog
-	// Begin returns a cursor at which Next finds what changes from now on; "" where Next needs none. before is the cursor
-	// of an earlier Begin, or "": a system that cannot jump to now is walked from there.
+	// Begin returns a cursor at which Next finds what changes from now on; "" where Next needs none. before is the
+	// cursor of an earlier Begin, or "": a system that cannot jump to now is walked from there.
 	Begin(ctx context.Context, before string) (cursor string, err error)
-	// Key returns the key of the change that a notification told, as a Change has it. It is "" for an event that tells of
-	// no change in this resource.
+	// Key returns the key of the change that a notification told, as a Change has it. It is "" for an event that tells
+	// of no change in this resource.
 	Key(ev *bellhop.Event) string
 }
 
@@ -54,11 +54,11 @@ type ChangePage struct {
 
 // A Change is something that was changed, as often as Count says.
 type Change struct {
-	// Event has Type, Subject, Time, ContentType and Body. That of Changes looks like the event of the notification that
-	// was missed.
+	// Event has Type, Subject, Time, ContentType and Body. That of Changes looks like the event of the notification
+	// that was missed.
 	Event bellhop.Event
-	// Key identifies the change. For Changes, the notification that did arrive has the same key. The change has it again
-	// if it is found again. Changes of one Key within a walk are one event.
+	// Key identifies the change. For Changes, the notification that did arrive has the same key. The change has it
+	// again if it is found again. Changes of one Key within a walk are one event.
 	Key   string
 	Count int // how many changes it stands for; 0 is 1
 }

@@ -44,8 +44,8 @@ type Connected struct {
 	OAuth *OAuth
 	// Signers authenticate calls by keys, each by another one. The next one is tried if the API answers 401.
 	Signers []Signer
-	// Storage reports whether u, of another origin than BaseURL, is a URL of the system's storage, which takes the same
-	// credentials. Nil: there is no storage elsewhere.
+	// Storage reports whether u, of another origin than BaseURL, is a URL of the system's storage, which takes the
+	// same credentials. Nil: there is no storage elsewhere.
 	Storage func(u *url.URL) bool
 	// Test makes the cheapest authentic call, and says who we are there and which permissions we have. Its error is
 	// an *APIError. Nil if the system has no such call: then a token, or a key, is all there is to test.

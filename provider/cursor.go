@@ -13,8 +13,8 @@ type Cursors interface {
 	// Cursor returns the cursor of that owner and key; the zero Cursor if there is none.
 	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
 	// SaveCursor stores a cursor in place of the one before; one without a value is deleted. A cursor is saved only
-	// after what lies before it is stored: what follows a crash begins at the cursor. The error is bellhop.CodeNotFound
-	// if the owner is gone, and bellhop.CodeInvalid if key or value are too long.
+	// after what lies before it is stored: what follows a crash begins at the cursor. The error is
+	// bellhop.CodeNotFound if the owner is gone, and bellhop.CodeInvalid if key or value are too long.
 	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
 }
 

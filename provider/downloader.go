@@ -25,8 +25,8 @@ type DownloadInfo struct {
 	Settings []Setting // beside connection, path and delete
 	// Noun is what the files of an event are together: "recording". Events are "acs.recording.downloaded".
 	Noun string
-	// Placeholders are the values of DownloadPlan.Values and DownloadPart.Values, which the setting path may have, with
-	// what each is in words.
+	// Placeholders are the values of DownloadPlan.Values and DownloadPart.Values, which the setting path may have,
+	// with what each is in words.
 	Placeholders []Placeholder
 	Path         string // the default of the setting path: "{{recording}}/{{index}}.{{ext}}"
 	// Keeps is how long the system keeps the files: 24 h.
@@ -54,11 +54,11 @@ type Download interface {
 	Common() DownloadSettings
 	// Plan says what is to be done for ev, which may be any event.
 	Plan(ev *bellhop.Event) DownloadPlan
-	// Describe reads the answer to the call DownloadPart.Metadata, whose status is 200, and completes p: its format, its
-	// values. Its *APIError is of APIForeign if the answer is no metadata, and of APIMismatch if it contradicts p.
+	// Describe reads the answer to the call DownloadPart.Metadata, whose status is 200, and completes p: its format,
+	// its values. Its *APIError is of APIForeign if the answer is no metadata, and of APIMismatch if it contradicts p.
 	Describe(body []byte, p *DownloadPart) error
-	// Check returns nil if head, the first bytes of a file, can be those of p, whose answer had that header. Otherwise it
-	// returns an *APIError, as Describe does. head has DownloadHead bytes, or less if that is all of the file.
+	// Check returns nil if head, the first bytes of a file, can be those of p, whose answer had that header. Otherwise
+	// it returns an *APIError, as Describe does. head has DownloadHead bytes, or less if that is all of the file.
 	Check(head []byte, h http.Header, p *DownloadPart) error
 	// Refused returns the *APIError of an answer whose status is none of success. body is its beginning.
 	Refused(a Answer, now time.Time) *APIError
@@ -101,14 +101,17 @@ func DownloadActionInfo(d Downloader) Info {
 	}
 	settings := []Setting{
 		{Name: "connection", Title: "Connection", Example: "calls", Required: true,
-			Doc: "The connection of provider `" + of.Name + "` in whose name the files are downloaded, by name or id."},
+			Doc: "The connection of provider `" + of.Name + "` in whose name the files are downloaded, by name " +
+				"or id."},
 		{Name: "path", Title: "Path", Example: info.Path,
-			Doc: "The name of each file, below the storage of the server. It may have " + list + ". Default: `" + info.Path +
+			Doc: "The name of each file, below the storage of the server. It may have " + list + ". Default: `" +
+				info.Path +
 				"`."},
 		{Name: "delete", Title: "Delete", Example: DeleteAfterDownload,
-			Doc: "`" + DeleteAfterDownload + "` deletes the files at the system once all of them are here and checked. " +
-				"Default: the system deletes them after its time."},
+			Doc: "`" + DeleteAfterDownload + "` deletes the files at the system once all of them are here and " +
+				"checked. Default: the system deletes them after its time."},
 	}
-	return Info{Name: of.Name + ".download", Title: "Download from " + of.Title, Summary: info.Summary, Links: of.Links,
+	return Info{Name: of.Name + ".download", Title: "Download from " + of.Title, Summary: info.Summary,
+		Links:    of.Links,
 		Schedule: "day", SendSettings: append(settings, info.Settings...)}
 }

@@ -23,20 +23,20 @@ type Emulator interface {
 // bodies, and the message by which it tries a receiver. 'bellhop send', the test message of a destination and the
 // suite in providertest all go through it.
 type Emulation struct {
-	// Open returns a Renderer of the system's own requests, which the provider's Receiver accepts. It is nil if only the
-	// system itself can make authentic requests. Default: OpenSender of a [Sender]. [EmulationOf] makes it report all
-	// faults, as [OpenSender] does.
+	// Open returns a Renderer of the system's own requests, which the provider's Receiver accepts. It is nil if only
+	// the system itself can make authentic requests. Default: OpenSender of a [Sender]. [EmulationOf] makes it report
+	// all faults, as [OpenSender] does.
 	Open func(env Env, settings json.RawMessage) (Renderer, error)
-	// OfSource says that Open takes the settings of the source that is called, since the Sender's requests are not those
-	// of the system: Slack signs the events that it posts, and takes messages that are not signed. By default, Open takes
-	// the settings of a destination.
+	// OfSource says that Open takes the settings of the source that is called, since the Sender's requests are not
+	// those of the system: Slack signs the events that it posts, and takes messages that are not signed. By default,
+	// Open takes the settings of a destination.
 	OfSource bool
-	// TestBody returns the body of the message by which the system tries a receiver, often behind a button, sent at that
-	// time. Nil if the system has no such message.
+	// TestBody returns the body of the message by which the system tries a receiver, often behind a button, sent at
+	// that time. Nil if the system has no such message.
 	TestBody func(at time.Time) []byte
-	// OwnEvents returns the events that a source makes of body if body is one that the system sends; none otherwise. It
-	// checks no proof. It is an error if body is the system's but cannot be sent as events. Default: what a source makes
-	// of it that is "unauthenticated", for providers that have this setting.
+	// OwnEvents returns the events that a source makes of body if body is one that the system sends; none otherwise.
+	// It checks no proof. It is an error if body is the system's but cannot be sent as events. Default: what a source
+	// makes of it that is "unauthenticated", for providers that have this setting.
 	OwnEvents func(ctx context.Context, contentType string, body []byte) ([]bellhop.Event, error)
 }
 
@@ -65,14 +65,16 @@ func EmulationOf(p Provider) Emulation {
 // unprovenEvents is the default of Emulation.OwnEvents. It tries the given content type first, and then those of Info.
 func unprovenEvents(ctx context.Context, p Provider, contentType string, body []byte) ([]bellhop.Event, error) {
 	info := p.Info()
-	receiver, err := p.Open(Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)}, []byte(`{"unauthenticated":true}`))
+	receiver, err := p.Open(Env{Now: time.Now, Logger: slog.New(slog.DiscardHandler)},
+		[]byte(`{"unauthenticated":true}`))
 	if err != nil {
 		return nil, nil
 	}
 	for _, contentType := range append([]string{contentType}, info.MediaTypes...) {
 		receipt, err := receiver.Receive(
 			ctx,
-			&Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}}, Body: body},
+			&Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}},
+				Body: body},
 		)
 		switch {
 		case errors.Is(err, ErrUnavailable):

@@ -30,7 +30,8 @@ func TestResourcePath(t *testing.T) {
 	for resource, want := range map[string]string{
 		"": "empty", "/": "empty", "//evil.example.com/x": "//", "a//b": "//", "a/": "//", "/a//": "//",
 		"https://evil.example.com/x": "scheme", "a?x=1": "query", "a#x": "fragment",
-		"../x": ". or .. as a", "a/./b": ". or .. as a", "a/..": ". or .. as a", "a/%2e%2E/b": ". or .. as a", "a/.%2e/b": ". or .. as a",
+		"../x": ". or .. as a", "a/./b": ". or .. as a", "a/..": ". or .. as a", "a/%2e%2E/b": ". or .. as a",
+		"a/.%2e/b":       ". or .. as a",
 		"a/%252e%252e/b": ". or .. as a", "a/%25252e%25252e/b": ". or .. as a", "a/%2e/b": ". or .. as a",
 		"a/b%2f..%2fc": "slash", "a/b%5c..": "slash", `a\..\b`: "slash", "a/%252fb": "slash",
 		"a/\x00": "control", "a/%00": "control", "a/%0d%0aHost:x": "control", "a/%250a": "control", "a/\n": "control",
@@ -100,8 +101,9 @@ func TestRetryAfter(t *testing.T) {
 }
 
 func TestLowerASCII(t *testing.T) {
-	for text, want := range map[string]string{"": "", "/Api/V2.0/Me": "/api/v2.0/me", "İȺ/API/": "İȺ/api/", "\x99/API": "\x99/api",
-		"@[`{": "@[`{"} {
+	for text, want := range map[string]string{"": "", "/Api/V2.0/Me": "/api/v2.0/me", "İȺ/API/": "İȺ/api/",
+		"\x99/API": "\x99/api",
+		"@[`{":     "@[`{"} {
 		if got := provider.LowerASCII(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}

@@ -25,8 +25,8 @@ import (
 type Provider interface {
 	// Info is constant: name (in URLs and in the database), title, settings with their docs, links.
 	Info() Info
-	// Open checks a source's settings once, when the source is saved or loaded. Its errors are bellhop.CodeInvalid with
-	// paths within the settings ("signing_key").
+	// Open checks a source's settings once, when the source is saved or loaded. Its errors are bellhop.CodeInvalid
+	// with paths within the settings ("signing_key").
 	//
 	// If a source can do without any proof, the setting for that is the flag "unauthenticated", and
 	// {"unauthenticated":true} are good settings: by them [EmulationOf] reads the system's own bodies.
@@ -39,8 +39,8 @@ type Receiver interface {
 	// Receive returns a Reply to send at once (a handshake), or the events of req in their order.
 	//
 	// An error that wraps signature.ErrMissing, ErrMismatch, ErrExpired or ErrMalformed is answered 401; an error that
-	// wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding, ErrMediaType or ErrUnavailable is answered as those say. Any
-	// other error is a fault of the server: 503.
+	// wraps ErrBody, ErrForbidden, ErrMethod, ErrEncoding, ErrMediaType or ErrUnavailable is answered as those say.
+	// Any other error is a fault of the server: 503.
 	//
 	// The receipt may refer to req.Body and req.Decoded, which nobody changes afterwards.
 	Receive(ctx context.Context, req *Request) (Receipt, error)
@@ -51,8 +51,8 @@ type Receiver interface {
 // URL is one.
 type HeaderChecker interface {
 	// CheckHeader returns an error only if Receive returns an error with the same code for req with any body. It may
-	// return nil for such a request: whatever needs a key set or the network is left to Receive. It looks at all of req
-	// but the body, which is nil, and has no effect.
+	// return nil for such a request: whatever needs a key set or the network is left to Receive. It looks at all of
+	// req but the body, which is nil, and has no effect.
 	CheckHeader(req *Request) error
 }
 
@@ -84,8 +84,8 @@ type Env struct {
 	Client *http.Client // guarded: it reaches only addresses that the server may reach; for key sets and the like
 	Logger *slog.Logger
 
-	// Subscribed knows the subscriptions of the source that is opened. It is nil where there are none, as when settings
-	// are only checked.
+	// Subscribed knows the subscriptions of the source that is opened. It is nil where there are none, as when
+	// settings are only checked.
 	Subscribed Subscribed
 }
 
@@ -137,8 +137,8 @@ type Reply struct {
 	ContentType string // "" is "text/plain; charset=utf-8"
 	Header      http.Header
 	Body        []byte
-	// Then, if it is not nil, is called once the reply is on its way: to agree by a request to the provider, for example.
-	// It has some seconds. Its error, or nil, is recorded with the handshake.
+	// Then, if it is not nil, is called once the reply is on its way: to agree by a request to the provider, for
+	// example. It has some seconds. Its error, or nil, is recorded with the handshake.
 	Then func(ctx context.Context) error
 }
 

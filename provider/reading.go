@@ -8,8 +8,8 @@ import (
 )
 
 // A ChangeReader is a provider whose notifications say that something in a resource has changed, and whose API tells
-// what: page by page, from a position on. The server has an action for each, such as graph.delta. It keeps the position
-// of each resource, and publishes an event for each [Change].
+// what: page by page, from a position on. The server has an action for each, such as graph.delta. It keeps the
+// position of each resource, and publishes an event for each [Change].
 type ChangeReader interface {
 	Provider
 	// ReadingInfo is constant.
@@ -45,18 +45,18 @@ type FoundLog struct {
 	// Key names the log among those of the destination. It stays the same while notifications spell the resource in
 	// different ways.
 	Key string
-	// FromStart reports that the first reading tells what there is, or the whole log. Otherwise it begins shortly before
-	// the event.
+	// FromStart reports that the first reading tells what there is, or the whole log. Otherwise it begins shortly
+	// before the event.
 	FromStart bool
 	Log       ChangeLog
 }
 
 // A ChangeLog tells what has changed in one resource, page by page. It is for one goroutine at a time.
 type ChangeLog interface {
-	// Next returns one page, and makes a bounded number of calls. With the cursor "", it begins at span.Since as well as
-	// the system can: it may not see what was deleted, which the page says. The zero time is from the start. A cursor
-	// that is of no use any more is given up, which the page says, and the next page begins at span.Since or earlier.
-	// The errors are *APIError, as those of [API.Do].
+	// Next returns one page, and makes a bounded number of calls. With the cursor "", it begins at span.Since as well
+	// as the system can: it may not see what was deleted, which the page says. The zero time is from the start. A
+	// cursor that is of no use any more is given up, which the page says, and the next page begins at span.Since or
+	// earlier. The errors are *APIError, as those of [API.Do].
 	Next(ctx context.Context, cursor string, span Span) (ChangePage, error)
 }
 

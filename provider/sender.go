@@ -18,9 +18,10 @@ type Sender interface {
 
 // A Renderer writes deliveries in the dialect of one destination. It is safe for concurrent use.
 type Renderer interface {
-	// Render returns the request that delivers ev, which it must not change: a request that the same provider's Receiver
-	// accepts. An event that came from this provider keeps its bytes; any other event is put into the provider's form.
-	// An error that wraps ErrSkip cancels the delivery with the error as its reason; any other error makes it dead.
+	// Render returns the request that delivers ev, which it must not change: a request that the same provider's
+	// Receiver accepts. An event that came from this provider keeps its bytes; any other event is put into the
+	// provider's form. An error that wraps ErrSkip cancels the delivery with the error as its reason; any other error
+	// makes it dead.
 	Render(ev *bellhop.Event, at AttemptInfo) (OutboundRequest, error)
 }
 

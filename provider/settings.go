@@ -84,7 +84,8 @@ func decodeMember(name string, value []byte, v any) (mended json.RawMessage, wro
 		// the number itself follows: do not repeat it
 		return nil, bellhop.Invalid(mistype.Field, "must be "+plainType(mistype.Type)+" within its bounds")
 	case errors.As(err, &mistype):
-		wrong = bellhop.Invalid(mistype.Field, fmt.Sprintf("must be %s, not a %s", plainType(mistype.Type), mistype.Value))
+		wrong = bellhop.Invalid(mistype.Field, fmt.Sprintf("must be %s, not a %s", plainType(mistype.Type),
+			mistype.Value))
 		if mistype.Type.Kind() == reflect.String && (mistype.Value == "number" || mistype.Value == "bool") {
 			mended, _ = json.Marshal(string(value))
 		}

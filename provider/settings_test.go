@@ -104,7 +104,8 @@ func TestSecretsAsPasted(t *testing.T) {
 		}
 		return s.Secret, s.Secret.Check("secret")
 	}
-	for _, raw := range []string{`{"secret":"two  words"}`, `{"secret":"two  words\n"}`, `{"secret":" two  words\r\n"}`,
+	for _, raw := range []string{`{"secret":"two  words"}`, `{"secret":"two  words\n"}`,
+		`{"secret":" two  words\r\n"}`,
 		`{"secret":"\ufefftwo  words"}`, `{"secret":["\ttwo  words\u00a0"]}`} {
 		if got, err := read(raw); err != nil || !slices.Equal(got, provider.Secrets{"two  words"}) {
 			t.Errorf("%s: got %q, %v", raw, got, err)
@@ -153,11 +154,12 @@ func (picky) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, error
 // TestOpenReportsAllFaults: unknown settings and wrong types hide no other fault, and cause no false one.
 func TestOpenReportsAllFaults(t *testing.T) {
 	for raw, want := range map[string][]string{
-		`{"id":"a","key":"00"}`:                  nil,
-		`{"id":265,"key":"zz"}`:                  {"id", "key"},
-		`{"id":true,"nonsense":1,"key":"zz"}`:    {"id", "nonsense", "key"},
-		`{"id":"a","other":1,"nonsense":1}`:      {"nonsense", "other", "key"},
-		`{"id":{},"flag":1,"key":"zz"}`:          {"flag", "id"}, // no meaning in place of these: the rest is not judged
+		`{"id":"a","key":"00"}`:               nil,
+		`{"id":265,"key":"zz"}`:               {"id", "key"},
+		`{"id":true,"nonsense":1,"key":"zz"}`: {"id", "nonsense", "key"},
+		`{"id":"a","other":1,"nonsense":1}`:   {"nonsense", "other", "key"},
+		// no meaning in place of these: the rest is not judged
+		`{"id":{},"flag":1,"key":"zz"}`:          {"flag", "id"},
 		`{"id":265,"limit":1e30,"key":"00"}`:     {"id", "limit"},
 		`{"id":265,"key":"0123456789abcdef"}`:    {"id"},
 		`{"id":265,"id":265,"key":"0123456789"}`: {""},

@@ -46,8 +46,8 @@ type SubscribeInfo struct {
 	Lists bool
 	// Connector is the name of the provider whose connections make the calls; "" is the provider itself.
 	Connector string
-	// FromSource reports that registrations have secrets of the settings of their source: each is compared by Get after
-	// the settings have changed, and in each sweep.
+	// FromSource reports that registrations have secrets of the settings of their source: each is compared by Get
+	// after the settings have changed, and in each sweep.
 	FromSource bool
 }
 
@@ -131,8 +131,8 @@ type Subscriptions interface {
 // handshakes that a source refuses, so that the owner of a subscription learns why a registration failed.
 type HandshakeTeller interface {
 	Subscriber
-	// IsHandshake reports whether req is a handshake of the system, be it right or wrong. It looks at all of req but the
-	// body, which is nil for a request that is refused by its header.
+	// IsHandshake reports whether req is a handshake of the system, be it right or wrong. It looks at all of req but
+	// the body, which is nil for a request that is refused by its header.
 	IsHandshake(req *Request) bool
 }
 

@@ -33,7 +33,9 @@ func Visible(text string) bool {
 // Printable reports whether text is printable ASCII without a blank at either end, so that it comes out of a header as
 // it went in.
 func Printable(text string) bool {
-	return strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' })
+	return strings.TrimSpace(text) == text && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' || r > '~'
+	})
 }
 
 // MaxTokenBytes bounds the token of a handshake.

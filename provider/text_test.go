@@ -15,7 +15,8 @@ func TestTexts(t *testing.T) {
 		header, visible, printable bool
 	}{
 		{"", false, true, true}, {"X-Signature", true, true, true}, {"a!#$%&'*+-.^_`|~9Z", true, true, true},
-		{"a b", false, false, true}, {" a", false, false, false}, {"a ", false, false, false}, {"a:b", false, true, true},
+		{"a b", false, false, true}, {" a", false, false, false}, {"a ", false, false, false},
+		{"a:b", false, true, true},
 		{"a\tb", false, false, false}, {"a\r\nb", false, false, false}, {"a\x00", false, false, false},
 		{"a\x7f", false, false, false}, {"é", false, false, false}, {"\xff", false, false, false},
 		{"\u212A", false, false, false}, {"\u00a0a", false, false, false},

@@ -41,8 +41,8 @@ type Work interface {
 	// Do does the work that t.Event asks for, or as much of it as can be done now. An attempt may be repeated although
 	// it succeeded, so each of its effects is one that a repeat finds: by a name or an id that follows from the task.
 	//
-	// An error is an *APIError, as those of API.Do, which Do returns as they come: the kind decides whether the work is
-	// tried again. An error of APIInvalid is final.
+	// An error is an *APIError, as those of API.Do, which Do returns as they come: the kind decides whether the work
+	// is tried again. An error of APIInvalid is final.
 	Do(ctx context.Context, t *Task) (WorkDone, error)
 }
 

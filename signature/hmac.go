@@ -234,8 +234,9 @@ type KeyEncoding string
 
 // The encodings of keys.
 const (
-	Text      KeyEncoding = "text"   // the bytes are the text itself, in UTF-8
-	KeyHex    KeyEncoding = "hex"    // hex digits in either case, also after "0x", or with blanks or colons between them
+	Text KeyEncoding = "text" // the bytes are the text itself, in UTF-8
+	// hex digits in either case, also after "0x", or with blanks or colons between them
+	KeyHex    KeyEncoding = "hex"
 	KeyBase64 KeyEncoding = "base64" // base64 of either alphabet, with or without padding
 )
 

@@ -167,7 +167,9 @@ func TestVerifyJWTForgeries(t *testing.T) {
 		"kid a number": {k.token(`{"alg":"RS256","kid":1}`, `{}`), signature.ErrMalformed},
 		"kid twice": {k.token(`{"alg":"RS256","kid":"other","kid":"test-kid-2026"}`, `{}`),
 			signature.ErrMalformed},
-		"J13 jku and x5u mean nothing": {k.token(`{"alg":"RS256","kid":"test-kid-2026","jku":"https://x.example","x5u":"https://x.example"}`, `{}`), nil},
+		"J13 jku and x5u mean nothing": {
+			k.token(`{"alg":"RS256","kid":"test-kid-2026","jku":"https://x.example","x5u":"https://x.example"}`, `{}`),
+			nil},
 		"J13 jwk is not the key": {k.token(`{"alg":"RS256","kid":"other","jwk":`+ours+`}`, `{}`),
 			signature.ErrMismatch},
 		"J13 jwk is not the key, no kid": {k.token(`{"alg":"RS256","jwk":`+ours+`}`, `{}`), signature.ErrMismatch},
@@ -271,8 +273,9 @@ func TestSignJWT(t *testing.T) {
 		if again, _ := signature.SignJWT(claims, k.key, k.keyID); again != token {
 			t.Error("two calls differ")
 		}
-		if got, err := signature.VerifyJWT(context.Background(), token, k.finder()); err != nil || !reflect.DeepEqual(got,
-			claims) {
+		if got, err := signature.VerifyJWT(context.Background(), token, k.finder()); err != nil ||
+			!reflect.DeepEqual(got,
+				claims) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}

@@ -119,7 +119,8 @@ func DescribeToken(err error, name string) error {
 	for _, reason := range []struct {
 		of   error
 		text string
-	}{{ErrMissing, " is missing"}, {ErrMismatch, " does not match"}, {ErrMalformed, " is malformed, or there are two"}} {
+	}{{ErrMissing, " is missing"}, {ErrMismatch, " does not match"},
+		{ErrMalformed, " is malformed, or there are two"}} {
 		if err == reason.of {
 			return &Error{reason.of.(*Error).code, name + reason.text}
 		}

@@ -188,9 +188,10 @@ func TestDecodeKey(t *testing.T) {
 
 func TestParseUnix(t *testing.T) {
 	for text, want := range map[string]error{
-		"0": nil, "1795338000": nil, "99999999999": nil, "": signature.ErrMissing, "100000000000": signature.ErrMalformed,
-		"01": signature.ErrMalformed,
-		"00": signature.ErrMalformed, "-1": signature.ErrMalformed, "-0": signature.ErrMalformed,
+		"0": nil, "1795338000": nil, "99999999999": nil, "": signature.ErrMissing,
+		"100000000000": signature.ErrMalformed,
+		"01":           signature.ErrMalformed,
+		"00":           signature.ErrMalformed, "-1": signature.ErrMalformed, "-0": signature.ErrMalformed,
 		"+1": signature.ErrMalformed, " 1": signature.ErrMalformed,
 		"1.5": signature.ErrMalformed, "1e3": signature.ErrMalformed, "0x1": signature.ErrMalformed,
 		"1_0": signature.ErrMalformed, "１": signature.ErrMalformed,
@@ -269,7 +270,8 @@ func TestOptional(t *testing.T) {
 		want   error
 	}{{nil, "", nil}, {[]string{""}, "", nil}, {[]string{"a"}, "a", nil}, {[]string{"a", "a"}, "",
 		signature.ErrMalformed}} {
-		if got, err := signature.Optional(http.Header{"X-A": c.values}, "x-a"); got != c.text || !errors.Is(err, c.want) {
+		if got, err := signature.Optional(http.Header{"X-A": c.values}, "x-a"); got != c.text ||
+			!errors.Is(err, c.want) {
 			t.Errorf("%q: got %q, %v", c.values, got, err)
 		}
 	}

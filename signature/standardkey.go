@@ -116,8 +116,8 @@ func parseStandardKey(text string) (StandardKey, error) {
 	}
 	for _, prefix := range apiKeys {
 		if !ok && strings.HasPrefix(text, prefix) {
-			return StandardKey{}, keyError("it is a key of the sender's API; the secret of the webhook, which the sender " +
-				"shows beside the endpoint, begins with whsec_")
+			return StandardKey{}, keyError("it is a key of the sender's API; the secret of the webhook, which the " +
+				"sender shows beside the endpoint, begins with whsec_")
 		}
 	}
 	secret, err := decodeBase64Key(rest)

@@ -62,7 +62,8 @@ func TestParseStandardKey(t *testing.T) {
 			if (err == nil) != c.ok || err != nil && !errors.Is(err, signature.ErrKey) {
 				t.Errorf("got %v, want ok to be %v", err, c.ok)
 			}
-			if _, rest, _ := strings.Cut(c.text, "_"); err != nil && len(rest) > 5 && strings.Contains(err.Error(), rest) {
+			if _, rest, _ := strings.Cut(c.text, "_"); err != nil && len(rest) > 5 &&
+				strings.Contains(err.Error(), rest) {
 				t.Errorf("repeats the key: %v", err)
 			}
 		})
@@ -91,7 +92,8 @@ func TestStandardKeyForms(t *testing.T) {
 		{odd, 1}, {bare, 1}, {"v1," + odd, 1}, {"v1, " + odd, 1}, {"whsec_" + url, 1}, {url, 1},
 		{"whsec_" + strings.TrimRight(bare, "="), 1},
 		{"  " + odd + "\r\n", 1},
-		{"v1," + odd + "|v1," + other, 2}, {other + " " + odd, 2}, {other + "," + odd, 2}, {other + "\n" + odd + "\n", 2},
+		{"v1," + odd + "|v1," + other, 2}, {other + " " + odd, 2}, {other + "," + odd, 2},
+		{other + "\n" + odd + "\n", 2},
 		{"v1," + other + "|" + odd + "|v1a," + publicText + ":" + privateText, 4},
 		{strings.TrimPrefix(other, "whsec_") + "|" + bare, 2},
 	} {

@@ -57,7 +57,8 @@ func TestStandardSignatures(t *testing.T) {
 		{"W09 version in another case", "V1," + mac, signature.ErrMismatch},
 		{"W11 Ed25519 labelled v1", "v1," + strings.TrimPrefix(goodEd, "v1a,"), signature.ErrMismatch},
 		{"W11 HMAC labelled v1a", "v1a," + mac, signature.ErrMismatch},
-		{"W12 public key as secret", "v1," + base64.StdEncoding.EncodeToString(confused.Sum(nil)), signature.ErrMismatch},
+		{"W12 public key as secret", "v1," + base64.StdEncoding.EncodeToString(confused.Sum(nil)),
+			signature.ErrMismatch},
 		{"W13 list: bad good bad", bad + " " + good + " " + bad, nil},
 		{"W13 list: unknown, broken, good", "v9,x v1 ,, " + good, nil},
 		{"W14 list of 16, good last", strings.Repeat(bad+" ", 15) + good, nil},
@@ -141,10 +142,13 @@ func TestStandardText(t *testing.T) {
 		{"W38 NUL in the id", signed("msg\x00", "1700000000"), signature.ErrMalformed},
 		{"W38 escape in the id", signed("msg\x1b[31m", "1700000000"), signature.ErrMalformed},
 		{"W38 DEL in the id", signed("msg\x7f", "1700000000"), signature.ErrMalformed},
-		{"other body", sent{"msg_1", "1700000000", entry("msg_1", "1700000000", body), body + " "}, signature.ErrMismatch},
+		{"other body", sent{"msg_1", "1700000000", entry("msg_1", "1700000000", body), body + " "},
+			signature.ErrMismatch},
 		{"other id", sent{"msg_2", "1700000000", entry("msg_1", "1700000000", body), body}, signature.ErrMismatch},
-		{"other timestamp", sent{"msg_1", "1700000001", entry("msg_1", "1700000000", body), body}, signature.ErrMismatch},
-		{"expired and forged", sent{"msg_1", "1600000000", entry("msg_1", "1700000000", body), body}, signature.ErrExpired},
+		{"other timestamp", sent{"msg_1", "1700000001", entry("msg_1", "1700000000", body), body},
+			signature.ErrMismatch},
+		{"expired and forged", sent{"msg_1", "1600000000", entry("msg_1", "1700000000", body), body},
+			signature.ErrExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) { wantError(t, c.verify(standardKeys(secretText)...), c.want) })
 	}
@@ -210,17 +214,19 @@ func TestStandardHeader(t *testing.T) {
 		{"W04 svix names", []string{svix(id), svix(at), svix(good)}, nil},
 		{"W06 svix id, the rest webhook", []string{svix(id), at, good}, signature.ErrMissing},
 		{"W06 webhook id, the rest svix", []string{id, svix(at), svix(good)}, signature.ErrMissing},
-		{"W06 webhook forged, svix good", []string{id, at, bad, svix(id), svix(at), svix(good)}, signature.ErrMismatch},
+		{"W06 webhook forged, svix good", []string{id, at, bad, svix(id), svix(at), svix(good)},
+			signature.ErrMismatch},
 		{"W06 webhook good, svix forged", []string{id, at, good, svix(id), svix(at), svix(bad)}, nil},
-		{"W06 webhook id empty, svix good", []string{"webhook-id:", svix(id), svix(at), svix(good)}, signature.ErrMissing},
+		{"W06 webhook id empty, svix good", []string{"webhook-id:", svix(id), svix(at), svix(good)},
+			signature.ErrMissing},
 		{"W39 id empty", []string{"webhook-id:", at, good}, signature.ErrMissing},
 		{"id twice", []string{id, id, at, good}, signature.ErrMalformed},
 		{"timestamp twice", []string{id, at, at, good}, signature.ErrMalformed},
 		{"signature twice", []string{id, at, bad, good}, signature.ErrMalformed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := signature.VerifyStandardHeader(headers(t, c.lines...), []byte(body), standardKeys(secretText), now,
-				signature.StandardTolerance)
+			got, err := signature.VerifyStandardHeader(headers(t, c.lines...), []byte(body), standardKeys(secretText),
+				now, signature.StandardTolerance)
 			wantError(t, err, c.want)
 			if (err == nil) != (got == "msg_1") {
 				t.Errorf("id %q", got)

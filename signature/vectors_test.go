@@ -124,11 +124,12 @@ func TestKnownAnswers(t *testing.T) {
 		{"Azure Media Services", ams, sequence(64), []string{body},
 			"sha256=93709958F25A5B0657D131FB8CBBC4008A573B2E33EE5F357EB2421440AAFC38"},
 		{"Boro, content hash in base64", boro, key32,
-			[]string{"POST", ",", "application/json", ",", "IYp8UF71hrP7847kvzOA3vwvarRC1x5i/KhUY3zqevo=", ",/in/boro?x=1,",
-				"Sun, 22 Nov 2026 00:00:00 GMT"},
+			[]string{"POST", ",", "application/json", ",", "IYp8UF71hrP7847kvzOA3vwvarRC1x5i/KhUY3zqevo=",
+				",/in/boro?x=1,", "Sun, 22 Nov 2026 00:00:00 GMT"},
 			"C7awc5TxZnpEnKsg1AbHKi4hJOd7OxG3v6ljnpC2EiY="},
 		{"Boro, content hash in hex", boro, key32,
-			[]string{"POST,application/json,218a7c505ef586b3fbf38ee4bf3380defc2f6ab442d71e62fca854637cea7afa,/in/boro?x=1,Sun, 22 Nov 2026 00:00:00 GMT"},
+			[]string{
+				"POST,application/json,218a7c505ef586b3fbf38ee4bf3380defc2f6ab442d71e62fca854637cea7afa,/in/boro?x=1,Sun, 22 Nov 2026 00:00:00 GMT"},
 			"Ht3qJ2qrApoD003UFJacmbOVmP1K0mtkqTLI5rBjCnQ="},
 		{"GitHub", github, []byte("It's a Secret to Everybody"), []string{"Hello, World!"},
 			"sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"},
@@ -175,7 +176,8 @@ func TestKnownAnswers(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("signed %q, %v", got, err)
 		}
-		wantError(t, signature.VerifyStandard("msg_1", "1700000000", want, []byte(body), standardKeys(secretText), at, 0),
+		wantError(t, signature.VerifyStandard("msg_1", "1700000000", want, []byte(body), standardKeys(secretText), at,
+			0),
 			nil)
 	})
 }

@@ -23,8 +23,9 @@ var coloursOf = map[string]colour{
 	"filled": green, "yes": green, "created": green, "renewed": green,
 	"dead": red, "failed": red, "failing": red, "refused": red, "closed": red, "removed": red, "expired": red,
 	"revoked": red, "unknown": red, "signed_out": red, "no": red,
-	"pending": yellow, "sending": yellow, "renewing": yellow, "paused": yellow, "disabled": yellow, "unverified": yellow,
-	"partial": yellow, "cancelled": yellow, "running": yellow, "filling": yellow, "open": yellow,
+	"pending": yellow, "sending": yellow, "renewing": yellow, "paused": yellow, "disabled": yellow,
+	"unverified": yellow,
+	"partial":    yellow, "cancelled": yellow, "running": yellow, "filling": yellow, "open": yellow,
 }
 
 // colourOf returns the colour of a value below or beside its title.

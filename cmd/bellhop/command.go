@@ -128,7 +128,9 @@ func listVerb[T any](nouns string, h help, columns []column[T], addFilter func(c
 				return wrongUsage("give --watch or --cursor, not both: --watch shows the newest page")
 			}
 			return conn.call(func(api *client.Client) error {
-				fetch := func(ctx context.Context, page client.Page) (client.List[T], error) { return call(api, ctx, page) }
+				fetch := func(ctx context.Context, page client.Page) (client.List[T], error) {
+					return call(api, ctx, page)
+				}
 				if *watches {
 					w := watch[T]{e: e, conn: conn, nouns: nouns, columns: columns, fetch: fetch, limit: page.Limit}
 					return w.run(c.Context())

@@ -62,8 +62,8 @@ else.`,
 		},
 		Args: cobra.ArbitraryArgs,
 	}
-	c.AddCommand(newConfigCheckCommand(e), newConfigDiffCommand(e), newConfigApplyCommand(e), newConfigExportCommand(e),
-		newConfigSchemaCommand(e), newConfigKeyCommand(e))
+	c.AddCommand(newConfigCheckCommand(e), newConfigDiffCommand(e), newConfigApplyCommand(e),
+		newConfigExportCommand(e), newConfigSchemaCommand(e), newConfigKeyCommand(e))
 	return c
 }
 
@@ -235,7 +235,8 @@ func (e *env) printPlan(conn *connection, plan client.ConfigPlan, done bool) err
 	var names []string
 	for _, left := range plan.Left {
 		if left.Note != "" {
-			fmt.Fprintf(e.stderr, "not yet deleted: %s %s (%s)\n", clean(left.Noun), clean(left.Name), clean(left.Note))
+			fmt.Fprintf(e.stderr, "not yet deleted: %s %s (%s)\n", clean(left.Noun), clean(left.Name),
+				clean(left.Note))
 			continue
 		}
 		names = append(names, clean(left.Noun+" "+left.Name))

@@ -238,8 +238,8 @@ func (c *configFile) goodSettings(settings map[string]any) map[string]any {
 	return good
 }
 
-// apartFromMachine returns the errors that any server would find, and those that depend on its machine or its settings:
-// whether a program exists, and which proxies there are unless the file says it.
+// apartFromMachine returns the errors that any server would find, and those that depend on its machine or its
+// settings: whether a program exists, and which proxies there are unless the file says it.
 func apartFromMachine(errs []client.FieldError, settings map[string]any) (faults, here []client.FieldError) {
 	for _, f := range errs {
 		_, isProxy := strings.CutSuffix(f.Path, "].access.proxy")

@@ -38,7 +38,8 @@ func TestPublishedSchema(t *testing.T) {
 	}
 	published, err := os.ReadFile(schemaFile)
 	if err != nil || string(published) != string(document) {
-		t.Errorf("%s is not what bellhop config schema prints (%v); go test ./cmd/bellhop -run TestPublishedSchema -update",
+		t.Errorf("%s is not what bellhop config schema prints (%v); go test ./cmd/bellhop -run "+
+			"TestPublishedSchema -update",
 			schemaFile, err)
 	}
 }
@@ -111,10 +112,13 @@ func TestGoodFiles(t *testing.T) {
 	}
 	files := []string{string(example), "", "sources:\nretain:\n",
 		"destinations:\n- {name: a, url: 'https://a.example', settings: {format: template, template: data.text}}\n",
-		"destinations:\n- name: a\n  url: https://a.example\n  retry: {schedule: default}\n  expires_at: 2099-01-01T00:00:00Z\n" +
-			"  access: {token: env:T, scopes: [a]}\n  rate: {per_second: 0.5}\n  breaker: {failures: 0}\n",
-		"destinations:\n- {name: a, type: listen}\n- {name: b, type: listen, settings: {}, timeout: 1h, order: source}\n",
-		"retain: 0\nallow: localhost\nproxies: [http://p.example:3128]\nallow-private: true\nlisten: 8080\nmax-attempts: 100\n",
+		"destinations:\n- name: a\n  url: https://a.example\n  retry: {schedule: default}\n  expires_at: " +
+			"2099-01-01T00:00:00Z\n  access: {token: env:T, scopes: [a]}\n  rate: {per_second: 0.5}\n  " +
+			"breaker: {failures: 0}\n",
+		"destinations:\n- {name: a, type: listen}\n- {name: b, type: listen, settings: {}, " +
+			"timeout: 1h, order: source}\n",
+		"retain: 0\nallow: localhost\nproxies: [http://p.example:3128]\nallow-private: true\nlisten: " +
+			"8080\nmax-attempts: 100\n",
 		"tenants:\n- name: acme\n- {name: b, limits: {destinations: 3, events: {per_second: 2}}}\n",
 		"keys:\n- {name: ci, scope: read, key: env:K, expires_at: 2099-01-01T00:00:00Z}\n",
 	}
@@ -169,7 +173,8 @@ func TestRefusedFiles(t *testing.T) {
 		{"sources:\n- shop\n", "sources[0]", "use an object of names and values, not a text"},
 		{"sources:\n- provider: github\n  settings: {secret: env:S}\n", "sources[0].name", "required"},
 		{"sources:\n- name: shop\n", "sources[0].provider", "required"},
-		{"sources:\n- name: 7\n  provider: github\n  settings: {secret: env:S}\n", "sources[0].name", "in quotation marks"},
+		{"sources:\n- name: 7\n  provider: github\n  settings: {secret: env:S}\n", "sources[0].name",
+			"in quotation marks"},
 		{strings.Replace(shop, "github", "githbu", 1), "sources[0].provider", "did you mean github?"},
 		{strings.Replace(shop, "secret:", "secrets:", 1), "sources[0].settings.secrets", "did you mean secret?"},
 		{strings.Replace(shop, "env:S", "7", 1), "sources[0].settings.secret", "in quotation marks"},
@@ -187,11 +192,14 @@ func TestRefusedFiles(t *testing.T) {
 		{"destinations:\n- name: a\n  timeout: 5\n", "destinations[0].timeout", "in quotation marks"},
 		{"destinations:\n- name: a\n  concurrency: 5000\n", "destinations[0].concurrency", "at most 1024"},
 		{"destinations:\n- name: a\n  match: shop\n", "destinations[0].match", "use an object of names and values"},
-		{"destinations:\n- name: a\n  match: {source: [shop]}\n", "destinations[0].match.source", "did you mean sources?"},
+		{"destinations:\n- name: a\n  match: {source: [shop]}\n", "destinations[0].match.source",
+			"did you mean sources?"},
 		{"destinations:\n- name: a\n  rate: 5\n", "destinations[0].rate", "use an object of names and values"},
 		{"destinations:\n- name: a\n  access: {tokens: a}\n", "destinations[0].access.tokens", "did you mean token?"},
-		{"destinations:\n- name: a\n  retry: {schedule: {a: b}}\n", "destinations[0].retry.schedule", "use a text, or a list"},
-		{"destinations:\n- name: a\n  type: exec\n  settings: {command: ls}\n", "destinations[0].settings.command", "use a list"},
+		{"destinations:\n- name: a\n  retry: {schedule: {a: b}}\n", "destinations[0].retry.schedule",
+			"use a text, or a list"},
+		{"destinations:\n- name: a\n  type: exec\n  settings: {command: ls}\n", "destinations[0].settings.command",
+			"use a list"},
 		{"connections:\n- name: a\n  provider: grap\n", "connections[0].provider", "did you mean graph?"},
 		{"subscriptions:\n- name: a\n  source: s\n  connection: c\n", "subscriptions[0].resource", "required"},
 		{"keys:\n- name: ci\n  scope: publisher\n", "keys[0].scope", "did you mean publish?"},

@@ -114,7 +114,8 @@ func checkServerURL(server string) error {
 		if isLoopback("http://" + server) {
 			scheme = "http://"
 		}
-		return wrongUsage("--server %s: write it with http:// or https://, such as %s", clean(server), clean(scheme+server))
+		return wrongUsage("--server %s: write it with http:// or https://, such as %s", clean(server),
+			clean(scheme+server))
 	}
 	return wrongUsage("--server: write it as http://HOST:PORT or https://HOST")
 }
@@ -151,7 +152,8 @@ func (conn *connection) call(f func(*client.Client) error) error {
 	var network *url.Error
 	switch {
 	case errors.As(err, &refused) && refused.Status == 401 && refused.Code != "":
-		return fmt.Errorf("the server at %s does not accept the API key from %s%s", to.server, to.keyFrom, to.otherKey())
+		return fmt.Errorf("the server at %s does not accept the API key from %s%s", to.server, to.keyFrom,
+			to.otherKey())
 	case errors.As(err, &network):
 		return fmt.Errorf("%w: is the server running?", err)
 	}

@@ -112,7 +112,8 @@ func TestHostileFolder(t *testing.T) {
 		talk.Reset()
 		if err := run(context.Background(), e, args); exitCode(err) != 1 ||
 			!strings.Contains(talk.String(), "no key is sent to the server of data folder") ||
-			!strings.Contains(talk.String(), "other users can write to") || !strings.Contains(talk.String(), "--server") {
+			!strings.Contains(talk.String(), "other users can write to") ||
+			!strings.Contains(talk.String(), "--server") {
 			t.Errorf("%q: %v %s", args, err, &talk)
 		}
 	}
@@ -155,7 +156,8 @@ func TestWelcome(t *testing.T) {
 	}()
 	var text bytes.Buffer
 	welcome(&text, a, cfg, true)
-	if !strings.Contains(text.String(), "created data folder") || !strings.Contains(text.String(), a.URL()+"/metrics") {
+	if !strings.Contains(text.String(), "created data folder") ||
+		!strings.Contains(text.String(), a.URL()+"/metrics") {
 		t.Error(text.String())
 	}
 	run := 0
@@ -179,7 +181,8 @@ func TestWelcome(t *testing.T) {
 			reply.Body.Close()
 			continue
 		}
-		if out, talk, err := command(words[1:]...); err != nil || words[1] == "events" && !strings.Contains(out, "hello") {
+		if out, talk, err := command(words[1:]...); err != nil || words[1] == "events" &&
+			!strings.Contains(out, "hello") {
 			t.Errorf("%s: %v %s %s", line, err, out, talk)
 		}
 	}
@@ -216,7 +219,8 @@ func splitShellWords(line string) (words []string) {
 
 func TestDataFlag(t *testing.T) {
 	for dir, want := range map[string]string{
-		"./data": "", "data": "", "data/": "", "/var/lib/bellhop": " --data /var/lib/bellhop", "/a b": " --data '/a b'",
+		"./data": "", "data": "", "data/": "", "/var/lib/bellhop": " --data /var/lib/bellhop",
+		"/a b":  " --data '/a b'",
 		"/it's": ` --data '/it'\''s'`, "/$HOME": " --data '/$HOME'", "/größe": " --data /größe",
 	} {
 		if got := dataFlag(dir); got != want {

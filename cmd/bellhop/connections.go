@@ -35,10 +35,12 @@ listed.`,
   bellhop connections list --state signed_out --json`,
 		}, connectionColumns, func(c *cobra.Command) listCall[client.Connection] {
 			var f client.ConnectionFilter
-			enumFlag(c, &f.State, "state", "", []string{"ready", "signed_out", "failing"}, "only connections in this state")
+			enumFlag(c, &f.State, "state", "", []string{"ready", "signed_out", "failing"}, "only connections in "+
+				"this state")
 			c.Flags().StringVar(&f.Provider, "provider", "", "only connections of this provider")
 			tenantFlag(c, &f.Tenant, "connections")
-			return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Connection], error) {
+			return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Connection],
+				error) {
 				return api.Connections(ctx, f, page)
 			}
 		}),

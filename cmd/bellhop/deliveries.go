@@ -125,8 +125,8 @@ func addDeliveryFilter(c *cobra.Command) listCall[client.Delivery] {
 
 // errorFlag adds the flag that chooses deliveries by how their latest attempt failed. The server checks the word.
 func errorFlag(c *cobra.Command, to *string) {
-	c.Flags().StringVar(to, "error", "", "only deliveries whose latest attempt failed like this: a code such as timeout, "+
-		"a status such as 429, a class such as 5xx, or any")
+	c.Flags().StringVar(to, "error", "", "only deliveries whose latest attempt failed like this: a code such as "+
+		"timeout, a status such as 429, a class such as 5xx, or any")
 	annotate(c.Flags().Lookup("error"), slices.Concat([]string{bellhop.AnyError}, bellhop.AttemptErrors,
 		[]string{"3xx", "4xx", "5xx", "401", "403", "404", "410", "429", "500", "502", "503", "504"}))
 }
@@ -147,7 +147,8 @@ func showDelivery(e *env, conn *connection, d client.Delivery) error {
 	return printFields(e, []field{
 		{"id", d.ID}, {"event", d.EventID}, {"destination", named(d.Destination, d.DestinationID)},
 		{"state", stateText(d.State)},
-		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)}, {"created at", moment(d.CreatedAt.Time)},
+		{"attempts", strconv.Itoa(d.Attempts)}, {"next at", moment(d.NextAt.Time)},
+		{"created at", moment(d.CreatedAt.Time)},
 		{"updated at", moment(d.UpdatedAt.Time)},
 	})
 }
@@ -168,7 +169,8 @@ func showDeliveryDetail(e *env, conn *connection, d client.DeliveryDetail) error
 	}
 	err := printTable(e, d.History, attemptColumns)
 	if slices.ContainsFunc(d.History, func(a client.Attempt) bool { return shortReply(a) != reply(a) }) {
-		fmt.Fprintln(e.stderr, "replies are cut after 60 characters; --json shows all that is stored of them, up to 4 KiB")
+		fmt.Fprintln(e.stderr, "replies are cut after 60 characters; --json shows all that is "+
+			"stored of them, up to 4 KiB")
 	}
 	return err
 }

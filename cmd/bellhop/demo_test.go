@@ -36,7 +36,8 @@ func TestStories(t *testing.T) {
 				t.Errorf("%s: %s", story.title, step.command)
 			}
 			if args[0] == "bellhop" {
-				if command, _, err := newRootCommand(&env{getenv: noEnv}).Find(args[1:]); err != nil || command.Name() == "bellhop" {
+				if command, _, err := newRootCommand(&env{getenv: noEnv}).Find(args[1:]); err != nil ||
+					command.Name() == "bellhop" {
 					t.Errorf("%s: there is no such command: %v", step.command, err)
 				}
 			}

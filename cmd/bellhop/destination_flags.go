@@ -52,7 +52,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.handshake, "handshake", "",
 		"how the receiver is asked to agree first; none does not ask (default: the type's)")
 	enumFlag(c, &f.order, "order", "", []string{"none", "source", "subject"},
-		"which events are delivered one after the other (none by default; a change affects events accepted from then on)")
+		"which events are delivered one after the other (none by default; a change affects events "+
+			"accepted from then on)")
 	flags.StringVar(&f.retry, "retry", "",
 		"retry schedule: default, none, sharepoint, eventgrid, day, or waits such as 5s,10m,1d")
 	lengthTextFlag(c, &f.maxAge, "max-age",
@@ -67,8 +68,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	lengthTextFlag(c, &f.disableAfter, "disable-after",
 		"disable the destination after this time without a success, such as 48h or 2d; 0s is never (default 5d)")
 	flags.StringVar(&f.expires, "expires", "",
-		"send it no new events after this time: a time such as 2026-12-31T00:00:00Z, a length of time from now such as "+
-			"30d, or never")
+		"send it no new events after this time: a time such as 2026-12-31T00:00:00Z, a length of time from now "+
+			"such as 30d, or never")
 	flags.StringSliceVar(&f.tenants, "tenants", nil,
 		"further tenants whose events it gets, or '*' for all; needs a key of all tenants (repeatable)")
 	flags.StringArrayVar(&f.set, "set", nil, setHelp)
@@ -262,7 +263,8 @@ func (f *destinationFlags) schedule() (client.Schedule, error) {
 	for i, text := range waits {
 		wait, err := config.ParseDuration(strings.TrimSpace(text))
 		if err != nil {
-			return nil, wrongUsage("--retry %s: use default, none, sharepoint, eventgrid, day, or waits such as 5s,10m,1d",
+			return nil, wrongUsage("--retry %s: use default, none, sharepoint, eventgrid, day, or "+
+				"waits such as 5s,10m,1d",
 				quoted(f.retry))
 		}
 		waits[i] = wait.String()
@@ -381,7 +383,8 @@ func splitUnset(names []string) (settings, members []string, whole bool) {
 // the result of splitUnset. A nil patch removes the whole access.
 func accessChanges(given map[string]any, members []string, whole bool) (patch any, changed bool, err error) {
 	if whole && len(given)+len(members) > 0 {
-		return nil, true, wrongUsage("--unset access removes all of it; give --access and --unset access.NAME without it")
+		return nil, true, wrongUsage("--unset access removes all of it; give --access and --unset " +
+			"access.NAME without it")
 	}
 	if whole {
 		return nil, true, nil

@@ -113,7 +113,8 @@ func printPreview(e *env, p client.Preview) {
 	if p.Request == nil {
 		return
 	}
-	fmt.Fprintf(e.stdout, "\n%s %s\n", clean(p.Request.Method), clean(strings.TrimSpace(p.Request.URL+" "+p.Request.Way)))
+	fmt.Fprintf(e.stdout, "\n%s %s\n", clean(p.Request.Method),
+		clean(strings.TrimSpace(p.Request.URL+" "+p.Request.Way)))
 	for _, name := range slices.Sorted(maps.Keys(p.Request.Headers)) {
 		for _, value := range p.Request.Headers[name] {
 			fmt.Fprintf(e.stdout, "%s: %s\n", clean(name), clean(value))
@@ -206,7 +207,8 @@ func showTry(e *env, conn *connection, t client.Try) error {
 		var fields []field
 		if t.Attempt != nil {
 			fields = []field{{"state", t.State}, {"status", statusText(t.Attempt.Status)},
-				{"took", fmt.Sprintf("%g ms", t.Attempt.DurationMS)}, {"error", t.Attempt.Error}, {"detail", t.Attempt.Detail},
+				{"took", fmt.Sprintf("%g ms", t.Attempt.DurationMS)}, {"error", t.Attempt.Error},
+				{"detail", t.Attempt.Detail},
 				{"reply", shortReply(*t.Attempt)}, {"next at", moment(t.NextAt.Time)}}
 		}
 		fmt.Fprintln(e.stdout)
@@ -243,10 +245,13 @@ events, as far as it comes within 2 seconds.`,
 	var of client.Match
 	flags := c.Flags()
 	flags.StringSliceVar(&of.Sources, "source", nil, "want only events of this source (repeatable)")
-	flags.StringSliceVar(&of.Types, "types", nil, "want only events of this type; a * at the end stands for any rest (repeatable)")
-	flags.StringVar(&of.Where, "where", "", "want only events for which this expression is true, such as 'data.amount > 100'")
+	flags.StringSliceVar(&of.Types, "types", nil, "want only events of this type; a * at the end stands "+
+		"for any rest (repeatable)")
+	flags.StringVar(&of.Where, "where", "", "want only events for which this expression is true, such "+
+		"as 'data.amount > 100'")
 	flags.StringVar(&m.Tenant, "tenant", "", "as a destination of this tenant")
-	flags.StringSliceVar(&m.Tenants, "tenants", nil, "as one that gets the events of these tenants too, or '*' (repeatable)")
+	flags.StringSliceVar(&m.Tenants, "tenants", nil, "as one that gets the events of these tenants too, or '*' "+
+		"(repeatable)")
 	rangeFlag(c, &m.Limit, "limit", 100, 1, 1000, "how many events to look at, from the newest one on")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
@@ -281,8 +286,9 @@ var matchedColumns = []column[client.MatchedEvent]{
 }
 
 // unwantedWords follow how many events a match does not want, by the reason.
-var unwantedWords = map[string]string{"source": "of other sources", "type": "of other types", "tenant": "of other tenants",
-	"where": "for which where is false", "where_fails": "for which where fails"}
+var unwantedWords = map[string]string{"source": "of other sources", "type": "of other types",
+	"tenant": "of other tenants",
+	"where":  "for which where is false", "where_fails": "for which where fails"}
 
 // showMatched prints what a match over stored events found.
 func showMatched(e *env, conn *connection, found client.MatchedEvents) error {

@@ -48,8 +48,9 @@ events it wants. Without a verb, destinations are listed.`,
 		newDestinationsTestCommand,
 		newDestinationsRotateCommand,
 		itemVerb("pause NAME", "destination", help{
-			short:   "Stop delivering to a destination",
-			long:    "Stop delivering to a destination, by name or id. Its events are kept, and delivered when it is\nresumed.",
+			short: "Stop delivering to a destination",
+			long: "Stop delivering to a destination, by name or id. Its events are kept, and " +
+				"delivered when it is\nresumed.",
 			example: "  bellhop destinations pause billing",
 		}, (*client.Client).PauseDestination, showDestination),
 		itemVerb("resume NAME", "destination", help{
@@ -123,11 +124,13 @@ func showDestination(e *env, conn *connection, d client.Destination) error {
 		state += heldBackText(d)
 	}
 	fields := []field{
-		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state}, {"match", matchText(d.Match)},
+		{"id", d.ID}, {"name", d.Name}, {"type", d.Type}, {"url", d.URL}, {"state", state},
+		{"match", matchText(d.Match)},
 		{"tenant", d.Tenant}, {"also of tenants", strings.Join(d.Tenants, ", ")},
 		{"timeout", d.Timeout}, {"concurrency", strconv.Itoa(d.Concurrency)}, {"rate", rateText(d.Rate)},
 		{"batch", batchText(d.Batch)},
-		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)}, {"handshake", d.Handshake},
+		{"order", d.Order}, {"retry", retryText(d.Retry)}, {"breaker", breakerText(d.Breaker)},
+		{"handshake", d.Handshake},
 	}
 	if !d.ExpiresAt.IsZero() {
 		fields = append(fields, field{"expires at", moment(d.ExpiresAt.Time)})
@@ -271,8 +274,8 @@ keep one.`,
 	var f destinationFlags
 	f.add(c)
 	kind := c.Flags().String("type", bellhop.TypeHTTP,
-		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop listen'; "+
-			"or pull, for programs that fetch deliveries")
+		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop "+
+			"listen'; or pull, for programs that fetch deliveries")
 	tenant := ownerFlag(c, "destination")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.url == "" && needsURL(*kind) {
@@ -297,7 +300,8 @@ keep one.`,
 			}
 			e.warn(created.Warnings)
 			for _, name := range f.sources {
-				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI && name != bellhop.SourceSelf {
+				if _, err := api.Source(c.Context(), name); err != nil && name != bellhop.SourceAPI &&
+					name != bellhop.SourceSelf {
 					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
 				}
 			}

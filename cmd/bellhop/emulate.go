@@ -136,7 +136,8 @@ Faults, which 'bellhop emulate fault --help' explains:
 	flags.StringArrayVar(&f.faults, "fault", nil,
 		"a fault from the start: KIND, KIND=TIMES or KIND=TIMES:VALUE; may be repeated")
 	flags.Float64Var(&f.speed, "speed", 1, "divides the pauses between attempts of a notification")
-	flags.BoolVar(&f.anyToken, "any-token", false, "take every token, and calls without one; of acs, without a signature")
+	flags.BoolVar(&f.anyToken, "any-token", false, "take every token, and calls without one; of acs, without a "+
+		"signature")
 	flags.BoolVar(&f.entra.Page, "page", false, "ask on the sign-in page instead of agreeing at once")
 	flags.BoolVar(&f.entra.ReuseDetection, "reuse-detection", false, "revoke a refresh token that is used twice")
 	flags.BoolVar(&f.entra.AssertionOnce, "assertion-once", false,
@@ -225,7 +226,8 @@ func emulate(ctx context.Context, e *env, f *emulateFlags, name string) error {
 			return err
 		}
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
-		fmt.Fprintf(e.stderr, "certificate authority in %s\nNODE_EXTRA_CA_CERTS=%[1]s\nSSL_CERT_FILE=%[1]s\n", authority)
+		fmt.Fprintf(e.stderr, "certificate authority in %s\nNODE_EXTRA_CA_CERTS=%[1]s\nSSL_CERT_FILE=%[1]s\n",
+			authority)
 	}
 	var systems []string
 	for _, s := range host.Systems() {
@@ -330,10 +332,13 @@ func newServerCertificate(file string, names []string) (tls.Certificate, error) 
 	now := time.Now()
 	authority := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:   pkix.Name{CommonName: "bellhop emulate"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(365 * 24 * time.Hour), IsCA: true, BasicConstraintsValid: true,
-		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "localhost"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter, DNSNames: append([]string{"localhost"}, names...),
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(365 * 24 * time.Hour), IsCA: true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano() + 1),
+		Subject:   pkix.Name{CommonName: "localhost"},
+		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+		DNSNames:    append([]string{"localhost"}, names...),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -344,7 +349,8 @@ func newServerCertificate(file string, names []string) (tls.Certificate, error) 
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey)
+	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey,
+		authorityKey)
 	if err != nil {
 		return tls.Certificate{}, err
 	}

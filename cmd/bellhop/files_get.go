@@ -33,18 +33,20 @@ same bytes already, nothing is done.`,
   bellhop files get fil_01h455vb4pex5vsknk08 --output call.mp4 --force
   bellhop files get call-1/0.mp4 --output -`,
 	}.command("get NAME", oneArgument("file"))
-	output := c.Flags().StringP("output", "o", "", "the file to write; - is stdout (default: the last part of the name)")
+	output := c.Flags().StringP("output", "o", "", "the file to write; - is stdout (default: the "+
+		"last part of the name)")
 	force := c.Flags().Bool("force", false, "overwrite the file; write to a terminal")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {
 		case slices.Contains(formats, *output):
-			return wrongUsage("--output %s: this is the file to write; --json prints JSON, and ./%[1]s is a file of that name",
+			return wrongUsage("--output %s: this is the file to write; --json prints JSON, and ./%[1]s "+
+				"is a file of that name",
 				*output)
 		case *output == "-" && conn.json:
 			return wrongUsage("give --json or --output -, not both: stdout gets the bytes")
 		case *output == "-" && isTerminal(e.stdout) && !*force:
-			return wrongUsage("stdout is a terminal, and the bytes of a file may do anything to it: redirect it, or give " +
-				"--force")
+			return wrongUsage("stdout is a terminal, and the bytes of a file may do anything to it: redirect it, " +
+				"or give --force")
 		}
 		return conn.call(func(api *client.Client) error {
 			f, err := api.File(c.Context(), args[0])
@@ -116,7 +118,8 @@ func (d *download) toFile(ctx context.Context, at, shown string, force bool) err
 		if same, err := d.isThere(at, info); same || err != nil {
 			return err
 		}
-		return fmt.Errorf("%s exists, with other bytes: --force overwrites it, --output names another file", clean(shown))
+		return fmt.Errorf("%s exists, with other bytes: --force overwrites it, --output names another file",
+			clean(shown))
 	}
 	part := fmt.Sprintf("%s.%.12s.part", at, d.file.SHA256)
 	to, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o600)
@@ -222,7 +225,8 @@ func (d *download) fetchOnce(ctx context.Context, to io.Writer) error {
 	}
 	defer content.Close()
 	if content.Offset != d.at {
-		return errors.New("the server does not return the bytes that are missing: a proxy before it may not know ranges")
+		return errors.New("the server does not return the bytes that are missing: a proxy before " +
+			"it may not know ranges")
 	}
 	buf := make([]byte, 64<<10)
 	for {

@@ -58,7 +58,8 @@ func newFileServer(t *testing.T, text string) *fileServer {
 func (s *fileServer) get(dir string, args ...string) (stdout, stderr string, err error) {
 	var out, talk bytes.Buffer
 	e := &env{getenv: noEnv, stdin: strings.NewReader(""), stdout: &out, stderr: &talk, dir: dir}
-	err = run(context.Background(), e, append([]string{"files", "get", "fil_1", "--server", s.URL, "--api-key", "k"}, args...))
+	err = run(context.Background(), e, append([]string{"files", "get", "fil_1", "--server", s.URL, "--api-key", "k"},
+		args...))
 	return out.String(), talk.String(), err
 }
 
@@ -200,7 +201,8 @@ func TestGetFileRefused(t *testing.T) {
 	dir := t.TempDir()
 	s.set(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusConflict)
-		json.NewEncoder(w).Encode(client.Problem{Status: 409, Code: "conflict", Detail: "not the bytes that were kept"})
+		json.NewEncoder(w).Encode(client.Problem{Status: 409, Code: "conflict", Detail: "not the bytes that " +
+			"were kept"})
 		return true
 	})
 	_, talk, err := s.get(dir)

@@ -19,8 +19,9 @@ var flagsOfPath = map[string][]string{
 	"name": {"name"}, "url": {"url"}, "type": {"type"}, "provider": {"provider"},
 	"match.sources": {"source"}, "match.types": {"types"}, "match.where": {"where"},
 	"settings.format": {"format"}, "settings.template": {"template"}, "settings.secret": {"secret"},
-	"settings.endpoint": {"endpoint"}, "settings.processor": {"processor"}, "settings.configuration": {"configuration"},
-	"settings.output": {"output"}, "settings.job_name": {"job-name"}, "settings.job_states": {"job-states"},
+	"settings.endpoint": {"endpoint"}, "settings.processor": {"processor"},
+	"settings.configuration": {"configuration"},
+	"settings.output":        {"output"}, "settings.job_name": {"job-name"}, "settings.job_states": {"job-states"},
 	"settings.task_states": {"task-states"}, "settings.progress": {"progress"}, "caused_by": {"caused-by"},
 	"timeout": {"timeout"}, "concurrency": {"concurrency"}, "order": {"order"}, "handshake": {"handshake"},
 	"rate": {"rate"}, "rate.per_second": {"rate"}, "rate.burst": {"burst"},
@@ -31,7 +32,8 @@ var flagsOfPath = map[string][]string{
 	"disabled": {"disabled"},
 	"subject":  {"subject"}, "tenant": {"tenant"}, "data": {"file"}, "time": {"time"},
 	"Idempotency-Key": {"idempotency-key"}, "If-Match": {"if-match"}, "body": {"file"},
-	"event.type": {"sample-type", "type"}, "event.subject": {"subject"}, "event.source": {"source"}, "event.data": {"file"},
+	"event.type": {"sample-type", "type"}, "event.subject": {"subject"}, "event.source": {"source"},
+	"event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},
 	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"},
 	"expect_every": {"expect-every"},
@@ -101,7 +103,8 @@ func flagOf(c *cobra.Command, path string) string {
 	}
 	dedicated := path
 	for parent == "settings" && flagsOfPath[dedicated] == nil && strings.Count(dedicated, ".") > 1 {
-		dedicated = dedicated[:strings.LastIndex(dedicated, ".")] // settings.template.body is a part of settings.template
+		// settings.template.body is a part of settings.template
+		dedicated = dedicated[:strings.LastIndex(dedicated, ".")]
 	}
 	_, setting, _ := strings.Cut(dedicated, ".")
 	for _, flag := range flagsOfPath[dedicated] {

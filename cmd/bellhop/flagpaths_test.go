@@ -13,8 +13,8 @@ import (
 // notOfTheAPI are the flags that the program itself reads: how it reaches a server, how it prints, and the values of
 // --set, --access and --key, whose paths have names.
 var notOfTheAPI = []string{"server", "api-key", "data", "json", "help", "watch", "dry-run", "no-wait", "set", "access",
-	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward", "position",
-	"exec", "once", "ack", "max", "nack-delay",
+	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward",
+	"position", "exec", "once", "ack", "max", "nack-delay",
 	"prune", "exit-code", "secrets"}
 
 // TestEveryFlagHasAPath: each flag of a command that calls the API is one that an error of the API can name.
@@ -23,7 +23,8 @@ func TestEveryFlagHasAPath(t *testing.T) {
 	for _, flags := range flagsOfPath {
 		named = append(named, flags...)
 	}
-	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "demo", "emulate", "version", "help", "test"}
+	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "demo", "emulate", "version",
+		"help", "test"}
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		if slices.Contains(own, c.Name()) || c.HasParent() && c.Parent().Name() == "emulate" {
 			return
@@ -55,11 +56,13 @@ func TestInFlagWords(t *testing.T) {
 		{"destinations create x --url http://x --secret abc", "settings.secret", "wrong", "--secret: wrong"},
 		{"destinations create x --type slack --set secret=abc", "settings.secret", "wrong", "--set secret: wrong"},
 		{"destinations create x --url http://x --access token=abc", "access.token", "wrong", "--access token: wrong"},
-		{"destinations create x --url http://x --outcome 700=dead", "retry.outcomes.700", "wrong", "--outcome 700: wrong"},
+		{"destinations create x --url http://x --outcome 700=dead", "retry.outcomes.700", "wrong",
+			"--outcome 700: wrong"},
 		{"destinations create x --url http://x --format template", "settings.template",
 			`required in format template: {"body": "an expression", "headers": {…}}`,
 			"--template: required with --format template: an expression, such as 'data.text'"},
-		{"destinations create x --url http://x --failing-for 9h", "breaker.for", "wrong", "--failing-for 9h0m0s: wrong"},
+		{"destinations create x --url http://x --failing-for 9h", "breaker.for", "wrong", "--failing-for 9h0m0s: " +
+			"wrong"},
 		{"destinations create api", "name", "wrong", "the name api: wrong"},
 		{"destinations create x --url http://x --format template --template now", "settings.template.body",
 			"unknown name now",

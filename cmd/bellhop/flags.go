@@ -124,7 +124,8 @@ func (e *env) readValue(text string) (any, error) {
 	decoder.UseNumber()
 	var v any
 	if err := decoder.Decode(&v); err != nil || decoder.More() {
-		return nil, wrongUsage("begins like JSON but is not JSON; if it is meant as text, put it into a file and use @FILE")
+		return nil, wrongUsage("begins like JSON but is not JSON; if it is meant as text, put it " +
+			"into a file and use @FILE")
 	}
 	return v, nil
 }
@@ -167,7 +168,8 @@ func checkUnset(names []string, settings client.Settings, access client.Access) 
 		case len(known) == 0:
 			return wrongUsage("--unset %s: it is not set, and neither is any other setting", quoted(name))
 		default:
-			return wrongUsage("--unset %s: it is not set; these settings are: %s", quoted(name), strings.Join(known, ", "))
+			return wrongUsage("--unset %s: it is not set; these settings are: %s", quoted(name),
+				strings.Join(known, ", "))
 		}
 	}
 	return nil

@@ -25,7 +25,8 @@ func TestFoldShell(t *testing.T) {
 			"four five six\nseven eight nine ten eleven twelve' \\\n    sh -c true"},
 		{`echo a\ b\ c\ d\ e\ f\ g\ h\ i\ j\ k`, `echo \
     a\ b\ c\ d\ e\ f\ g\ h\ i\ j\ k`},
-		{"curl -i https://example.com/hooks \\\n  -H 'A: b'", "curl -i \\\n    https://example.com/hooks \\\n  -H 'A: b'"},
+		{"curl -i https://example.com/hooks \\\n  -H 'A: b'", "curl -i \\\n    https://example.com/hooks \\\n  -H " +
+			"'A: b'"},
 		{"cat <<END one two three four five six seven\nEND", "cat <<END one two three four five six seven\nEND"},
 	} {
 		if got := foldShell(c.commands, 30); got != c.want {

@@ -60,10 +60,12 @@ func TestFormats(t *testing.T) {
 // taken as a mistake.
 func TestOutputIsNoFile(t *testing.T) {
 	_, stderr, err := runWith(nil, "files", "get", "call.mp4", "--output", "json")
-	if exitCode(err) != 2 || !strings.Contains(stderr, "--output json: this is the file to write; --json prints JSON") {
+	if exitCode(err) != 2 ||
+		!strings.Contains(stderr, "--output json: this is the file to write; --json prints JSON") {
 		t.Errorf("%v %s", err, stderr)
 	}
-	_, stderr, err = runWith(map[string]string{"BELLHOP_OUTPUT": "json", "BELLHOP_DATA": t.TempDir()}, "files", "get", "call.mp4")
+	_, stderr, err = runWith(map[string]string{"BELLHOP_OUTPUT": "json", "BELLHOP_DATA": t.TempDir()}, "files", "get",
+		"call.mp4")
 	if exitCode(err) != 1 || !strings.Contains(stderr, "no server") {
 		t.Errorf("%v %s", err, stderr)
 	}

@@ -70,8 +70,8 @@ program cannot check the provider's signature if that is in such a header.`,
 	c.Flags().StringVar(&l.after, "after", "", "begin after this position, such as the id of a line of 'tail --json'")
 	c.Flags().StringVar(&l.position, "position", "", "a file that keeps the position from one run to the next")
 	lengthFlag(c, &l.timeout, "timeout", 30*time.Second,
-		"how long the program may take to answer; with --destination, the destination's timeout if that is shorter, or "+
-			"if this flag is not given")
+		"how long the program may take to answer; with --destination, the destination's timeout if that is "+
+			"shorter, or if this flag is not given")
 	c.Flags().IntVar(&l.limit, "limit", 0, "end after so many events; 0 is without an end")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		switch {
@@ -82,8 +82,8 @@ program cannot check the provider's signature if that is in such a header.`,
 		case l.after != "" && l.position != "":
 			return wrongUsage("give --after or --position, not both")
 		case l.destination != "" && f.Source+f.Type+f.Subject+f.Tenant+l.after+l.position != "":
-			return wrongUsage("--destination: the destination's match chooses the events, and the server keeps those " +
-				"that wait; leave out --source, --type, --subject, --tenant, --after and --position")
+			return wrongUsage("--destination: the destination's match chooses the events, and the server keeps " +
+				"those that wait; leave out --source, --type, --subject, --tenant, --after and --position")
 		}
 		l.bounded = c.Flags().Changed("timeout")
 		l.forward, err = forwardURL(*forward)
@@ -190,7 +190,8 @@ func (l *listen) run(ctx context.Context, typed <-chan string) error {
 	}
 }
 
-// follow follows the stream in the background until ctx ends. An item is taken only once the one before is handed over.
+// follow follows the stream in the background until ctx ends. An item is taken only once the one before is handed
+// over.
 func (l *listen) follow(ctx context.Context) (<-chan client.StreamItem, <-chan error) {
 	items, failed := make(chan client.StreamItem), make(chan error, 1)
 	go func() {

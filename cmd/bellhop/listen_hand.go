@@ -33,8 +33,8 @@ type handing struct {
 	DurationMS float64 `json:"duration_ms"`
 }
 
-// hand hands the event of h to the program, which has timeout to answer, and completes h by what came of it. It returns
-// the answer in the form in which the server takes it. That the program fails is no error.
+// hand hands the event of h to the program, which has timeout to answer, and completes h by what came of it. It
+// returns the answer in the form in which the server takes it. That the program fails is no error.
 func (l *listen) hand(ctx context.Context, h *handing, timeout time.Duration) (a client.Answer) {
 	ev, body, err := l.fetch(ctx, h.EventID)
 	h.Source, h.Type, h.Subject = ev.Source, ev.Type, ev.Subject

@@ -47,7 +47,8 @@ func newListenRig(t *testing.T) *listenRig {
 			answer(w, `{"code":"not_found","status":404,"detail":"no event evt_gone"}`)
 			return
 		}
-		answer(w, `{"id":"`+id+`","type":"x.\u001b[2Jy","source":"media","headers":{"Bellhop-Hops":["9"],"Host":["evil"],`+
+		answer(w, `{"id":"`+id+
+			`","type":"x.\u001b[2Jy","source":"media","headers":{"Bellhop-Hops":["9"],"Host":["evil"],`+
 			`"Content-Length":["99"],"X-Own":["1","2"]}}`)
 	})
 	mux.HandleFunc("GET /api/v1/events/{id}/body", func(w http.ResponseWriter, req *http.Request) {
@@ -70,7 +71,8 @@ func newListenRig(t *testing.T) *listenRig {
 	}))
 	t.Cleanup(program.Close)
 	r.listen = &listen{e: &env{stdout: &r.stdout, stderr: &r.stderr}, conn: &connection{},
-		api: client.New(server.URL, "k", server.Client()), http: program.Client(), forward: program.URL, timeout: patience}
+		api: client.New(server.URL, "k", server.Client()), http: program.Client(), forward: program.URL,
+		timeout: patience}
 	return r
 }
 
@@ -116,7 +118,8 @@ func TestListenRepeats(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	lines := strings.Split(strings.TrimSpace(r.stdout.String()), "\n")
-	if len(lines) != 4 || !strings.HasPrefix(lines[0], "#1  200  ") || !strings.HasSuffix(lines[2], "  evt_2  repeated") ||
+	if len(lines) != 4 || !strings.HasPrefix(lines[0], "#1  200  ") ||
+		!strings.HasSuffix(lines[2], "  evt_2  repeated") ||
 		!strings.Contains(lines[3], `  media  x.\x1b[2Jy  -  evt_1  repeated`) {
 		t.Errorf("%q", lines)
 	}
@@ -146,7 +149,8 @@ func TestListenGone(t *testing.T) {
 		t.Errorf("without a file: %q, %v", r.after, err)
 	}
 	r.event(t, "evt_gone")
-	if got := r.stdout.String(); !strings.HasPrefix(got, "#1  the server does not give the event: no event evt_gone  ") {
+	if got := r.stdout.String(); !strings.HasPrefix(got, "#1  the server does not give the event: no event "+
+		"evt_gone  ") {
 		t.Errorf("%q", got)
 	}
 	err = r.readPosition()
@@ -167,8 +171,10 @@ func TestListenGone(t *testing.T) {
 // TestForwardURL: what --forward takes.
 func TestForwardURL(t *testing.T) {
 	for text, want := range map[string]string{
-		"3000": "http://localhost:3000", "http://localhost:3000/a?b=c": "http://localhost:3000/a?b=c", "https://x": "https://x",
-		"": "", "0": "", "65536": "", "localhost:3000": "", "http://": "", "ftp://x": "", "-1": "", "http://[::1": "",
+		"3000": "http://localhost:3000", "http://localhost:3000/a?b=c": "http://localhost:3000/a?b=c",
+		"https://x": "https://x",
+		"":          "", "0": "", "65536": "", "localhost:3000": "", "http://": "", "ftp://x": "", "-1": "",
+		"http://[::1": "",
 	} {
 		got, err := forwardURL(text)
 		if got != want || (err == nil) != (want != "") {
@@ -222,9 +228,9 @@ func (r *deskRig) deliver(t *testing.T, id, token string, toProgram bool) {
 	}
 }
 
-// TestListenAnswers: the program's answer is that of the destination. One that the server cannot take is given when the
-// delivery comes again, and the program does not see it twice. An answer that came too late and is no success is not
-// kept: the program gets the next attempt.
+// TestListenAnswers: the program's answer is that of the destination. One that the server cannot take is given when
+// the delivery comes again, and the program does not see it twice. An answer that came too late and is no success is
+// not kept: the program gets the next attempt.
 func TestListenAnswers(t *testing.T) {
 	r := newDeskRig(t)
 	r.right = "t1"
@@ -266,8 +272,8 @@ func TestListenAnswers(t *testing.T) {
 	}
 }
 
-// TestListenRepeatsOfDestination: a repeat goes to the program while deliveries go on, and is no answer to the server. The
-// program has as long as the server gives it, or as the user says if that is shorter.
+// TestListenRepeatsOfDestination: a repeat goes to the program while deliveries go on, and is no answer to the server.
+// The program has as long as the server gives it, or as the user says if that is shorter.
 func TestListenRepeatsOfDestination(t *testing.T) {
 	r := newDeskRig(t)
 	r.right = "t1"

@@ -193,7 +193,8 @@ func TestWrongUsage(t *testing.T) {
 		{"deliveries", "cancel", "dlv_1", "--all"},
 		{"events", "publish"}, {"events", "publish", "t", "{"}, {"events", "publish", "t", "{}", "--file", "-"},
 		{"deliveries", "retry"},
-		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"}, {"serve", "x"},
+		{"send"}, {"send", "nobody", "--to", "http://x"}, {"verify"}, {"verify", "x"}, {"version", "1"},
+		{"serve", "x"},
 		{"stats", "x"}, {"providers", "nobody"},
 	} {
 		stdout, stderr, err := command(args...)

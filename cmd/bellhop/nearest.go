@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// This file writes the errors about a command, a flag or a value of a flag that does not exist. Each names the one that
-// was probably meant.
+// This file writes the errors about a command, a flag or a value of a flag that does not exist. Each names the one
+// that was probably meant.
 
 // didYouMean returns the end of an error about text, with the nearest of words after prefix; "" if none is near.
 func didYouMean(text, prefix string, words []string) string {

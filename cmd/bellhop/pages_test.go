@@ -19,7 +19,8 @@ func TestProviderPages(t *testing.T) {
 	wanted := map[string]bool{"README.md": true}
 	var index bytes.Buffer
 	fmt.Fprint(&index, "<!-- Made by `go test ./cmd/bellhop -run TestProviderPages -update`. -->\n# Providers\n\n",
-		"Each page says what the provider sends, how its requests are authenticated, how to set it up, and what each\n",
+		"Each page says what the provider sends, how its requests are authenticated, how to set "+
+			"it up, and what each\n",
 		"setting means. `bellhop providers NAME` shows the same.\n\n",
 		"| provider | | receives | sends |\n|---|---|---|---|\n")
 	for _, p := range all.Providers() {

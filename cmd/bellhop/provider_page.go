@@ -67,7 +67,8 @@ func showProvider(e *env, p provider.Provider) error {
 		}
 	}
 	for _, x := range actionsOf(p) {
-		err := showSettings(e, "of a destination of type "+x.info.Name, x.info.SendSettings, nil, actionCommand(x.info))
+		err := showSettings(e, "of a destination of type "+x.info.Name, x.info.SendSettings, nil,
+			actionCommand(x.info))
 		if err != nil {
 			return err
 		}
@@ -196,7 +197,8 @@ func (p *page) receiving() {
 		p.line("\nBodies of up to %d MiB are accepted, unless the source has a `max_body_bytes` of its own.", n>>20)
 	}
 	if p.guide.ByHand != "" {
-		p.line("\n### By hand\n\nThis sends an authentic request to the source, without Bellhop's code:\n\n```sh\n%s\n```",
+		p.line("\n### By hand\n\nThis sends an authentic request to the source, without Bellhop's "+
+			"code:\n\n```sh\n%s\n```",
 			p.guide.ByHand)
 	}
 }
@@ -260,12 +262,14 @@ func actionsOf(p provider.Provider) (list []apiAction) {
 			provider.ReadingActionInfo(r)})
 	}
 	if d, ok := p.(provider.Downloader); ok {
-		list = append(list, apiAction{"Download", "How downloads work", "RECORDINGS.md", provider.DownloadActionInfo(d)})
+		list = append(list, apiAction{"Download", "How downloads work", "RECORDINGS.md",
+			provider.DownloadActionInfo(d)})
 	}
 	if w, ok := p.(provider.Worker); ok {
 		for _, work := range w.Works() {
 			info := provider.WorkActionInfo(w, work)
-			list = append(list, apiAction{info.Title + ": `" + info.Name + "`", "How media jobs work", "MEDIA.md", info})
+			list = append(list, apiAction{info.Title + ": `" + info.Name + "`", "How media jobs work",
+				"MEDIA.md", info})
 		}
 	}
 	return list
@@ -284,7 +288,8 @@ func actionCommand(info provider.Info) string {
 	if slices.ContainsFunc(info.SendSettings, func(s provider.Setting) bool { return s.Name == "endpoint" }) {
 		events, more = " --types TYPE", " --set source=SOURCE"
 	}
-	return "bellhop destinations create DESTINATION --type " + info.Name + events + " --set connection=CONNECTION" + more
+	return "bellhop destinations create DESTINATION --type " + info.Name + events + " --set connection=CONNECTION" +
+		more
 }
 
 // connecting writes how connections to the provider's API are made.

@@ -73,7 +73,8 @@ func printProviders(e *env, list []provider.Provider) error {
 		info := p.Info()
 		err := printData(e, client.Provider{
 			Name: info.Name, Title: info.Title, Summary: info.Summary, Links: info.Links,
-			Settings: settingsOf(info.Settings), Sends: info.SendSettings != nil, SendSettings: settingsOf(info.SendSettings),
+			Settings: settingsOf(info.Settings), Sends: info.SendSettings != nil,
+			SendSettings: settingsOf(info.SendSettings),
 		})
 		if err != nil {
 			return err

@@ -53,10 +53,12 @@ run, and gives their events back as nacks without a delay.`,
 	}
 	conn := newConnection(e, c.Flags())
 	p := puller{e: e, conn: conn, nackDelay: -1}
-	c.Flags().StringVar(&p.command, "exec", "", "run this command for each delivery, with the body on its standard input")
-	rangeFlag(c, &p.max, "max", bellhop.DefaultPullMax, 1, bellhop.MaxPullMax, "deliveries to fetch at a time, 1 to 100")
-	lengthFlag(c, &p.wait, "wait", bellhop.MaxPullWait, "how long the server waits for a delivery before it is asked again, "+
-		"up to 30s; with --once, before the end")
+	c.Flags().StringVar(&p.command, "exec", "", "run this command for each delivery, with the "+
+		"body on its standard input")
+	rangeFlag(c, &p.max, "max", bellhop.DefaultPullMax, 1, bellhop.MaxPullMax, "deliveries to fetch at a time, 1 "+
+		"to 100")
+	lengthFlag(c, &p.wait, "wait", bellhop.MaxPullWait, "how long the server waits for a delivery before it is "+
+		"asked again, up to 30s; with --once, before the end")
 	rangeFlag(c, &p.concurrency, "concurrency", 1, 1, bellhop.MaxConcurrency,
 		"with --exec: commands that run at the same time, 1 to 1024")
 	c.Flags().BoolVar(&p.once, "once", false, "fetch once, and end when that is done")
@@ -282,8 +284,8 @@ func (p *puller) print(l client.Lease, outcome, failure string, took time.Durati
 		printData(p.e, done)
 		return
 	}
-	words := []string{"#" + strconv.Itoa(p.count), outcome, took.Round(100 * time.Microsecond).String(), l.Source, l.Type,
-		l.Subject, l.EventID}
+	words := []string{"#" + strconv.Itoa(p.count), outcome, took.Round(100 * time.Microsecond).String(),
+		l.Source, l.Type, l.Subject, l.EventID}
 	if failure != "" {
 		words[1] += ": " + failure
 	}

@@ -35,8 +35,8 @@ const (
 	giveBack    = 5 * time.Second // for the nacks of the events that are given back
 )
 
-// work has the command work on a delivery, and tells the server. A delivery that is in hand already comes again because
-// its lease has ended: it is not worked on twice.
+// work has the command work on a delivery, and tells the server. A delivery that is in hand already comes again
+// because its lease has ended: it is not worked on twice.
 func (p *puller) work(ctx context.Context, l client.Lease) {
 	p.mu.Lock()
 	w := p.works[l.DeliveryID]
@@ -144,8 +144,8 @@ func (o *sharedOutput) Write(b []byte) (int, error) {
 	return o.e.stderr.Write(b)
 }
 
-// settle tells the server what came of a delivery, and prints it. While the server cannot be reached, it tries again. If
-// the lease has ended before, a success is kept until the delivery comes again.
+// settle tells the server what came of a delivery, and prints it. While the server cannot be reached, it tries again.
+// If the lease has ended before, a success is kept until the delivery comes again.
 func (p *puller) settle(ctx context.Context, w *pulledWork) {
 	for tries := 0; ; tries++ {
 		l := p.latest(w)
@@ -160,7 +160,8 @@ func (p *puller) settle(ctx context.Context, w *pulledWork) {
 		case !known && ctx.Err() == nil && pauseFor(ctx, settlePause) == nil:
 			continue
 		case known && refused.Code == bellhop.CodeGone && w.failure == "" && p.keep(w, l):
-			p.say("the lease of %s ended too early; it is acked when it comes again: %s", l.DeliveryID, clean(err.Error()))
+			p.say("the lease of %s ended too early; it is acked when it comes again: %s", l.DeliveryID,
+				clean(err.Error()))
 			return
 		case known && refused.Code == bellhop.CodeGone && p.latest(w).Token != l.Token: // it has come again meanwhile
 			continue
@@ -185,8 +186,8 @@ func (p *puller) end(ctx context.Context, l client.Lease, failure string) (outco
 	return "nacked", p.api.Nack(ctx, l, delay, failure[:min(len(failure), bellhop.MaxAnswerDetail)])
 }
 
-// keep keeps a success whose lease has ended. It reports false if the delivery has come again meanwhile, or if too many
-// are kept.
+// keep keeps a success whose lease has ended. It reports false if the delivery has come again meanwhile, or if too
+// many are kept.
 func (p *puller) keep(w *pulledWork, l client.Lease) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -70,7 +70,8 @@ func (f *fakePuller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	var body struct{ Token, Delay, Detail string }
 	json.NewDecoder(r.Body).Decode(&body)
-	f.asked = append(f.asked, strings.TrimSpace(strings.Join([]string{verb, body.Token, body.Delay, body.Detail}, " ")))
+	f.asked = append(f.asked,
+		strings.TrimSpace(strings.Join([]string{verb, body.Token, body.Delay, body.Detail}, " ")))
 	if verb == "extend" {
 		select {
 		case f.extended <- body.Token:
@@ -144,7 +145,8 @@ func TestPullSettles(t *testing.T) {
 		"answer lost": {[]any{leased("a", 1)}, []int{503, 409}, "true", "ack lse_a_1_x, ack lse_a_1_x",
 			[]string{"#1  acked  "}, "", 1},
 		"too late": {[]any{leased("a", 1), leased("a", 2)}, []int{410}, "true", "ack lse_a_1_x, ack lse_a_2_x",
-			[]string{"#1  acked  ", "attempt 2"}, "the lease of dlv_a ended too early; it is acked when it comes again", 1},
+			[]string{"#1  acked  ", "attempt 2"}, "the lease of dlv_a ended too early; it is " +
+				"acked when it comes again", 1},
 		"too late to fail": {[]any{leased("a", 1), leased("a", 2)}, []int{410}, "exit 4",
 			"nack lse_a_1_x  exit status 4, nack lse_a_2_x  exit status 4",
 			[]string{"#1  lost: ", "#2  nacked: exit status 4  "}, "", 2},

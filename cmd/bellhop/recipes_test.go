@@ -186,7 +186,8 @@ func (r *recipeTest) runByHand(block string) {
 	r.Helper()
 	requireTools(r.T, "openssl", "curl")
 	block = strings.NewReplacer("https://YOUR-HOST", r.server, "/in/SOURCE", fmt.Sprintf("/in/source-%d", r.sources),
-		"GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67", "curl ", "curl --silent --show-error --noproxy '*' ").Replace(block)
+		"GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67", "curl ", "curl --silent --show-error --noproxy '*' ").Replace(
+		block)
 	out, err := r.shell(block)
 	statuses := statusLine.FindAllStringSubmatch(out, -1)
 	if err != nil || len(statuses) != strings.Count(block, "curl ") {

@@ -29,8 +29,9 @@ and body, and its name is listed with a question mark. Without a verb, requests 
 		listVerb("requests", help{example: "  bellhop requests list --source media --outcome refused"},
 			requestColumns, addRequestFilter),
 		itemVerb("show ID", "request", help{
-			short:   "Show one request, its headers and its body",
-			long:    "Show one request, its headers and its body. Of a refused one, only the beginning of the body is kept.",
+			short: "Show one request, its headers and its body",
+			long: "Show one request, its headers and its body. Of a refused one, only the " +
+				"beginning of the body is kept.",
 			example: "  bellhop requests show req_01jd2v9k3hxyz",
 		}, (*client.Client).Request, showRequest),
 		newRequestsVerifyCommand)
@@ -82,10 +83,12 @@ func showRequest(e *env, conn *connection, r client.RequestDetail) error {
 		return printData(e, r)
 	}
 	fields := []field{
-		{"id", r.ID}, {"source", sourceText(r.Request)}, {"received at", moment(r.ReceivedAt.Time)}, {"from", r.RemoteAddr},
+		{"id", r.ID}, {"source", sourceText(r.Request)}, {"received at", moment(r.ReceivedAt.Time)},
+		{"from", r.RemoteAddr},
 		{"request", r.Method + " " + r.Target}, {"outcome", r.Outcome}, {"status", strconv.Itoa(r.Status)},
 		{"reason", r.Reason},
-		{"detail", r.Detail}, {"events", strconv.Itoa(r.Events)}, {"body", strconv.FormatInt(r.BodyBytes, 10) + " bytes"},
+		{"detail", r.Detail}, {"events", strconv.Itoa(r.Events)},
+		{"body", strconv.FormatInt(r.BodyBytes, 10) + " bytes"},
 	}
 	if err := printFields(e, append(fields, headerFields(r.Headers)...)); err != nil {
 		return err

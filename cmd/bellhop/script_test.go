@@ -103,7 +103,8 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
-			"serve": serveInScript, "serve-apart": serveApartInScript, "stop": stopInScript, "crash": crashInScript, "away": awayInScript,
+			"serve": serveInScript, "serve-apart": serveApartInScript, "stop": stopInScript, "crash": crashInScript,
+			"away":   awayInScript,
 			"kept":   keptInScript,
 			"freeze": freezeInScript, "thaw": thawInScript, "hang-up": hangUpInScript,
 			"emulate": emulateInScript, "http": httpInScript,
@@ -460,7 +461,8 @@ func inside(getenv func(string) string) starter {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- run(ctx, &env{getenv: getenv, stdin: strings.NewReader(""), stdout: output, stderr: output, dir: dir}, args)
+			ended <- run(ctx, &env{getenv: getenv, stdin: strings.NewReader(""), stdout: output, stderr: output,
+				dir: dir}, args)
 		}()
 		return func() error {
 			cancel()
@@ -488,8 +490,9 @@ func startServer(dir string, start starter, args ...string) (url string, stop fu
 	if err != nil {
 		return "", func() error { return nil }, err
 	}
-	end, err := start(dir, log, append([]string{"serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0",
-		"--allow-private"}, args...))
+	end, err := start(dir, log,
+		append([]string{"serve", "--data", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0",
+			"--allow-private"}, args...))
 	if err != nil {
 		return "", log.Close, err
 	}
@@ -721,7 +724,8 @@ func newCertificate(name string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotAfter:    time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature,
 	}
 }
 
@@ -738,7 +742,8 @@ func issue(
 	ts.Check(err)
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs(name+".pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		0o600))
 	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
 	ts.Check(os.WriteFile(ts.MkAbs(name+".key"), keyPEM, 0o600))
 	return key

@@ -174,7 +174,8 @@ func headerIn(lines []string, name string) string {
 // or several, it is first read into those events, so that it goes out as it is. Several events go in one
 // request if the renderer has batches, otherwise in one request each.
 func render(
-	ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event, attempt provider.AttemptInfo,
+	ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event,
+	attempt provider.AttemptInfo,
 ) (requests []provider.OutboundRequest, err error) {
 	own, err := provider.EmulationOf(p).OwnEvents(ctx, ev.ContentType, ev.Body)
 	if err != nil {
@@ -291,7 +292,8 @@ func exchange(
 func printReply(e *env, resp *http.Response, reply []byte, asJSON bool) (err error) {
 	if asJSON {
 		contentType := resp.Header.Get("Content-Type")
-		err = printData(e, map[string]any{"status": resp.StatusCode, "content_type": contentType, "reply": string(reply)})
+		err = printData(e, map[string]any{"status": resp.StatusCode, "content_type": contentType,
+			"reply": string(reply)})
 	} else {
 		fmt.Fprintln(e.stdout, clean(resp.Status))
 		if text := strings.TrimRight(cleanLines(string(reply)), "\n"); text != "" {

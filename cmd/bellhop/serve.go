@@ -110,8 +110,8 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 		hasSources, err := a.HasSources(ctx)
 		welcome(e.stderr, a, cfg, err == nil && !hasSources)
 	} else {
-		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "ui_url", a.UIURL(), "data", cfg.Data,
-			"version", version(), "admin_key", adminKeyFrom(a, cfg),
+		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "ui_url",
+			a.UIURL(), "data", cfg.Data, "version", version(), "admin_key", adminKeyFrom(a, cfg),
 			"master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
 	}
 	err = a.Run(ctx)
@@ -121,9 +121,9 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 	return err
 }
 
-// onHangUp runs reload at each SIGHUP; while that is nil, it logs the signal. SIGHUP does not end the process then, nor
-// does the end of a reader of the log: a write to a closed pipe on stderr is then an error like any other. undo ends
-// both, and a reload that is under way.
+// onHangUp runs reload at each SIGHUP; while that is nil, it logs the signal. SIGHUP does not end the process then,
+// nor does the end of a reader of the log: a write to a closed pipe on stderr is then an error like any other. undo
+// ends both, and a reload that is under way.
 func onHangUp(logger *slog.Logger, reload *atomic.Pointer[func(context.Context)]) (undo func()) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGPIPE)
@@ -140,7 +140,8 @@ func onHangUp(logger *slog.Logger, reload *atomic.Pointer[func(context.Context)]
 					(*run)(ctx)
 				default:
 					logger.Info("signal.ignored", "component", "app", "signal", "SIGHUP",
-						"meaning", "nothing is reloaded: settings are read at the start only; SIGTERM stops the server")
+						"meaning", "nothing is reloaded: settings are read at the start only; "+
+							"SIGTERM stops the server")
 				}
 			case <-ctx.Done():
 				return

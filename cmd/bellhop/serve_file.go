@@ -53,7 +53,8 @@ func (e *env) settingsOf(file *configFile, flags map[string]string) (cfg config.
 	return config.LoadFile(file.path, file.file.Settings(), e.getenv, flags)
 }
 
-// isOverridden reports whether a flag or the environment gives a setting, so that its value in the file does not count.
+// isOverridden reports whether a flag or the environment gives a setting, so that its value in the file does not
+// count.
 func isOverridden(setting string, e *env, flags map[string]string) bool {
 	_, given := flags[setting]
 	return given || isServerSetting(setting) && e.getenv(config.EnvName(setting)) != ""

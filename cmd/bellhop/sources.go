@@ -27,7 +27,8 @@ requests. Without a verb, sources are listed.`,
   bellhop sources show media`,
 	}
 	return newNounCommand(e, c,
-		listVerb("sources", help{example: "  bellhop sources list --provider ams --json"}, sourceColumns, addSourceFilter),
+		listVerb("sources", help{example: "  bellhop sources list --provider ams --json"}, sourceColumns,
+			addSourceFilter),
 		itemVerb("show NAME", "source", help{
 			short:   "Show one source, by name or id",
 			long:    "Show one source, by name or id. Secrets are not shown, only since when each is set.",
@@ -151,8 +152,8 @@ says how to set it up.`,
 			if conn.json {
 				return printData(e, s)
 			}
-			fmt.Fprintf(e.stderr, "created source %s (%s). Give the provider this URL%s:\n", clean(s.Name), clean(s.ID),
-				clean(urlHint(s)))
+			fmt.Fprintf(e.stderr, "created source %s (%s). Give the provider this URL%s:\n", clean(s.Name),
+				clean(s.ID), clean(urlHint(s)))
 			fmt.Fprintln(e.stdout, clean(sourceURL(s)))
 			return nil
 		})
@@ -186,7 +187,8 @@ uses the new one, set the new one alone.`,
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
 	answer := addReplyFlags(c)
-	noReply := c.Flags().Bool("no-reply", false, "answer as the provider's protocol says, without a reply of one's own")
+	noReply := c.Flags().Bool("no-reply", false, "answer as the provider's protocol says, without a reply of "+
+		"one's own")
 	c.MarkFlagsMutuallyExclusive("no-reply", "reply-body")
 	c.MarkFlagsMutuallyExclusive("no-reply", "reply-template")
 	disabled := c.Flags().Bool("disabled", false,
@@ -291,8 +293,8 @@ func (f *replyFlags) reply(e *env) (*client.Reply, error) {
 	return &r, nil
 }
 
-// changes returns the merge patch of a reply that the given flags ask for. A body replaces a template, and a template a
-// body.
+// changes returns the merge patch of a reply that the given flags ask for. A body replaces a template, and a template
+// a body.
 func (f *replyFlags) changes(c *cobra.Command, e *env) (map[string]any, error) {
 	r, err := f.reply(e)
 	if r == nil || err != nil {

@@ -30,7 +30,8 @@ func TestShownState(t *testing.T) {
 			"active, held back: no attempt was made since the server's start"},
 		{client.Destination{State: "active", HeldBack: &client.HeldBack{Reason: "connection work is signed out"}},
 			"active, held back", "active, held back: connection work is signed out"},
-		{client.Destination{State: "active", FailingSince: since, Closed: "no"}, "closed", "closed: it cannot be opened"},
+		{client.Destination{State: "active", FailingSince: since, Closed: "no"}, "closed", "closed: it cannot be " +
+			"opened"},
 		{client.Destination{State: "paused", StateReason: "paused by hand", FailingSince: since, Closed: ""}, "paused",
 			"paused: paused by hand"},
 		{client.Destination{State: "disabled", StateReason: "answered 410"}, "disabled", "disabled: answered 410"},

@@ -86,7 +86,8 @@ func showSubscription(e *env, conn *connection, s client.Subscription) error {
 }
 
 func subscriptionFields(s client.Subscription) []field {
-	fields := []field{{"id", s.ID}, {"name", s.Name}, {"state", s.State}, {"reason", s.Reason}, {"provider", s.Provider},
+	fields := []field{{"id", s.ID}, {"name", s.Name}, {"state", s.State}, {"reason", s.Reason},
+		{"provider", s.Provider},
 		{"source", s.Source}, {"connection", s.Connection}, {"resource", s.Resource},
 		{"change types", strings.Join(s.ChangeTypes, ", ")}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
@@ -236,7 +237,8 @@ the old one is deleted then: no notification is lost.`,
 			return err
 		}
 		unset(settings, f.remove)
-		changes := changedFlags(c, map[string]any{"name": *name, "resource": f.resource, "expect-every": f.expectEvery})
+		changes := changedFlags(c, map[string]any{"name": *name, "resource": f.resource,
+			"expect-every": f.expectEvery})
 		if c.Flags().Changed("change-type") {
 			changes["change_types"] = f.changes
 		}
@@ -296,7 +298,8 @@ alone.`,
 				return printData(e, done)
 			}
 			err = printFields(e, []field{{"checked", count(int64(done.Checked))}, {"found", count(int64(done.Found))},
-				{"asked for by themselves", strings.Join(done.Doubted, ", ")}, {"strays deleted", count(int64(done.Strays))}})
+				{"asked for by themselves", strings.Join(done.Doubted, ", ")},
+				{"strays deleted", count(int64(done.Strays))}})
 			for _, text := range done.Errors {
 				fmt.Fprintln(e.stderr, clean(text))
 			}

@@ -125,7 +125,8 @@ func showFill(e *env, conn *connection, fill client.SubscriptionFill) error {
 	}
 	for _, g := range fill.Gaps {
 		if g.State == "unknown" && err == nil {
-			fmt.Fprintf(e.stderr, "%s gap %s stays unknown: %s\n", e.talk("bellhop:", red), clean(g.ID), clean(g.Outcome))
+			fmt.Fprintf(e.stderr, "%s gap %s stays unknown: %s\n", e.talk("bellhop:", red), clean(g.ID),
+				clean(g.Outcome))
 			err = errReported
 		}
 	}

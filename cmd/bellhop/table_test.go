@@ -75,8 +75,9 @@ AT  in 3h
 func TestAge(t *testing.T) {
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	for d, want := range map[time.Duration]string{
-		0: "now", 900 * time.Millisecond: "now", time.Second: "1s ago", 59 * time.Second: "59s ago", time.Minute: "1m ago",
-		90 * time.Minute: "1h ago", 47 * time.Hour: "1d ago", 900 * time.Hour: "37d ago", -5 * time.Minute: "in 5m",
+		0: "now", 900 * time.Millisecond: "now", time.Second: "1s ago", 59 * time.Second: "59s ago",
+		time.Minute: "1m ago", 90 * time.Minute: "1h ago", 47 * time.Hour: "1d ago", 900 * time.Hour: "37d ago",
+		-5 * time.Minute: "in 5m",
 	} {
 		if got := age(now.Add(-d), now); got != want {
 			t.Errorf("%v: %s, want %s", d, got, want)
@@ -116,8 +117,8 @@ func printCalls(t *testing.T, width int, f format, variables map[string]string) 
 	t.Helper()
 	calls := []call{
 		{"dst_1", "billing", "active", "https://billing.example.com/hooks/of/a/customer", ""},
-		{"dst_2", "archive-日本", "disabled, held back", "http://x", "one two three four five six seven eight nine ten " +
-			"eleven twelve thirteen \x1b[31mfourteen fifteen sixteen seventeen"},
+		{"dst_2", "archive-日本", "disabled, held back", "http://x", "one two three four five six seven eight " +
+			"nine ten eleven twelve thirteen \x1b[31mfourteen fifteen sixteen seventeen"},
 	}
 	var out bytes.Buffer
 	getenv := func(name string) string { return variables[name] }
@@ -173,7 +174,8 @@ func golden(t *testing.T, path, got string) {
 // sequence in a text stays escaped.
 func TestColours(t *testing.T) {
 	got := printCalls(t, 200, "", map[string]string{"TERM": "xterm"})
-	if !strings.Contains(got, "  \x1b[32mactive\x1b[0m  ") || !strings.Contains(got, "\x1b[33mdisabled, held back\x1b[0m ") ||
+	if !strings.Contains(got, "  \x1b[32mactive\x1b[0m  ") ||
+		!strings.Contains(got, "\x1b[33mdisabled, held back\x1b[0m ") ||
 		strings.Count(got, "\x1b") != 4 || !strings.Contains(got, `\x1b[31mfourteen`) {
 		t.Errorf("%q", got)
 	}

@@ -54,8 +54,8 @@ changes of that destination, and no events.`,
 var (
 	streamKinds = []string{"event.accepted", "request.refused", "request.handshake", "delivery.attempted",
 		"source.changed", "destination.changed", "connection.changed", "subscription.changed"}
-	streamOutcomes = []string{"accepted", "refused", "partial", "handshake", "pending", "delivered", "dead", "cancelled",
-		"created", "updated", "deleted"}
+	streamOutcomes = []string{"accepted", "refused", "partial", "handshake", "pending", "delivered", "dead",
+		"cancelled", "created", "updated", "deleted"}
 )
 
 // streamFilterFlags adds the flags that choose messages of the live stream.
@@ -67,8 +67,9 @@ func streamFilterFlags(c *cobra.Command, f *client.StreamFilter) {
 	c.Flags().StringVar(&f.Type, "type", "", "only what is of events of this type; a * at the end stands for any rest")
 	c.Flags().StringVar(&f.Subject, "subject", "",
 		"only what is of events with this subject; a * at the end stands for any rest")
-	c.Flags().StringSliceVar(&f.Outcomes, "outcome", nil, "only these outcomes: accepted of events; refused, partial or "+
-		"handshake of requests; pending, delivered, dead or cancelled of deliveries; created, updated or deleted of nouns")
+	c.Flags().StringSliceVar(&f.Outcomes, "outcome", nil, "only these outcomes: accepted of events; refused, "+
+		"partial or handshake of requests; pending, delivered, dead or cancelled of deliveries; created, "+
+		"updated or deleted of nouns")
 	annotate(c.Flags().Lookup("outcome"), streamOutcomes)
 	tenantFlag(c, &f.Tenant, "what is")
 }
@@ -134,7 +135,8 @@ func (t *tail) talk(item client.StreamItem) bool {
 func (e *env) troubles(item client.StreamItem) {
 	switch item.Kind {
 	case client.ItemInterrupted:
-		fmt.Fprintf(e.stderr, "the server does not answer (%s); it is asked again until it does\n", clean(item.End.Detail))
+		fmt.Fprintf(e.stderr, "the server does not answer (%s); it is asked again until it does\n",
+			clean(item.End.Detail))
 	case client.ItemGap:
 		fmt.Fprintf(e.stderr, "something may be missing here: %s\n", clean(gapText(item.Gap)))
 	}
@@ -173,8 +175,8 @@ func (e *env) streamLine(item client.StreamItem) string {
 	return e.oneLine(append([]string{at, item.Kind}, streamWords(item)...))
 }
 
-// oneLine returns words, of which strangers may have written some, with two blanks between them. On a terminal the line
-// is cut to its width, unless --output is wide.
+// oneLine returns words, of which strangers may have written some, with two blanks between them. On a terminal the
+// line is cut to its width, unless --output is wide.
 func (e *env) oneLine(words []string) string {
 	for i, word := range words {
 		if word == "" {
@@ -223,5 +225,6 @@ func attemptWords(a *client.StreamAttempt) []string {
 	if !a.NextAt.IsZero() {
 		state += " until " + moment(a.NextAt.Time)
 	}
-	return []string{a.Destination, state, reply, took, "attempt " + strconv.Itoa(a.Number), a.Type, a.Detail, a.EventID}
+	return []string{a.Destination, state, reply, took, "attempt " + strconv.Itoa(a.Number), a.Type, a.Detail,
+		a.EventID}
 }

@@ -103,7 +103,8 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := terminal{T: t, dir: dir, columns: 80}
-	m.run(0, "", "destinations", "create", "billing", "--url", "http://127.0.0.1:1/hooks/of/a/customer/with/a/long/name",
+	m.run(0, "", "destinations", "create", "billing", "--url",
+		"http://127.0.0.1:1/hooks/of/a/customer/with/a/long/name",
 		"--types", "order.paid,order.cancelled,order.delivered")
 	m.run(0, "", "events", "publish", "seen", "1")
 
@@ -118,7 +119,8 @@ func TestTerminal(t *testing.T) {
 		}
 	}
 	wide := m.run(0, "", "destinations", "-o", "wide")
-	if !strings.Contains(wide, "http://127.0.0.1:1/hooks/of/a/customer/with/a/long/name") || strings.Contains(wide, "…") {
+	if !strings.Contains(wide, "http://127.0.0.1:1/hooks/of/a/customer/with/a/long/name") ||
+		strings.Contains(wide, "…") {
 		t.Errorf("%q", wide)
 	}
 	data := m.run(0, "", "destinations", "-o", "json")

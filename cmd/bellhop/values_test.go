@@ -75,14 +75,15 @@ func FuzzValues(f *testing.F) {
 func TestMessagesAboutFlags(t *testing.T) {
 	create := "destinations create x --url http://x "
 	for args, want := range map[string]string{
-		"sources --limit abc":                 "--limit abc: use a whole number from 1 to 250",
-		"sources --limit 0":                   "--limit 0: use a whole number from 1 to 250",
-		create + "--concurrency 0":            "--concurrency 0: use a whole number from 1 to 1024",
-		create + "--failures many":            "--failures many: use a whole number",
-		create + "--rate 10/x":                "--rate 10/x: use a number per second",
-		create + "--timeout 5":                "--timeout 5: use a length of time such as 10s, 12h or 30d",
-		create + "--max-age soon":             "--max-age soon: use a length of time",
-		create + "--retry 5s,often":           "--retry 5s,often: use default, none, sharepoint, eventgrid, day, or waits",
+		"sources --limit abc":      "--limit abc: use a whole number from 1 to 250",
+		"sources --limit 0":        "--limit 0: use a whole number from 1 to 250",
+		create + "--concurrency 0": "--concurrency 0: use a whole number from 1 to 1024",
+		create + "--failures many": "--failures many: use a whole number",
+		create + "--rate 10/x":     "--rate 10/x: use a number per second",
+		create + "--timeout 5":     "--timeout 5: use a length of time such as 10s, 12h or 30d",
+		create + "--max-age soon":  "--max-age soon: use a length of time",
+		create + "--retry 5s,often": "--retry 5s,often: use default, none, sharepoint, " +
+			"eventgrid, day, or waits",
 		create + "--expires tomorrow":         "--expires tomorrow: use a time such as",
 		create + "--secret=":                  "--secret is empty: give it a value, or leave it out",
 		create + "--types=":                   "--types is empty",

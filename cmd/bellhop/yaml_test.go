@@ -60,9 +60,10 @@ evil: "\u001b[31m\u202e\U000e0001\ttab: #"
 // TestYAMLIsRead: a YAML library reads from the output what is in the JSON, whatever a text has in it.
 func TestYAMLIsRead(t *testing.T) {
 	text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[ -~\n]*`),
-		rapid.SampledFrom([]string{"", " ", "-", "?", "- a", "a: b", "a #b", "~", "null", "True", "0x1f", "1e3", "1_000",
-			"2026-11-22", "12:30", "<<", "=", "|", ">", "%a", "@a", "`a`", "{}", "[]", "a\nb", "a\nb\n", "\na", "a\n\n", " a\nb",
-			"a\n \nb", "a\r\nb", "a\tb", "---", "...", "--- a", "\ufeff", "\u2028", "\x1b[2J", "é", "🙂", "'", `"`, `\`}))
+		rapid.SampledFrom([]string{"", " ", "-", "?", "- a", "a: b", "a #b", "~", "null", "True", "0x1f",
+			"1e3", "1_000", "2026-11-22", "12:30", "<<", "=", "|", ">", "%a", "@a", "`a`", "{}", "[]", "a\nb",
+			"a\nb\n", "\na", "a\n\n", " a\nb", "a\n \nb", "a\r\nb", "a\tb", "---", "...", "--- a", "\ufeff", "\u2028",
+			"\x1b[2J", "é", "🙂", "'", `"`, `\`}))
 	value := rapid.Custom(func(t *rapid.T) any {
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:

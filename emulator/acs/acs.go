@@ -158,7 +158,8 @@ func (s *System) FailWith(w http.ResponseWriter, _ *http.Request, code string) {
 func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
 	i := slices.IndexFunc(namedErrors, func(e *apiError) bool { return e.Status == status })
 	if i < 0 {
-		s.fail(w, failed(status, strings.ReplaceAll(http.StatusText(status), " ", ""), http.StatusText(status)+".", ""))
+		s.fail(w, failed(status, strings.ReplaceAll(http.StatusText(status), " ", ""), http.StatusText(status)+
+			".", ""))
 		return
 	}
 	s.fail(w, namedErrors[i])

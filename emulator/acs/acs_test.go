@@ -242,7 +242,8 @@ func TestEvents(t *testing.T) {
 		"data": map[string]any{"schema": "cloudevents", "reversed": true, "chunks": 3}})
 	r.wants("an event", answer, 200, `"notified":1`)
 	recording, body := r.next()
-	if !strings.Contains(body, `"specversion":"1.0"`) || strings.Index(body, `"index":2`) > strings.Index(body, `"index":0`) ||
+	if !strings.Contains(body, `"specversion":"1.0"`) ||
+		strings.Index(body, `"index":2`) > strings.Index(body, `"index":0`) ||
 		len(recording.Chunks) != 3 {
 		t.Errorf("%s", body)
 	}
@@ -252,8 +253,10 @@ func TestEvents(t *testing.T) {
 		t.Errorf("%d handshakes", r.shakes["/"])
 	}
 	for data, want := range map[string]string{`{"bytes":-1}`: "negative", `{"chunks":1001}`: "1 to 1000",
-		`{"format":"avi"}`: "Mp4, Mp3, Wav", `{"schema":"x"}`: "eventgrid or cloudevents", `{"size":1}`: "unknown field"} {
-		r.wants(data, r.Call("POST", "/_control/event", map[string]any{"to": r.hook.URL, "data": json.RawMessage(data)}),
+		`{"format":"avi"}`: "Mp4, Mp3, Wav", `{"schema":"x"}`: "eventgrid or cloudevents",
+		`{"size":1}`: "unknown field"} {
+		r.wants(data,
+			r.Call("POST", "/_control/event", map[string]any{"to": r.hook.URL, "data": json.RawMessage(data)}),
 			400, want)
 	}
 	r.wants("no URL", r.Call("POST", "/_control/event", map[string]any{"to": "ftp://x"}), 400, "not notified")
@@ -267,7 +270,8 @@ func TestEvents(t *testing.T) {
 func TestSubscribed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
-	made := r.Call("PUT", DefaultResource+"/providers/Microsoft.EventGrid/eventSubscriptions/calls?api-version=2022-06-15",
+	made := r.Call("PUT", DefaultResource+
+		"/providers/Microsoft.EventGrid/eventSubscriptions/calls?api-version=2022-06-15",
 		map[string]any{"properties": map[string]any{"destination": map[string]any{"endpointType": "WebHook",
 			"properties": map[string]any{"endpointUrl": r.hook.URL}}}})
 	r.wants("a subscription", made, 201, "")
@@ -302,17 +306,22 @@ func TestSignatures(t *testing.T) {
 		"Date, second key": {request{url: resource, key: []byte("second"), byDate: true}, 200, ""},
 		"the query encoded again": {request{url: quoted, key: []byte("first"),
 			signed: strings.TrimPrefix(strings.Replace(quoted, "%20", "+", 1), r.URL)}, 200, ""},
-		"storage":               {request{url: c.ContentLocation, key: []byte("first"), host: "contoso.communication.azure.com"}, 200, ""},
+		"storage": {request{url: c.ContentLocation, key: []byte("first"),
+			host: "contoso.communication.azure.com"}, 200, ""},
 		"storage, its own host": {request{url: c.ContentLocation, key: []byte("first"), byDate: true}, 200, ""},
 		"storage with a query": {request{url: c.ContentLocation + "?a=1", key: []byte("first"), signed: path,
 			host: "contoso.communication.azure.com"}, 200, ""},
-		"storage, query signed": {request{url: c.ContentLocation + "?a=1", key: []byte("first")}, 401, "SignatureMismatch"},
-		"another key":           {request{url: resource, key: []byte("third")}, 401, "SignatureMismatch"},
-		"early":                 {request{url: resource, key: []byte("first"), at: r.Now().Add(16 * time.Minute)}, 401, "DateOutOfRange"},
-		"late":                  {request{url: resource, key: []byte("first"), at: r.Now().Add(-16 * time.Minute)}, 401, "DateOutOfRange"},
-		"another hash": {request{url: resource, key: []byte("first"), header: []string{acs.ContentHashHeader, "AAAA"}}, 401,
-			"ContentHashMismatch"},
-		"no signature": {request{url: resource, key: []byte("first"), header: []string{"Authorization", ""}}, 401, "Header"},
+		"storage, query signed": {request{url: c.ContentLocation + "?a=1", key: []byte("first")}, 401,
+			"SignatureMismatch"},
+		"another key": {request{url: resource, key: []byte("third")}, 401, "SignatureMismatch"},
+		"early": {request{url: resource, key: []byte("first"), at: r.Now().Add(16 * time.Minute)}, 401,
+			"DateOutOfRange"},
+		"late": {request{url: resource, key: []byte("first"), at: r.Now().Add(-16 * time.Minute)}, 401,
+			"DateOutOfRange"},
+		"another hash": {request{url: resource, key: []byte("first"), header: []string{acs.ContentHashHeader, "AAAA"}},
+			401, "ContentHashMismatch"},
+		"no signature": {request{url: resource, key: []byte("first"), header: []string{"Authorization", ""}}, 401,
+			"Header"},
 		"query not signed": {request{url: resource, key: []byte("first"),
 			signed: "/recording/download/" + c.DocumentID}, 401, "SignatureMismatch"},
 	} {
@@ -359,7 +368,8 @@ func TestRanges(t *testing.T) {
 		{[]string{"If-Match", `"other"`}, 412, -1, 0, ""},
 	} {
 		got := r.get(c.ContentLocation, s.header...)
-		if got.Status != s.status || got.Header.Get("Content-Range") != s.span || s.from >= 0 && got.Text != all[s.from:s.to] {
+		if got.Status != s.status || got.Header.Get("Content-Range") != s.span || s.from >= 0 &&
+			got.Text != all[s.from:s.to] {
 			t.Errorf("%v: %d, %q, %d bytes", s.header, got.Status, got.Header.Get("Content-Range"), len(got.Text))
 		}
 	}
@@ -388,7 +398,8 @@ func TestFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 		u, _ := url.Parse(c.ContentLocation)
-		acs.Sign(acs.Request{Method: "GET", Target: u.Path, Host: u.Host, Header: req.Header}, []byte(DefaultSecret), r.Now())
+		acs.Sign(acs.Request{Method: "GET", Target: u.Path, Host: u.Host, Header: req.Header}, []byte(DefaultSecret),
+			r.Now())
 		for i := 0; i < len(header); i += 2 {
 			req.Header.Set(header[i], header[i+1])
 		}
@@ -426,7 +437,8 @@ func TestFaults(t *testing.T) {
 	before, _, _ := fetch()
 	fault("change=1:200")
 	after, n, _ := fetch("Range", "bytes=5-", "If-Range", before.Get("Etag"))
-	if n != 200 || after.Get("Etag") == before.Get("Etag") || after.Get("Last-Modified") == before.Get("Last-Modified") {
+	if n != 200 || after.Get("Etag") == before.Get("Etag") ||
+		after.Get("Last-Modified") == before.Get("Last-Modified") {
 		t.Errorf("change: %d bytes, %v, before %v", n, after, before)
 	}
 	fault("weak-etag")
@@ -438,7 +450,8 @@ func TestFaults(t *testing.T) {
 		t.Errorf("no-etag: %v", h)
 	}
 	fault("throttle=1:7")
-	if a := r.get(c.ContentLocation); a.Status != 429 || a.Header.Get("Retry-After") != "7" || a.JSON["code"] != "TooManyRequests" {
+	if a := r.get(c.ContentLocation); a.Status != 429 || a.Header.Get("Retry-After") != "7" ||
+		a.JSON["code"] != "TooManyRequests" {
 		t.Errorf("throttle: %d %v %s", a.Status, a.Header, a.Text)
 	}
 	fault("error=1:DateOutOfRange")

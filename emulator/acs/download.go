@@ -90,7 +90,8 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request) error {
 	if !t.storage && r.URL.Query().Get("api-version") == "" {
 		return named("MissingApiVersion")
 	}
-	if allowed := map[bool]string{true: http.MethodDelete, false: http.MethodGet}[t.what == whole]; r.Method != allowed {
+	if allowed := map[bool]string{true: http.MethodDelete,
+		false: http.MethodGet}[t.what == whole]; r.Method != allowed {
 		w.Header().Set("Allow", allowed)
 		return named("MethodNotAllowed")
 	}
@@ -137,8 +138,8 @@ func (s *System) change(f file, size int64) file {
 	return f
 }
 
-// readableRange is the form of a Range that [http.ServeContent] reads. It answers 416 to another one, where the service
-// answers with the whole file: published clients send "bytes=undefined" and "bytes=5".
+// readableRange is the form of a Range that [http.ServeContent] reads. It answers 416 to another one, where the
+// service answers with the whole file: published clients send "bytes=undefined" and "bytes=5".
 var readableRange = regexp.MustCompile(`^bytes=\s*(\d+-\d*|-\d+)\s*(,\s*(\d+-\d*|-\d+)\s*)*$`)
 
 // ordered reports whether no range ends before it begins.

@@ -180,7 +180,8 @@ func (s *System) record(w wanted, base string, located bool) eventgrid.Message {
 
 // chunkOf returns a file as an event lists it.
 func chunkOf(f *file, base string, located, last bool) map[string]any {
-	chunk := map[string]any{"documentId": f.id, "index": f.metadata.ChunkIndex, "endReason": "ChunkMaximumSizeExceeded"}
+	chunk := map[string]any{"documentId": f.id, "index": f.metadata.ChunkIndex,
+		"endReason": "ChunkMaximumSizeExceeded"}
 	if last {
 		chunk["endReason"] = "SessionEnded"
 	}

@@ -1,6 +1,6 @@
-// Package ams is a stand-in for the account API of Azure Media Services v2: assets and their files, jobs and tasks that
-// move through their states, access policies and locators, notification endpoints, the certificate for which their
-// signing keys are encrypted, and the signed notifications that the account sends to them.
+// Package ams is a stand-in for the account API of Azure Media Services v2: assets and their files, jobs and tasks
+// that move through their states, access policies and locators, notification endpoints, the certificate for which
+// their signing keys are encrypted, and the signed notifications that the account sends to them.
 //
 // Its paths are those of an account's REST API, at or below /api/, in any letter case, in JSON light or verbose, and
 // /api/$batch; Atom is not played. The shared host of old, media.windows.net, is played below /media.windows.net/API/:
@@ -110,7 +110,8 @@ func newProtection(key *rsa.PrivateKey, now time.Time) *protection {
 	template := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()),
 		Subject: pkix.Name{CommonName: AccountName}, NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(2, 0, 0),
 		KeyUsage: x509.KeyUsageKeyEncipherment}
-	if p.certificate, err = x509.CreateCertificate(rand.Reader, template, template, p.key.Public(), p.key); err != nil {
+	if p.certificate, err = x509.CreateCertificate(rand.Reader, template, template, p.key.Public(),
+		p.key); err != nil {
 		panic(fmt.Sprintf("emulator/ams: make a certificate: %v", err)) // of an RSA key and a template of our own
 	}
 	sum := sha1.Sum(p.certificate)

@@ -91,9 +91,10 @@ func ExampleNew() {
 	processor := call("GET", "MediaProcessors?$filter=Name%20eq%20'Media%20Encoder%20Standard'", "").Value[0].Id
 	const body = "<taskBody><inputAsset>JobInputAsset(0)</inputAsset>" +
 		"<outputAsset>JobOutputAsset(0)</outputAsset></taskBody>"
-	job := call("POST", "Jobs", fmt.Sprintf(`{"Name": "Nightly", "InputMediaAssets@odata.bind": ["%s/api/Assets('%s')"],
+	job := call("POST", "Jobs",
+		fmt.Sprintf(`{"Name": "Nightly", "InputMediaAssets@odata.bind": ["%s/api/Assets('%s')"],
 		"Tasks": [{"MediaProcessorId": %q, "Configuration": "Adaptive Streaming", "TaskBody": %q}]}`, api.URL, asset,
-		processor, body)).Id
+			processor, body)).Id
 	for call("GET", "Jobs('"+job+"')", "").State != 3 {
 		time.Sleep(time.Millisecond)
 	}

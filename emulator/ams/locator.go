@@ -45,7 +45,8 @@ func (s *System) createPolicy(in *input) (*entity, error) {
 	case !timed:
 		return nil, failed(http.StatusInternalServerError, "An error occurred while processing this request.")
 	case p.minutes <= 0 || p.permissions < 0 || p.permissions > 15:
-		return nil, failed(http.StatusBadRequest, "The duration or the permissions of the access policy are not valid.")
+		return nil, failed(http.StatusBadRequest, "The duration or the permissions of the access "+
+			"policy are not valid.")
 	case ranOut || len(s.policies) >= s.opts.Policies:
 		return nil, failed(http.StatusForbidden, "The account has reached the limit of %d access policies.",
 			s.opts.Policies)

@@ -108,8 +108,8 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	case set == "assets" && id == "" && e.ChangeType == "created":
 		return 0, s.happenAsset(e.Data)
 	case set != "jobs" && set != "tasks":
-		return 0, fmt.Errorf("resource %q with %q %w; there are jobs/ID, tasks/ID, and assets with created", e.Resource,
-			e.ChangeType, emulator.ErrUnknown)
+		return 0, fmt.Errorf("resource %q with %q %w; there are jobs/ID, tasks/ID, and assets with created",
+			e.Resource, e.ChangeType, emulator.ErrUnknown)
 	case state < 0 && !progresses:
 		return 0, fmt.Errorf("state %q of %s %w; there are %s and, for tasks, %s", e.ChangeType, set,
 			emulator.ErrUnknown, strings.Join(states, ", "), progress)

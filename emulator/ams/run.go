@@ -13,7 +13,8 @@ import (
 )
 
 // This file moves jobs and tasks through their states. Each job has a plan of steps, which are due one after another
-// by the clock of the host: a call of the API takes those that are due, and so does a goroutine for each job that runs.
+// by the clock of the host: a call of the API takes those that are due, and so does a goroutine for each job that
+// runs.
 
 // OwnFaults implements [emulator.Faulter].
 func (s *System) OwnFaults() []string {

@@ -91,8 +91,8 @@ func (s *System) alarm(task string, e emulator.Event) (notified int, err error) 
 	return notified, nil
 }
 
-// notification returns what all profiles say of an alarm of a task, and keeps which alarms are active. The caller holds
-// s.mu.
+// notification returns what all profiles say of an alarm of a task, and keeps which alarms are active. The caller
+// holds s.mu.
 func (s *System) notification(task, status string, data map[string]any) (notification, error) {
 	now := s.now().In(s.opts.Zone)
 	n := notification{"version": "1.1", "project_name": s.opts.Project, "probe_name": s.opts.Probe, "task_name": task,

@@ -1,5 +1,5 @@
-// Package boro is a stand-in for Elecard Boro, which monitors video streams: a project whose notification profiles post
-// the alarms of its tasks, signed, with custom headers, one in each request.
+// Package boro is a stand-in for Elecard Boro, which monitors video streams: a project whose notification profiles
+// post the alarms of its tasks, signed, with custom headers, one in each request.
 //
 // The project has no API here. Something happens in it by [System.Happen]: an alarm begins, ends, or is one moment; a
 // profile is changed, or sends its test message. Source:
@@ -189,10 +189,10 @@ func (s *System) Fault(f emulator.Fault) error {
 //	              deleted
 //	              test     it sends its test message
 //
-// The data of a task are members of the notification, such as trigger, level, task_uri, subtask_uri, count and details;
-// trigger and subtask_uri say which alarm of the task it is, whose end has the data that it had while it was active.
-// The member profile names the one profile that posts it. The member To of e is the URL, in place of that of the
-// profiles.
+// The data of a task are members of the notification, such as trigger, level, task_uri, subtask_uri, count and
+// details; trigger and subtask_uri say which alarm of the task it is, whose end has the data that it had while it was
+// active. The member profile names the one profile that posts it. The member To of e is the URL, in place of that of
+// the profiles.
 func (s *System) Happen(e emulator.Event) (int, error) {
 	set, name, _ := strings.Cut(strings.Trim(e.Resource, "/"), "/")
 	if name == "" || set != "tasks" && set != "profiles" {

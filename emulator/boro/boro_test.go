@@ -62,8 +62,8 @@ func verify(t *testing.T, rig *emulatortest.Rig, n emulatortest.Notification) {
 	}
 }
 
-// TestAlarm: an alarm has one reference from its begin to its end; its messages are numbered, and dated by the clock of
-// the server with its offset.
+// TestAlarm: an alarm has one reference from its begin to its end; its messages are numbered, and dated by the clock
+// of the server with its offset.
 func TestAlarm(t *testing.T) {
 	t.Parallel()
 	rig := start(t, boro.Options{})
@@ -81,7 +81,8 @@ func TestAlarm(t *testing.T) {
 		"details": map[string]any{"curl_error": map[string]any{"code": 28}}})
 	if ended := next("Cleared", map[string]any{"trigger": "HTTP error",
 		"subtask_uri": "http://origin.example.net/a", "level": "minor"}); ended["details"] == nil ||
-		ended["level"] != "minor" || ended["referenceNumber"] != other["referenceNumber"] || ended["status"] != "Cleared" {
+		ended["level"] != "minor" || ended["referenceNumber"] != other["referenceNumber"] ||
+		ended["status"] != "Cleared" {
 		t.Errorf("its end is %v", ended)
 	}
 	cleared := next("Cleared", nil)
@@ -98,12 +99,14 @@ func TestAlarm(t *testing.T) {
 	}
 	reference := began["referenceNumber"]
 	if reference == nil || updated["referenceNumber"] != reference || cleared["referenceNumber"] != reference ||
-		other["referenceNumber"] == reference || again["referenceNumber"] == reference || event["referenceNumber"] != nil {
+		other["referenceNumber"] == reference || again["referenceNumber"] == reference ||
+		event["referenceNumber"] != nil {
 		t.Errorf("references: %v, %v, %v, %v, %v, %v", reference, updated["referenceNumber"], other["referenceNumber"],
 			cleared["referenceNumber"], again["referenceNumber"], event["referenceNumber"])
 	}
 	if began["time"] != "2026-11-29T17:00:00.000+07:00" || cleared["time"] != began["time"] ||
-		cleared["level"] != "critical" || cleared["time_end"] != "2026-11-29T17:01:30.000+07:00" || cleared["duration"] != "1 min 30 s" {
+		cleared["level"] != "critical" || cleared["time_end"] != "2026-11-29T17:01:30.000+07:00" ||
+		cleared["duration"] != "1 min 30 s" {
 		t.Errorf("it began %v, and %v", began["time"], cleared)
 	}
 	if updated["level"] != "critical" || other["trigger"] != "HTTP error" || other["details"] == nil ||
@@ -132,8 +135,9 @@ func TestReceived(t *testing.T) {
 	} {
 		happen(t, rig, c.resource, c.change, nil, 1)
 		n := rig.Next()
-		receipt, err := source.Receive(context.Background(), &provider.Request{Method: http.MethodPost, Target: n.Target,
-			Header: n.Header, Body: n.Text})
+		receipt, err := source.Receive(context.Background(),
+			&provider.Request{Method: http.MethodPost, Target: n.Target,
+				Header: n.Header, Body: n.Text})
 		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Type != c.want {
 			t.Errorf("%s %s: %+v, %v", c.resource, c.change, receipt, err)
 		}
@@ -221,13 +225,16 @@ func TestWrong(t *testing.T) {
 		{emulator.Event{Resource: "tasks/", ChangeType: "Active"}, "there are tasks/NAME and profiles/ID"},
 		{emulator.Event{Resource: "tasks/a", ChangeType: "updated"}, "there are Active, Cleared, Event"},
 		{emulator.Event{Resource: "tasks/a", ChangeType: "Cleared"}, "let it begin first"},
-		{emulator.Event{Resource: "tasks/a", ChangeType: "Event", Data: map[string]any{"profile": "7"}}, `profile "7" is not`},
+		{emulator.Event{Resource: "tasks/a", ChangeType: "Event", Data: map[string]any{"profile": "7"}},
+			`profile "7" is not`},
 		{emulator.Event{Resource: "tasks/a", ChangeType: "Event", To: "nowhere"}, `"nowhere" is no URL`},
 		{emulator.Event{Resource: "profiles/7", ChangeType: "test"}, `profile "7" is not known`},
 		{emulator.Event{Resource: "profiles/265", ChangeType: "test"}, "profile 265 has no URL"},
 		{emulator.Event{Resource: "profiles/265", ChangeType: "moved"}, "created, updated, deleted and test"},
-		{emulator.Event{Resource: "profiles/7", ChangeType: "created", Data: map[string]any{"secret_key": "xyz"}}, "secret_key"},
-		{emulator.Event{Resource: "profiles/7", ChangeType: "created", Data: map[string]any{"key": "00"}}, `unknown field "key"`},
+		{emulator.Event{Resource: "profiles/7", ChangeType: "created", Data: map[string]any{"secret_key": "xyz"}},
+			"secret_key"},
+		{emulator.Event{Resource: "profiles/7", ChangeType: "created", Data: map[string]any{"key": "00"}},
+			`unknown field "key"`},
 	} {
 		if _, err := rig.Host.Happen(c.event); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.event, err)
@@ -236,7 +243,8 @@ func TestWrong(t *testing.T) {
 	if n, err := rig.Host.Happen(emulator.Event{Resource: "tasks/a", ChangeType: "Event"}); n != 0 || err != nil {
 		t.Errorf("a profile without a URL posts: %d, %v", n, err)
 	}
-	if n, err := rig.Host.Happen(emulator.Event{Resource: "tasks/a", ChangeType: "Event", To: rig.HookURL}); n != 1 || err != nil {
+	if n, err := rig.Host.Happen(emulator.Event{Resource: "tasks/a", ChangeType: "Event", To: rig.HookURL}); n != 1 ||
+		err != nil {
 		t.Errorf("an event with a URL is not posted: %d, %v", n, err)
 	}
 	rig.Next()

@@ -137,7 +137,8 @@ func (s *System) accessToken(g grant, now time.Time, at place) string {
 // idToken returns the token that tells the client who signed in.
 func (s *System) idToken(g grant, now time.Time, at place) string {
 	claims := map[string]any{"aud": g.client, "iss": place{base: at.base, tenant: g.tenant, v2: at.v2}.issuer(),
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "tid": g.tenant, "oid": UserID(g.tenant),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(), "tid": g.tenant,
+		"oid": UserID(g.tenant),
 		"sub": UserID(g.tenant), "name": "Ada Example", "preferred_username": UserName, "ver": "2.0"}
 	if g.nonce != "" {
 		claims["nonce"] = g.nonce

@@ -55,10 +55,11 @@ func (s *System) authenticate(r *http.Request, at place) (Client, string, *failu
 	switch {
 	case c.Secret == "" || subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) != 1:
 		return c, "", fail(7000215, "invalid_client",
-			"Invalid client secret provided. Ensure the secret being sent is the client secret value, not the client secret "+
-				"ID, for a secret added to app '%s'.", c.ID)
+			"Invalid client secret provided. Ensure the secret being sent is the client secret value, not the "+
+				"client secret ID, for a secret added to app '%s'.", c.ID)
 	case expired:
-		return c, "", fail(7000222, "invalid_client", "The provided client secret keys for app '%s' are expired.", c.ID)
+		return c, "", fail(7000222, "invalid_client", "The provided client secret keys for app '%s' are expired.",
+			c.ID)
 	}
 	return c, methodSecret, nil
 }
@@ -82,8 +83,8 @@ func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
 	}
 	certificate := named(c.Certificates, signed.Signatures[0].Protected.ExtraHeaders)
 	if certificate == nil {
-		return fail(700027, "invalid_client", "Client assertion failed signature validation. The key was not found: no "+
-			"certificate of the application has the thumbprint of the header.")
+		return fail(700027, "invalid_client", "Client assertion failed signature validation. The key was not "+
+			"found: no certificate of the application has the thumbprint of the header.")
 	}
 	payload, err := signed.Verify(certificate.PublicKey)
 	if err != nil {
@@ -105,7 +106,8 @@ func (s *System) checkAssertion(c Client, assertion string, at place) *failure {
 	case !slices.Contains([]string{at.tokenURL(true), at.tokenURL(false)}, claims.Audience):
 		return fail(700023, "invalid_client", "Client assertion audience claim does not match the token endpoint.")
 	case !strings.EqualFold(claims.Issuer, c.ID) || claims.Issuer != claims.Subject:
-		return fail(700021, "invalid_client", "Client assertion's issuer and subject are not the application's identifier.")
+		return fail(700021, "invalid_client", "Client assertion's issuer and subject are not the "+
+			"application's identifier.")
 	case claims.Until == 0 || now.After(until.Add(assertionLeeway)),
 		claims.From != 0 && now.Add(assertionLeeway).Before(time.Unix(claims.From, 0)):
 		return fail(700024, "invalid_client", "Client assertion is not within its valid time range.")

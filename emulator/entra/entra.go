@@ -275,7 +275,8 @@ func (s *System) discovery(w http.ResponseWriter, _ *http.Request, at place) {
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt",
+			"client_secret_basic"},
 		"claims_supported": []string{"sub", "iss", "aud", "exp", "iat", "nonce", "preferred_username", "name",
 			"tid", "oid", "ver"},
 		"tenant_region_scope": nil,
@@ -313,7 +314,8 @@ func (s *System) adminConsent(w http.ResponseWriter, r *http.Request, at place) 
 	client, problem := s.client(r.URL.Query().Get("client_id"))
 	redirect := r.URL.Query().Get("redirect_uri")
 	if problem == nil && !client.takesRedirect(redirect) {
-		problem = fail(50011, "invalid_request", "The redirect URI %q does not match those of the application.", redirect)
+		problem = fail(50011, "invalid_request", "The redirect URI %q does not match those of the application.",
+			redirect)
 	}
 	if problem != nil {
 		s.page(w, http.StatusBadRequest, problem)
@@ -329,7 +331,8 @@ func (s *System) client(id string) (Client, *failure) {
 	defer s.mu.Unlock()
 	c, ok := s.clients[strings.ToLower(id)]
 	if !ok {
-		return c, fail(700016, "unauthorized_client", "Application with identifier '%s' was not found in the directory.", id)
+		return c, fail(700016, "unauthorized_client", "Application with identifier '%s' was not found in the "+
+			"directory.", id)
 	}
 	return c, nil
 }

@@ -112,25 +112,27 @@ func TestRefused(t *testing.T) {
 		kind       string
 		code       float64
 	}{
-		{"another secret", "/t/oauth2/v2.0/token", credentials("client_secret", "wrong"), 401, "invalid_client", 7000215},
+		{"another secret", "/t/oauth2/v2.0/token", credentials("client_secret", "wrong"), 401, "invalid_client",
+			7000215},
 		{"no secret", "/t/oauth2/v2.0/token", credentials("client_secret", ""), 401, "invalid_client", 7000216},
 		{"unknown client", "/t/oauth2/v2.0/token", credentials("client_id", "x"), 400, "unauthorized_client", 700016},
 		{"no tenant", "/common/oauth2/v2.0/token", credentials(), 400, "invalid_request", 90002},
 		{"resource at v2", "/t/oauth2/v2.0/token", credentials("resource", "x"), 400, "invalid_request", 901002},
 		{"no resource at v1", "/t/oauth2/token", credentials(), 400, "invalid_request", 90014},
 		{"a scope by name", "/t/oauth2/v2.0/token", credentials("scope", "Mail.Read"), 400, "invalid_scope", 70011},
-		{"two resources", "/t/oauth2/v2.0/token", credentials("scope", "https://a/x https://b/x"), 400, "invalid_scope",
-			700022},
+		{"two resources", "/t/oauth2/v2.0/token", credentials("scope", "https://a/x https://b/x"), 400,
+			"invalid_scope", 700022},
 		{"no grant", "/t/oauth2/v2.0/token", credentials("grant_type", ""), 400, "invalid_request", 900144},
 		{"unknown grant", "/t/oauth2/v2.0/token", credentials("grant_type", "password"), 400, "unsupported_grant_type",
 			70003},
 		{"unknown code", "/t/oauth2/v2.0/token", credentials("grant_type", "authorization_code", "code", "x"), 400,
 			"invalid_grant", 70000},
-		{"unknown refresh token", "/t/oauth2/v2.0/token", credentials("grant_type", "refresh_token"), 400, "invalid_grant",
-			9002313},
-		{"unknown device", "/t/oauth2/v2.0/token", credentials("grant_type", "device_code"), 400, "bad_verification_code",
-			70018},
-		{"no assertion", "/t/oauth2/v2.0/token", credentials("client_assertion", "x.y.z"), 400, "invalid_request", 50027},
+		{"unknown refresh token", "/t/oauth2/v2.0/token", credentials("grant_type", "refresh_token"), 400,
+			"invalid_grant", 9002313},
+		{"unknown device", "/t/oauth2/v2.0/token", credentials("grant_type", "device_code"), 400,
+			"bad_verification_code", 70018},
+		{"no assertion", "/t/oauth2/v2.0/token", credentials("client_assertion", "x.y.z"), 400, "invalid_request",
+			50027},
 	} {
 		status, answer := r.post(tt.path, tt.form)
 		codes, _ := answer["error_codes"].([]any)
@@ -161,7 +163,9 @@ func TestRefused(t *testing.T) {
 // signIn has the user agree and returns the parameters with which the browser comes back.
 func (r *rig) signIn(config *oauth2.Config, opts ...oauth2.AuthCodeOption) url.Values {
 	r.t.Helper()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	res, err := client.Get(config.AuthCodeURL("the state", opts...))
 	if err != nil {
 		r.t.Fatal(err)
@@ -246,7 +250,8 @@ func TestScopesOfRedemption(t *testing.T) {
 	r := newRig(t, Options{})
 	config := r.config(graphAudience + "/Calendars.Read")
 	for scope, want := range map[string]bool{"": false, "openid offline_access profile": true} {
-		token, err := config.Exchange(t.Context(), r.signIn(config).Get("code"), oauth2.SetAuthURLParam("scope", scope))
+		token, err := config.Exchange(t.Context(), r.signIn(config).Get("code"),
+			oauth2.SetAuthURLParam("scope", scope))
 		if err != nil || (token.RefreshToken != "") != want || (token.Extra("id_token") != nil) != want {
 			t.Errorf("%q: %+v, %v", scope, token, err)
 		}
@@ -305,7 +310,8 @@ func TestAuthorizePage(t *testing.T) {
 		oauth2.SetAuthURLParam("response_mode", "form_post"))); !strings.Contains(body, `name="code"`) {
 		t.Errorf("the form is %s", body)
 	}
-	if got := r.signIn(config, oauth2.SetAuthURLParam("code_challenge", "short")); got.Get("error") != "invalid_request" {
+	if got := r.signIn(config, oauth2.SetAuthURLParam("code_challenge", "short")); got.Get(
+		"error") != "invalid_request" {
 		t.Errorf("a short challenge: %v", got)
 	}
 	config.ClientID = "app"
@@ -346,10 +352,13 @@ func TestDeviceCode(t *testing.T) {
 		t.Errorf("used: %v", answer)
 	}
 	for want, act := range map[string]func(code string){
-		"authorization_declined": func(code string) { http.PostForm(page, url.Values{"code": {code}, "answer": {"no"}}) },
-		"expired_token":          func(string) { r.Pass(16 * time.Minute) },
+		"authorization_declined": func(code string) {
+			http.PostForm(page, url.Values{"code": {code}, "answer": {"no"}})
+		},
+		"expired_token": func(string) { r.Pass(16 * time.Minute) },
 	} {
-		_, begun = r.post("/common/oauth2/v2.0/devicecode", url.Values{"client_id": {DefaultClient}, "scope": {"Mail.Read"}})
+		_, begun = r.post("/common/oauth2/v2.0/devicecode",
+			url.Values{"client_id": {DefaultClient}, "scope": {"Mail.Read"}})
 		act(begun["user_code"].(string))
 		if _, answer := poll("device_code"); answer["error"] != want {
 			t.Errorf("%v; want %s", answer, want)
@@ -415,11 +424,13 @@ func TestAssertion(t *testing.T) {
 		code   float64
 		change func(claims map[string]any)
 	}{
-		"old":              {700024, func(c map[string]any) { c["exp"] = r.Now().Add(-6 * time.Minute).Unix() }},
-		"early":            {700024, func(c map[string]any) { c["nbf"] = r.Now().Add(6 * time.Minute).Unix() }},
-		"another audience": {700023, func(c map[string]any) { c["aud"] = "https://login.example/t/oauth2/v2.0/token" }},
-		"another issuer":   {700021, func(c map[string]any) { c["iss"] = "other" }},
-		"no id":            {50027, func(c map[string]any) { delete(c, "jti") }},
+		"old":   {700024, func(c map[string]any) { c["exp"] = r.Now().Add(-6 * time.Minute).Unix() }},
+		"early": {700024, func(c map[string]any) { c["nbf"] = r.Now().Add(6 * time.Minute).Unix() }},
+		"another audience": {700023, func(c map[string]any) {
+			c["aud"] = "https://login.example/t/oauth2/v2.0/token"
+		}},
+		"another issuer": {700021, func(c map[string]any) { c["iss"] = "other" }},
+		"no id":          {50027, func(c map[string]any) { delete(c, "jti") }},
 	} {
 		answer := try(jose.PS256, "x5t#S256", url64.EncodeToString(long[:]), tt.change)
 		if codes, _ := answer["error_codes"].([]any); len(codes) != 1 || codes[0] != tt.code {

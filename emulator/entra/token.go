@@ -45,7 +45,8 @@ const codeLifetime = 10 * time.Minute
 func (s *System) token(w http.ResponseWriter, r *http.Request, at place) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		f := fail(900561, "invalid_request", "The endpoint only accepts POST requests. Received a %s request.", r.Method)
+		f := fail(900561, "invalid_request", "The endpoint only accepts POST requests. Received a %s request.",
+			r.Method)
 		f.status = http.StatusMethodNotAllowed
 		s.write(w, f)
 		return
@@ -78,7 +79,8 @@ func (s *System) token(w http.ResponseWriter, r *http.Request, at place) {
 		g, problem = s.pollDevice(client, form)
 		family = form.Get("device_code") + form.Get("code")
 	case "":
-		problem = fail(900144, "invalid_request", "The request body must contain the following parameter: 'grant_type'.")
+		problem = fail(900144, "invalid_request", "The request body must contain the following parameter: "+
+			"'grant_type'.")
 	default:
 		problem = fail(70003, "unsupported_grant_type", "The app requested an unsupported grant type '%s'.", kind)
 	}
@@ -99,12 +101,14 @@ func (s *System) clientCredentials(c Client, method string, form url.Values, at 
 	}
 	switch strings.ToLower(at.tenant) {
 	case "common", "organizations", "consumers":
-		return nil, fail(90002, "invalid_request", "Tenant '%s' not found. Client credentials need a tenant.", at.tenant)
+		return nil, fail(90002, "invalid_request", "Tenant '%s' not found. Client credentials need a tenant.",
+			at.tenant)
 	}
 	resource, scopes, problem := audience(form, at)
 	if problem == nil && at.v2 && !slices.Equal(scopes, []string{".default"}) {
 		problem = fail(70011, "invalid_scope",
-			"The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.", form.Get("scope"))
+			"The provided value for the input parameter 'scope' is not valid. The scope %s is not valid.",
+			form.Get("scope"))
 	}
 	return &grant{client: c.ID, tenant: at.id(), resource: resource}, problem
 }
@@ -114,7 +118,8 @@ func (s *System) clientCredentials(c Client, method string, form url.Values, at 
 func audience(form url.Values, at place) (resource string, scopes []string, problem *failure) {
 	if !at.v2 {
 		if resource = form.Get("resource"); resource == "" {
-			return "", nil, fail(90014, "invalid_request", "The required field 'resource' is missing from the request.")
+			return "", nil, fail(90014, "invalid_request", "The required field 'resource' is missing from the "+
+				"request.")
 		}
 		return strings.TrimSuffix(resource, "/"), []string{"user_impersonation"}, nil
 	}
@@ -128,7 +133,8 @@ func audience(form url.Values, at place) (resource string, scopes []string, prob
 		}
 		if resource != "" && of != resource {
 			return "", nil, fail(700022, "invalid_scope",
-				"The provided value for the input parameter scope is not valid because it contains more than one resource.")
+				"The provided value for the input parameter scope is not valid because it contains "+
+					"more than one resource.")
 		}
 		resource, scopes = of, append(scopes, name)
 	}
@@ -150,7 +156,8 @@ func (s *System) redeem(c Client, form url.Values) (*grant, *failure) {
 	case !s.now().Before(g.expiresAt):
 		return nil, fail(70008, "invalid_grant", "The provided authorization code has expired.")
 	case g.redirect != form.Get("redirect_uri"):
-		return nil, fail(50011, "invalid_request", "The redirect URI '%s' does not match that of the authorize request.",
+		return nil, fail(50011, "invalid_request", "The redirect URI '%s' does not match that of the authorize "+
+			"request.",
 			form.Get("redirect_uri"))
 	case !g.verifies(form.Get("code_verifier")):
 		return nil, fail(50148, "invalid_grant", "The code_verifier does not match the code_challenge.")
@@ -190,7 +197,8 @@ func (s *System) refresh(c Client, form url.Values, at place) (*grant, string, *
 		for _, other := range s.refreshes {
 			other.revoked = other.revoked || other.family == r.family
 		}
-		return nil, "", fail(70000, "invalid_grant", "The refresh token was used before; it and its successors are revoked.")
+		return nil, "", fail(70000, "invalid_grant", "The refresh token was used before; it and its "+
+			"successors are revoked.")
 	}
 	r.used = true
 	g := r.grant

@@ -99,8 +99,10 @@ type delivery struct {
 // send sends events to a subscription by its live properties. The caller holds s.mu.
 func (s *System) send(sub *subscription, events []event, kind string) {
 	p := sub.live
-	d := &delivery{system: s, id: sub.ID, name: sub.Name, schema: p.Schema, to: p.Destination.Properties, retry: *p.Retry,
-		dead: p.DeadLetter, kind: kind, bearer: s.bearer(p.Destination.Properties), events: events, published: s.now()}
+	d := &delivery{system: s, id: sub.ID, name: sub.Name, schema: p.Schema, to: p.Destination.Properties,
+		retry: *p.Retry,
+		dead:  p.DeadLetter, kind: kind, bearer: s.bearer(p.Destination.Properties), events: events,
+		published: s.now()}
 	s.host.Notify(emulator.Notification{System: s.Name(), URL: d.to.URL, HeaderOf: d.header, Body: d.body(),
 		Timeout: deliveryTimeout, Next: d.next, Done: d.done,
 		Accepted: func(status int) bool { return status >= http.StatusOK && status <= http.StatusNoContent }})
@@ -353,9 +355,10 @@ func recording(now time.Time, given map[string]any) (subject string, data map[st
 	document := "0-weu-d1-" + strings.ReplaceAll(emulator.NewID(), "-", "")
 	at := "https://storage.asm.skype.com/v1/objects/" + document
 	data = map[string]any{
-		"recordingStorageInfo": map[string]any{"recordingChunks": []any{map[string]any{"documentId": document, "index": 0,
-			"endReason": "SessionEnded", "contentLocation": at + "/content/video",
-			"metadataLocation": at + "/content/acsmetadata", "deleteLocation": at}}},
+		"recordingStorageInfo": map[string]any{
+			"recordingChunks": []any{map[string]any{"documentId": document, "index": 0,
+				"endReason": "SessionEnded", "contentLocation": at + "/content/video",
+				"metadataLocation": at + "/content/acsmetadata", "deleteLocation": at}}},
 		"recordingStartTime": formatTime(now.Add(-5 * time.Minute)), "recordingDurationMs": 240_000,
 		"recordingContentType": "AudioVideo", "recordingChannelType": "Mixed", "recordingFormatType": "Mp4",
 		"sessionEndReason": "CallEnded"}

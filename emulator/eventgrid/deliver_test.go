@@ -45,10 +45,11 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, Options{})
 	endpoint, key := r.newTopic(gridSchema)
-	r.create(ordersPath("orders"), r.wanted(fields{"destination": fields{"endpointType": "WebHook", "properties": fields{
-		"endpointUrl": r.at + "?code=s", "maxEventsPerBatch": 2, "deliveryAttributeMappings": []fields{
-			{"name": "X-Key", "type": "Static", "properties": fields{"value": "hush", "isSecret": true}},
-			{"name": "X-Subject", "type": "Dynamic", "properties": fields{"sourceField": "subject"}}}}}}))
+	r.create(ordersPath("orders"),
+		r.wanted(fields{"destination": fields{"endpointType": "WebHook", "properties": fields{
+			"endpointUrl": r.at + "?code=s", "maxEventsPerBatch": 2, "deliveryAttributeMappings": []fields{
+				{"name": "X-Key", "type": "Static", "properties": fields{"value": "hush", "isSecret": true}},
+				{"name": "X-Subject", "type": "Dynamic", "properties": fields{"sourceField": "subject"}}}}}}))
 	shown := r.Call("GET", ordersPath("orders"), nil)
 	if strings.Contains(shown.Text, "hush") || !strings.Contains(shown.Text, `"isSecret":true`) {
 		t.Errorf("the entity: %s", shown.Text)
@@ -98,7 +99,8 @@ func TestPublish(t *testing.T) {
 			first := list[0]
 			if first["topic"] != topicOf(topicAt) || first["metadataVersion"] != "1" || first["dataVersion"] != "2" ||
 				d.header.Get("X-Key") != "hush" || d.header.Get("X-Subject") != first["subject"] ||
-				d.header.Get("aeg-subscription-name") != "ORDERS" || d.header.Get("aeg-event-type") != "Notification" ||
+				d.header.Get("aeg-subscription-name") != "ORDERS" ||
+				d.header.Get("aeg-event-type") != "Notification" ||
 				d.header.Get("aeg-data-version") != "2" || d.target != "/in/recordings?code=s" {
 				t.Errorf("%s: the delivery is %+v", tt.name, d)
 			}
@@ -136,7 +138,8 @@ func TestPublishCloudEvents(t *testing.T) {
 	}{
 		{[]fields{ev}, 200, []string{"Content-Type", "application/cloudevents-batch+json; charset=utf-8"}},
 		{ev, 200, []string{"Content-Type", "application/cloudevents+json"}},
-		{"x", 200, []string{"Ce-Id", "1", "Ce-Source", "/shop", "Ce-Specversion", "1.0", "Ce-Type", "order", "Ce-Color", "red"}},
+		{"x", 200, []string{"Ce-Id", "1", "Ce-Source", "/shop", "Ce-Specversion", "1.0", "Ce-Type", "order",
+			"Ce-Color", "red"}},
 		{[]fields{{"id": "1"}}, 400, []string{"Content-Type", "application/cloudevents-batch+json"}},
 		{[]fields{order("1", nil)}, 400, nil},
 	} {
@@ -205,7 +208,8 @@ func TestRetries(t *testing.T) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 			if list := r.DeadLetters(); len(list) >= n {
-				if len(list) > n || list[n-1].Store != "/subscriptions/1/storage/blobServices/default/containers/dead" {
+				if len(list) > n ||
+					list[n-1].Store != "/subscriptions/1/storage/blobServices/default/containers/dead" {
 					t.Errorf("there are %d dead letters: %+v", len(list), list)
 				}
 				return string(list[n-1].Body)
@@ -216,8 +220,9 @@ func TestRetries(t *testing.T) {
 	}
 	happen("A.Other", 500, 205, 200)
 	happen("A.Other", 503, 302, 404)
-	if got := letter(1); !strings.Contains(got, `"deadLetterReason":"MaxDeliveryAttemptsExceeded"`) || !strings.Contains(got,
-		`"deliveryAttempts":3`) || !strings.Contains(got, `"lastDeliveryOutcome":"NotFound"`) {
+	if got := letter(1); !strings.Contains(got, `"deadLetterReason":"MaxDeliveryAttemptsExceeded"`) ||
+		!strings.Contains(got,
+			`"deliveryAttempts":3`) || !strings.Contains(got, `"lastDeliveryOutcome":"NotFound"`) {
 		t.Errorf("the dead letter is %s", got)
 	}
 	for i, status := range []int{400, 401, 403, 413} {
@@ -306,12 +311,15 @@ func TestHappen(t *testing.T) {
 		data           map[string]any
 		want           []string
 	}{
-		{account, "created", fields{"recordingDurationMs": 7}, []string{`"recordingDurationMs":7`, `"documentId":"0-weu-d1-`,
-			`"subject":"/recording/call/`, `"eventType":"Microsoft.Communication.RecordingFileStatusUpdated"`}},
+		{account, "created", fields{"recordingDurationMs": 7},
+			[]string{`"recordingDurationMs":7`, `"documentId":"0-weu-d1-`,
+				`"subject":"/recording/call/`, `"eventType":"Microsoft.Communication.RecordingFileStatusUpdated"`}},
 		{strings.ToLower(account) + "/", "Microsoft.Communication.CallStarted", fields{"id": 1},
 			[]string{`"data":{"id":1}`, `"eventType":"Microsoft.Communication.CallStarted"`}},
-		{account, "x", fields{"eventType": "A.B", "subject": "mine", "id": "7"}, []string{`"subject":"mine"`, `"id":"7"`}},
-		{account, "x", fields{"specversion": "1.0", "type": "A.B", "id": "7", "subject": "mine"}, []string{`"id":"7"`, `"A.B"`}},
+		{account, "x", fields{"eventType": "A.B", "subject": "mine", "id": "7"},
+			[]string{`"subject":"mine"`, `"id":"7"`}},
+		{account, "x", fields{"specversion": "1.0", "type": "A.B", "id": "7", "subject": "mine"},
+			[]string{`"id":"7"`, `"A.B"`}},
 		{storage, "deleted", nil, []string{"Microsoft.Storage.BlobDeleted"}},
 	} {
 		n, err := r.Host.Happen(emulator.Event{Resource: tt.resource, ChangeType: tt.kind, Data: tt.data})

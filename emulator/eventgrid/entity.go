@@ -182,7 +182,8 @@ func (d *destination) check(httpsOnly bool) error {
 	p.BaseURL = u.String()
 	p.MaxEvents, p.KiB = orDefault(p.MaxEvents, 1), orDefault(p.KiB, 64)
 	if *p.MaxEvents < 1 || *p.MaxEvents > 5000 || *p.KiB < 1 || *p.KiB > 1024 {
-		return invalid("maxEventsPerBatch must be between 1 and 5000, and preferredBatchSizeInKilobytes between 1 and 1024.")
+		return invalid("maxEventsPerBatch must be between 1 and 5000, and " +
+			"preferredBatchSizeInKilobytes between 1 and 1024.")
 	}
 	return nil
 }
@@ -216,7 +217,8 @@ type subscription struct {
 	expiresAt time.Time
 	base      string // URL of the stand-in, as the latest caller sees it
 
-	// live are the properties by which events are delivered: those of the latest validation that succeeded; nil before.
+	// live are the properties by which events are delivered: those of the latest validation that succeeded; nil
+	// before.
 	live *properties
 	// validation is the handshake under way or waiting for its manual part; nil if there is none.
 	validation *validation

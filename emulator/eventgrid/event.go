@@ -68,7 +68,8 @@ func cloudEvent(item json.RawMessage) (event, error) {
 	if text("specversion") != "1.0" {
 		return event{}, errors.New("has another specversion than 1.0")
 	}
-	return event{id: text("id"), topic: text("source"), subject: text("subject"), kind: text("type"), time: text("time"),
+	return event{id: text("id"), topic: text("source"), subject: text("subject"), kind: text("type"),
+		time: text("time"),
 		data: all["data"], cloud: all}, nil
 }
 

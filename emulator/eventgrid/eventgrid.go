@@ -138,8 +138,9 @@ var (
 	errExpired = &apiError{status: http.StatusUnauthorized, code: "ExpiredAuthenticationToken",
 		message: "The access token expiry UTC time is earlier than current UTC time."}
 	errAudience = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationTokenAudience",
-		message: "The access token has been obtained for wrong audience or resource. It should exactly match with one " +
-			"of the allowed audiences 'https://management.core.windows.net/','https://management.azure.com/'."}
+		message: "The access token has been obtained for wrong audience or resource. It should exactly match " +
+			"with one of the allowed audiences " +
+			"'https://management.core.windows.net/','https://management.azure.com/'."}
 	errToken = &apiError{status: http.StatusUnauthorized, code: "InvalidAuthenticationToken",
 		message: "The access token is invalid."}
 )
@@ -232,10 +233,11 @@ func forbidden(r *http.Request) *apiError {
 	if t.kind == topicKind {
 		what = "Microsoft.EventGrid/topics/"
 	}
-	return &apiError{status: http.StatusForbidden, code: authorizationFailed, message: fmt.Sprintf("The client '%s' with "+
-		"object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If "+
-		"access was recently granted, please refresh your credentials.", emulator.NewID(), emulator.NewID(), what+action,
-		t.id())}
+	return &apiError{status: http.StatusForbidden, code: authorizationFailed,
+		message: fmt.Sprintf("The client '%s' with "+
+			"object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is "+
+			"invalid. If access was recently granted, please refresh your credentials.", emulator.NewID(),
+			emulator.NewID(), what+action, t.id())}
 }
 
 // setHeaders sets the headers of every answer.
@@ -322,7 +324,8 @@ func (s *System) serveAccount(w http.ResponseWriter, r *http.Request, t target) 
 	}
 	var out any
 	switch {
-	case r.Method == http.MethodPost && t.action != "register", r.Method != http.MethodPost && r.Method != http.MethodGet:
+	case r.Method == http.MethodPost && t.action != "register", r.Method != http.MethodPost &&
+		r.Method != http.MethodGet:
 		return errMethod
 	case t.kind == providerKind:
 		out = map[string]any{"id": t.scope + "/providers/Microsoft.EventGrid", "namespace": "Microsoft.EventGrid",

@@ -61,8 +61,9 @@ func newRig(t *testing.T, opts Options) *rig {
 }
 
 func newEndpoint(t *testing.T) *endpoint {
-	e := &endpoint{got: make(chan delivered, 1000), consent: http.Header{"Webhook-Allowed-Origin": {"eventgrid.azure.net"}},
-		answer: func(code, _ string) (int, string) { return 200, `{"validationResponse":"` + code + `"}` }}
+	e := &endpoint{got: make(chan delivered, 1000),
+		consent: http.Header{"Webhook-Allowed-Origin": {"eventgrid.azure.net"}},
+		answer:  func(code, _ string) (int, string) { return 200, `{"validationResponse":"` + code + `"}` }}
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	e.at = server.URL + "/in/recordings"
@@ -124,7 +125,8 @@ func path(name string) string {
 
 // wanted is the body of a PUT, with other properties.
 func (r *rig) wanted(change fields) fields {
-	p := fields{"destination": fields{"endpointType": "WebHook", "properties": fields{"endpointUrl": r.at + "?code=s3cret"}}}
+	p := fields{"destination": fields{"endpointType": "WebHook",
+		"properties": fields{"endpointUrl": r.at + "?code=s3cret"}}}
 	for name, value := range change {
 		p[name] = value
 	}
@@ -145,7 +147,8 @@ func (r *rig) create(path string, body fields) fields {
 func (r *rig) settled(answer emulatortest.Answer) fields {
 	r.t.Helper()
 	at := answer.Header.Get("Azure-AsyncOperation")
-	if at == "" || answer.Header.Get("Retry-After") != "1" || !strings.HasPrefix(answer.Header.Get("Location"), r.URL) {
+	if at == "" || answer.Header.Get("Retry-After") != "1" ||
+		!strings.HasPrefix(answer.Header.Get("Location"), r.URL) {
 		r.t.Fatalf("the headers are %v", answer.Header)
 	}
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
@@ -251,8 +254,10 @@ func TestValidationFails(t *testing.T) {
 	r.answering(func(string, string) (int, string) { tries++; return 404, "" })
 	op := r.create(path("recordings"), r.wanted(nil))
 	text, _ := json.Marshal(op)
-	if op["status"] != "Failed" || tries != 3 || strings.Contains(string(text), "s3cret") || !strings.Contains(string(text),
-		"Webhook validation handshake failed for "+r.at+". Http POST request failed with response code NotFound.") {
+	if op["status"] != "Failed" || tries != 3 || strings.Contains(string(text), "s3cret") ||
+		!strings.Contains(string(text),
+			"Webhook validation handshake failed for "+r.at+
+				". Http POST request failed with response code NotFound.") {
 		t.Errorf("after %d tries: %s", tries, text)
 	}
 	if got := r.Call("GET", path("recordings"), nil); state(got) != "Failed" {
@@ -302,8 +307,8 @@ func TestManualAction(t *testing.T) {
 	if got := r.Call("GET", path("late"), nil); state(got) != "Failed" {
 		t.Errorf("after 10 minutes: %s", got.Text)
 	}
-	if op := r.settled(made); op["status"] != "Failed" || !strings.Contains(fmt.Sprint(op), "retuned 2XX response with "+
-		"response body hello") {
+	if op := r.settled(made); op["status"] != "Failed" || !strings.Contains(fmt.Sprint(op), "retuned 2XX response "+
+		"with response body hello") {
 		t.Errorf("the operation: %v", op)
 	}
 	if late := r.Call("GET", at, nil); late.Status != 404 {
@@ -330,7 +335,8 @@ func TestCloudEventsHandshake(t *testing.T) {
 	if got.header.Get("Content-Type") != "application/cloudevents+json; charset=utf-8" ||
 		got.header.Get("Origin") != "eventgrid.azure.net" || !strings.HasPrefix(got.body, "{") ||
 		!strings.Contains(got.body, `"type":"Microsoft.Communication.RecordingFileStatusUpdated"`) ||
-		!strings.Contains(got.body, `"specversion":"1.0"`) || !strings.Contains(got.body, `"source":"/subscriptions/`) {
+		!strings.Contains(got.body, `"specversion":"1.0"`) ||
+		!strings.Contains(got.body, `"source":"/subscriptions/`) {
 		t.Errorf("the delivery is %+v", got)
 	}
 	if other := r.Call("PUT", path("recordings"), r.wanted(nil)); other.Status != 400 {
@@ -363,15 +369,24 @@ func TestRefusals(t *testing.T) {
 		status int
 		code   string
 	}{
-		"http":        {r, path("recordings"), nil, 400, "InvalidRequest"},
-		"short name":  {other, path("ab"), nil, 400, "InvalidRequest"},
-		"odd name":    {other, path("a_b"), nil, 400, "InvalidRequest"},
-		"no topic":    {other, "/subscriptions/1/resourceGroups/g/providers/Microsoft.EventGrid/topics/none/providers/Microsoft.EventGrid/eventSubscriptions/abc?api-version=1", nil, 404, "ResourceNotFound"},
-		"past":        {other, path("abc"), fields{"expirationTimeUtc": "2020-01-01T00:00:00Z"}, 400, "InvalidRequest"},
-		"schema":      {other, path("abc"), fields{"eventDeliverySchema": "CustomInputSchema"}, 400, "InvalidRequest"},
-		"attempts":    {other, path("abc"), fields{"retryPolicy": fields{"maxDeliveryAttempts": 31}}, 400, "InvalidRequest"},
-		"operator":    {other, path("abc"), fields{"filter": fields{"advancedFilters": []fields{{"operatorType": "StringNear", "key": "subject", "values": []string{"a"}}}}}, 400, "InvalidRequest"},
-		"values":      {other, path("abc"), fields{"filter": fields{"advancedFilters": []fields{{"operatorType": "NumberIn", "key": "data.a", "values": []string{"a"}}}}}, 400, "InvalidRequest"},
+		"http":       {r, path("recordings"), nil, 400, "InvalidRequest"},
+		"short name": {other, path("ab"), nil, 400, "InvalidRequest"},
+		"odd name":   {other, path("a_b"), nil, 400, "InvalidRequest"},
+		"no topic": {other,
+			"/subscriptions/1/resourceGroups/g/providers/Microsoft.EventGrid/topics/none/providers/Microsoft.EventGrid/eventSubscriptions/abc?api-version=1", nil, 404, "ResourceNotFound"},
+		"past": {other, path("abc"), fields{"expirationTimeUtc": "2020-01-01T00:00:00Z"}, 400,
+			"InvalidRequest"},
+		"schema": {other, path("abc"), fields{"eventDeliverySchema": "CustomInputSchema"}, 400, "InvalidRequest"},
+		"attempts": {other, path("abc"), fields{"retryPolicy": fields{"maxDeliveryAttempts": 31}}, 400,
+			"InvalidRequest"},
+		"operator": {other, path("abc"),
+			fields{
+				"filter": fields{"advancedFilters": []fields{{"operatorType": "StringNear", "key": "subject",
+					"values": []string{"a"}}}}}, 400, "InvalidRequest"},
+		"values": {other, path("abc"),
+			fields{
+				"filter": fields{"advancedFilters": []fields{{"operatorType": "NumberIn", "key": "data.a",
+					"values": []string{"a"}}}}}, 400, "InvalidRequest"},
 		"destination": {other, path("abc"), fields{"destination": nil}, 400, "InvalidRequest"},
 		"version":     {other, strings.Split(path("abc"), "?")[0], nil, 400, "MissingApiVersionParameter"},
 	} {
@@ -393,13 +408,15 @@ func TestTokensAndFaults(t *testing.T) {
 	r := newRig(t, Options{})
 	token := r.Token
 	for name, tt := range map[string]struct{ token, code string }{
-		"none":     {"", "AuthenticationFailed"},
-		"garbage":  {"x", "InvalidAuthenticationToken"},
-		"audience": {r.AppToken("bellhop", "secret", "https://graph.microsoft.com/.default"), "InvalidAuthenticationTokenAudience"},
+		"none":    {"", "AuthenticationFailed"},
+		"garbage": {"x", "InvalidAuthenticationToken"},
+		"audience": {r.AppToken("bellhop", "secret", "https://graph.microsoft.com/.default"),
+			"InvalidAuthenticationTokenAudience"},
 	} {
 		r.Token = tt.token
 		got := r.Call("GET", path("abc"), nil)
-		if got.Status != 401 || code(got) != tt.code || !strings.HasPrefix(got.Header.Get("Www-Authenticate"), "Bearer ") {
+		if got.Status != 401 || code(got) != tt.code ||
+			!strings.HasPrefix(got.Header.Get("Www-Authenticate"), "Bearer ") {
 			t.Errorf("%s: %d %s", name, got.Status, got.Text)
 		}
 	}
@@ -473,20 +490,23 @@ func TestLists(t *testing.T) {
 		{group + of + "locations/westeurope/eventSubscriptions", "", "one two three blobs"},
 		{group + of + "locations/eastus/eventSubscriptions", "", ""},
 		{group + of + "topicTypes/Microsoft.Storage.StorageAccounts/eventSubscriptions", "", "blobs"},
-		{group + of + "locations/westeurope/topicTypes/Microsoft.Storage.StorageAccounts/eventSubscriptions", "", "blobs"},
+		{group + of + "locations/westeurope/topicTypes/Microsoft.Storage.StorageAccounts/eventSubscriptions", "",
+			"blobs"},
 	} {
 		if got := names(tt.at, tt.query); got != tt.want {
 			t.Errorf("%s %s: %q, want %q", tt.at, tt.query, got, tt.want)
 		}
 	}
-	if got := r.Call("GET", account+of+"eventSubscriptions?api-version=1&$filter=label%20eq%20'a'", nil); got.Status != 400 {
+	if got := r.Call("GET", account+of+"eventSubscriptions?api-version=1&$filter=label%20eq%20'a'",
+		nil); got.Status != 400 {
 		t.Errorf("a filter of another member: %d %s", got.Status, got.Text)
 	}
 	if got := r.Call("GET", "/subscriptions?api-version=2022-12-01", nil); got.Status != 200 ||
 		!strings.Contains(got.Text, DefaultSubscription) {
 		t.Errorf("the Azure subscriptions: %d %s", got.Status, got.Text)
 	}
-	if got := r.Call("POST", "/subscriptions/1/providers/Microsoft.EventGrid/register?api-version=1", nil); got.Status !=
+	if got := r.Call("POST", "/subscriptions/1/providers/Microsoft.EventGrid/register?api-version=1",
+		nil); got.Status !=
 		200 || !strings.Contains(got.Text, `"registrationState":"Registered"`) {
 		t.Errorf("registering the provider: %d %s", got.Status, got.Text)
 	}

@@ -39,7 +39,8 @@ func Example() {
 	const resource = "/subscriptions/1/resourceGroups/media/providers/Microsoft.Communication/communicationServices/calls"
 	at := api.URL + resource + "/providers/Microsoft.EventGrid/eventSubscriptions/recordings?api-version=2022-06-15"
 	req, err := http.NewRequest(http.MethodPut, at, strings.NewReader(fmt.Sprintf(
-		`{"properties": {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": %q}}}}`, endpoint.URL)))
+		`{"properties": {"destination": {"endpointType": "WebHook", "properties": {"endpointUrl": %q}}}}`,
+		endpoint.URL)))
 	if err != nil {
 		fmt.Println(err)
 		return

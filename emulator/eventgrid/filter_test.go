@@ -17,38 +17,67 @@ func TestFilters(t *testing.T) {
 		`{"includedEventTypes":["All"]}`:        true,
 		`{"includedEventTypes":[]}`:             false,
 		`{"includedEventTypes":["Car.Bought"]}`: false,
-		`{"subjectBeginsWith":"/cars","subjectEndsWith":"RED"}`:                                                     true,
-		`{"subjectBeginsWith":"/cars","isSubjectCaseSensitive":true}`:                                               false,
-		`{"subjectEndsWith":"Red","isSubjectCaseSensitive":true}`:                                                   true,
-		advanced(`"NumberIn","key":"data.n","values":[1,5]`):                                                        true,
-		advanced(`"NumberIn","key":"data.color","values":[1,5]`):                                                    false,
-		advanced(`"NumberNotIn","key":"data.n","values":[5]`):                                                       false,
-		advanced(`"NumberNotIn","key":"data.missing","values":[5]`):                                                 true,
-		advanced(`"NumberLessThan","key":"data.n","value":5`):                                                       false,
-		advanced(`"NumberLessThanOrEquals","key":"data.n","value":5`):                                               true,
-		advanced(`"NumberGreaterThan","key":"data.deep.n","value":1`):                                               true,
-		advanced(`"NumberGreaterThanOrEquals","key":"data.n","value":5.5`):                                          false,
-		advanced(`"NumberInRange","key":"data.n","values":[[1,2],[5,6]]`):                                           true,
-		advanced(`"NumberNotInRange","key":"data.n","values":[[1,6]]`):                                              false,
-		advanced(`"BoolEquals","key":"data.new","value":true`):                                                      true,
-		advanced(`"BoolEquals","key":"data.n","value":true`):                                                        false,
-		advanced(`"StringIn","key":"data.color","values":["blue","RED"]`):                                           true,
-		advanced(`"StringNotIn","key":"data.color","values":["red"]`):                                               false,
-		advanced(`"StringBeginsWith","key":"subject","values":["/cars"]`):                                           true,
-		advanced(`"StringNotBeginsWith","key":"Subject","values":["/c"]`):                                           false,
-		advanced(`"StringEndsWith","key":"eventType","values":["SOLD"]`):                                            true,
-		advanced(`"StringNotEndsWith","key":"type","values":["x"]`):                                                 true,
-		advanced(`"StringContains","key":"source","values":["t"]`):                                                  true,
-		advanced(`"StringNotContains","key":"topic","values":["t"]`):                                                false,
-		advanced(`"StringContains","key":"data.tags","values":["a"]`):                                               false,
-		advanced(`"StringNotContains","key":"data.tags","values":["a"]`):                                            true,
-		advanced(`"IsNullOrUndefined","key":"data.nothing"`):                                                        true,
-		advanced(`"IsNullOrUndefined","key":"data.n"`):                                                              false,
-		advanced(`"IsNotNull","key":"data.deep"`):                                                                   true,
-		advanced(`"IsNotNull","key":"data.n.m"`):                                                                    false,
-		advanced(`"StringIn","key":"dataVersion","values":["1"]`):                                                   true,
-		`{"enableAdvancedFilteringOnArrays":true,` + advanced(`"StringIn","key":"data.tags","values":["b"]`)[1:]:    true,
-		`{"enableAdvancedFilteringOnArrays":true,` + advanced(`"StringNotIn","key":"data.tags","values":["b"]`)[1:]: false,
+		`{"subjectBeginsWith":"/cars","subjectEndsWith":"RED"}`:       true,
+		`{"subjectBeginsWith":"/cars","isSubjectCaseSensitive":true}`: false,
+		`{"subjectEndsWith":"Red","isSubjectCaseSensitive":true}`:     true,
+		advanced(
+			`"NumberIn","key":"data.n","values":[1,5]`): true,
+		advanced(
+			`"NumberIn","key":"data.color","values":[1,5]`): false,
+		advanced(
+			`"NumberNotIn","key":"data.n","values":[5]`): false,
+		advanced(
+			`"NumberNotIn","key":"data.missing","values":[5]`): true,
+		advanced(
+			`"NumberLessThan","key":"data.n","value":5`): false,
+		advanced(
+			`"NumberLessThanOrEquals","key":"data.n","value":5`): true,
+		advanced(
+			`"NumberGreaterThan","key":"data.deep.n","value":1`): true,
+		advanced(
+			`"NumberGreaterThanOrEquals","key":"data.n","value":5.5`): false,
+		advanced(
+			`"NumberInRange","key":"data.n","values":[[1,2],[5,6]]`): true,
+		advanced(
+			`"NumberNotInRange","key":"data.n","values":[[1,6]]`): false,
+		advanced(
+			`"BoolEquals","key":"data.new","value":true`): true,
+		advanced(
+			`"BoolEquals","key":"data.n","value":true`): false,
+		advanced(
+			`"StringIn","key":"data.color","values":["blue","RED"]`): true,
+		advanced(
+			`"StringNotIn","key":"data.color","values":["red"]`): false,
+		advanced(
+			`"StringBeginsWith","key":"subject","values":["/cars"]`): true,
+		advanced(
+			`"StringNotBeginsWith","key":"Subject","values":["/c"]`): false,
+		advanced(
+			`"StringEndsWith","key":"eventType","values":["SOLD"]`): true,
+		advanced(
+			`"StringNotEndsWith","key":"type","values":["x"]`): true,
+		advanced(
+			`"StringContains","key":"source","values":["t"]`): true,
+		advanced(
+			`"StringNotContains","key":"topic","values":["t"]`): false,
+		advanced(
+			`"StringContains","key":"data.tags","values":["a"]`): false,
+		advanced(
+			`"StringNotContains","key":"data.tags","values":["a"]`): true,
+		advanced(
+			`"IsNullOrUndefined","key":"data.nothing"`): true,
+		advanced(
+			`"IsNullOrUndefined","key":"data.n"`): false,
+		advanced(
+			`"IsNotNull","key":"data.deep"`): true,
+		advanced(
+			`"IsNotNull","key":"data.n.m"`): false,
+		advanced(
+			`"StringIn","key":"dataVersion","values":["1"]`): true,
+		`{"enableAdvancedFilteringOnArrays":true,` +
+			advanced(`"StringIn","key":"data.tags","values":["b"]`)[1:]: true,
+		`{"enableAdvancedFilteringOnArrays":true,` +
+			advanced(`"StringNotIn","key":"data.tags","values":["b"]`)[1:]: false,
 	} {
 		var f filter
 		err := json.Unmarshal([]byte(filterText), &f)
@@ -69,7 +98,8 @@ func TestFilterBounds(t *testing.T) {
 	many := strings.TrimSuffix(strings.Repeat(`{"operatorType":"IsNotNull","key":"data.a"},`, 26), ",")
 	values := strings.TrimSuffix(strings.Repeat(`1,`, 26), ",")
 	for _, text := range []string{`{"advancedFilters":[` + many + `]}`,
-		advanced(`"NumberIn","key":"data.a","values":[` + values + `]`), advanced(`"StringIn","key":"data.a","values":[]`),
+		advanced(`"NumberIn","key":"data.a","values":[` + values + `]`),
+		advanced(`"StringIn","key":"data.a","values":[]`),
 		advanced(`"StringIn","key":"","values":["a"]`), advanced(`"NumberInRange","key":"data.a","values":[1]`),
 		advanced(`"NumberLessThan","key":"data.a"`), advanced(`"BoolEquals","key":"data.a","value":1`),
 		advanced(`"StringIn","key":"data.a","values":["` + strings.Repeat("a", 513) + `"]`),
@@ -101,8 +131,9 @@ func TestNameFilter(t *testing.T) {
 			t.Errorf("%s: %v, want %v", text, err, want)
 		}
 	}
-	for _, text := range []string{"label eq 'a'", "name", "name eq", "name eq 'a", "name eq 'a' name", "contains(name)",
-		"contains(name,'a'", "(name eq 'a'", "nameeq 'a'", "not", strings.Repeat("(", 40) + "name eq 'a'",
+	for _, text := range []string{"label eq 'a'", "name", "name eq", "name eq 'a", "name eq 'a' name",
+		"contains(name)", "contains(name,'a'", "(name eq 'a'", "nameeq 'a'", "not", strings.Repeat("(", 40) +
+			"name eq 'a'",
 		"name gt 'a'", strings.Repeat("a", 2000)} {
 		if _, err := parseNameFilter(text); err == nil {
 			t.Errorf("%.40s is taken", text)
@@ -142,15 +173,18 @@ func TestPaths(t *testing.T) {
 	t.Parallel()
 	const of = "/providers/Microsoft.EventGrid/"
 	for path, want := range map[string]string{
-		account + of + "eventSubscriptions/abc":                           account + of + "eventSubscriptions/abc",
-		"/" + account + "/" + of + "EVENTSUBSCRIPTIONS/abc/getFullUrl":    account + of + "eventSubscriptions/abc getfullurl",
-		topicAt + of + "eventSubscriptions/abc":                           topicAt + of + "eventSubscriptions/abc",
-		topicAt + "/eventSubscriptions/abc":                               topicAt + "/eventSubscriptions/abc",
-		"/subscriptions/1" + of + "systemTopics/t/eventSubscriptions/abc": "/subscriptions/1" + of + "systemTopics/t/eventSubscriptions/abc",
+		account + of + "eventSubscriptions/abc": account + of + "eventSubscriptions/abc",
+		"/" + account + "/" + of + "EVENTSUBSCRIPTIONS/abc/getFullUrl": account + of + "eventSubscriptions/abc " +
+			"getfullurl",
+		topicAt + of + "eventSubscriptions/abc": topicAt + of + "eventSubscriptions/abc",
+		topicAt + "/eventSubscriptions/abc":     topicAt + "/eventSubscriptions/abc",
+		"/subscriptions/1" + of + "systemTopics/t/eventSubscriptions/abc": "/subscriptions/1" + of +
+			"systemTopics/t/eventSubscriptions/abc",
 		topicAt:               topicAt,
 		topicAt + "/listKeys": topicAt + " listkeys",
-		"/subscriptions/1" + of + "locations/we/operationsStatus/Q":          "/subscriptions/1 operationsstatus",
-		"/providers/Microsoft.Management/managementGroups/m" + of + "topics": "/providers/Microsoft.Management/managementGroups/m" + of + "topics/",
+		"/subscriptions/1" + of + "locations/we/operationsStatus/Q": "/subscriptions/1 operationsstatus",
+		"/providers/Microsoft.Management/managementGroups/m" + of +
+			"topics": "/providers/Microsoft.Management/managementGroups/m" + of + "topics/",
 		"/subscriptions": "", "/subscriptions/1": "",
 	} {
 		got, ok := targetOf(path)

@@ -164,7 +164,8 @@ func (s *System) succeed(sub *subscription, op *operation) {
 func (s *System) fail(sub *subscription, op *operation, why string) {
 	op.status, sub.validation, sub.Properties.State, sub.live = stateFailed, nil, stateFailed, nil
 	sub.waiting = nil
-	op.reason = "Webhook validation handshake failed for " + sub.Properties.Destination.Properties.BaseURL + ". " + why +
+	op.reason = "Webhook validation handshake failed for " + sub.Properties.Destination.Properties.BaseURL + ". " +
+		why +
 		" For troublehooting, visit https://aka.ms/esvalidation. Activity id:" + emulator.NewID() + ", timestamp: " +
 		textTime(s.now()) + "."
 }
@@ -174,8 +175,8 @@ func (s *System) settleManual(sub *subscription) {
 	v := sub.validation
 	if v != nil && !v.deadline.IsZero() && !s.now().Before(v.deadline) {
 		s.fail(sub, v.op, "Http POST request retuned 2XX response with response body "+v.answer+". When a validation "+
-			"request is accepted without validation code in the response body, Http GET is expected on the validation "+
-			"url included in the validation event(within 10 minutes).")
+			"request is accepted without validation code in the response body, Http GET is expected on the "+
+			"validation url included in the validation event(within 10 minutes).")
 	}
 }
 
@@ -193,8 +194,10 @@ func (s *System) postValidation(ctx context.Context, to destinated, name, topic 
 		"eventType": eventgrid.ValidationType, "eventTime": formatTime(s.now()), "metadataVersion": "1",
 		"dataVersion": "2"}})
 	header := http.Header{"Content-Type": {"application/json; charset=utf-8"},
-		eventgrid.EventTypeHeader: {"SubscriptionValidation"}, eventgrid.SubscriptionNameHeader: {strings.ToUpper(name)},
-		eventgrid.DeliveryCountHeader: {"0"}, eventgrid.DataVersionHeader: {"2"}, eventgrid.MetadataVersionHeader: {"1"}}
+		eventgrid.EventTypeHeader:        {"SubscriptionValidation"},
+		eventgrid.SubscriptionNameHeader: {strings.ToUpper(name)},
+		eventgrid.DeliveryCountHeader:    {"0"}, eventgrid.DataVersionHeader: {"2"},
+		eventgrid.MetadataVersionHeader: {"1"}}
 	addStatic(header, to, bearer)
 	got, err := s.host.Send(ctx, s.Name(), http.MethodPost, to.URL, header, body, handshakeTimeout)
 	var answer struct {

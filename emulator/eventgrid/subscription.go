@@ -90,7 +90,8 @@ func (s *System) admit(t target, sub *subscription) (old *subscription, err erro
 			return nil, errNoTopic(t.scope)
 		}
 		if topic.schema == cloudSchema && sub.Properties.Schema != cloudSchema {
-			return nil, invalid("The event delivery schema of a topic with the input schema %s must be the same.", cloudSchema)
+			return nil, invalid("The event delivery schema of a topic with the input schema %s must be the same.",
+				cloudSchema)
 		}
 	}
 	if old, err = s.find(t); err == nil {
@@ -109,8 +110,8 @@ func (s *System) admit(t target, sub *subscription) (old *subscription, err erro
 		}
 	}
 	if same >= s.opts.Quota {
-		return nil, &apiError{status: http.StatusConflict, code: "QuotaExceeded", message: "Quota limit reached. A topic " +
-			"can have at most " + strconv.Itoa(s.opts.Quota) + " event subscriptions."}
+		return nil, &apiError{status: http.StatusConflict, code: "QuotaExceeded", message: "Quota limit reached. A " +
+			"topic can have at most " + strconv.Itoa(s.opts.Quota) + " event subscriptions."}
 	}
 	return nil, nil
 }

@@ -185,7 +185,8 @@ func (s *System) publish(w http.ResponseWriter, r *http.Request, name string) er
 	}
 	s.mu.Unlock()
 	if i < 0 {
-		return &apiError{status: http.StatusNotFound, code: "NotFound", message: "The topic '" + name + "' was not found.",
+		return &apiError{status: http.StatusNotFound, code: "NotFound", message: "The topic '" + name +
+			"' was not found.",
 			details: []detail{{"NotFound", "There is no topic at this endpoint."}}}
 	}
 	if err := s.authorize(r, &t); err != nil {
@@ -222,7 +223,8 @@ func (s *System) authorize(r *http.Request, t *topic) error {
 	switch {
 	case key != "":
 		given, err := base64.StdEncoding.DecodeString(key)
-		if err != nil || subtle.ConstantTimeCompare(given, t.keys[0])+subtle.ConstantTimeCompare(given, t.keys[1]) == 0 {
+		if err != nil || subtle.ConstantTimeCompare(given, t.keys[0])+subtle.ConstantTimeCompare(
+			given, t.keys[1]) == 0 {
 			return refused("The request authorization key is not authorized for " + strings.ToUpper(t.name) + ".")
 		}
 	case token != "":
@@ -235,7 +237,8 @@ func (s *System) authorize(r *http.Request, t *topic) error {
 			return refused("The request authorization token is not valid: " + err.Error() + ".")
 		}
 	default:
-		return refused("Request must contain one of the following authorization signature: aeg-sas-token, aeg-sas-key.")
+		return refused("Request must contain one of the following authorization signature: " +
+			"aeg-sas-token, aeg-sas-key.")
 	}
 	return nil
 }
@@ -244,8 +247,9 @@ func (s *System) authorize(r *http.Request, t *topic) error {
 func readPublished(r *http.Request, t *topic, now string) ([]event, error) {
 	var body json.RawMessage
 	refused := func(what, code, message string) error {
-		return &apiError{status: http.StatusBadRequest, code: "BadRequest", message: "This resource is configured to " +
-			"receive event in '" + what + "' schema. The JSON received does not conform to the expected schema.",
+		return &apiError{status: http.StatusBadRequest, code: "BadRequest", message: "This resource is " +
+			"configured to receive event in '" + what + "' schema. The JSON received does not conform to the " +
+			"expected schema.",
 			details: []detail{{code, message}}}
 	}
 	what := "EventGridEvent"

@@ -203,7 +203,8 @@ func (s *System) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &known):
 		s.writeError(w, known)
 	case err != nil:
-		s.writeError(w, &apiError{status: http.StatusInternalServerError, code: "generalException", message: err.Error()})
+		s.writeError(w, &apiError{status: http.StatusInternalServerError, code: "generalException",
+			message: err.Error()})
 	}
 }
 
@@ -252,7 +253,8 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 	case strings.EqualFold(action, "reauthorize") && r.Method == http.MethodPost:
 		return s.reauthorize(w, claims, id)
 	}
-	return &apiError{status: http.StatusMethodNotAllowed, code: "BadRequest", message: "The method is not allowed here."}
+	return &apiError{status: http.StatusMethodNotAllowed, code: "BadRequest", message: "The method is not allowed " +
+		"here."}
 }
 
 // decode reads the JSON body of a call.
@@ -261,7 +263,8 @@ func decode(r *http.Request, v any) error {
 	d.DisallowUnknownFields()
 	if d.Decode(v) != nil {
 		return &apiError{status: http.StatusBadRequest, code: "InvalidRequest",
-			message: "Could not process subscription creation payload. Are all property names spelled and camelCased properly?"}
+			message: "Could not process subscription creation payload. Are all property names spelled " +
+				"and camelCased properly?"}
 	}
 	return nil
 }

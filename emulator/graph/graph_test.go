@@ -347,7 +347,8 @@ func TestContent(t *testing.T) {
 	r.replaceCertificate(id)
 	if status, answer := r.call("POST", "subscriptions", r.wanted(fields{"includeResourceData": true,
 		"encryptionCertificate":   base64.StdEncoding.EncodeToString(der),
-		"encryptionCertificateId": "one", "expirationDateTime": formatTime(r.Now().Add(25 * time.Hour))})); status != 400 {
+		"encryptionCertificateId": "one",
+		"expirationDateTime":      formatTime(r.Now().Add(25 * time.Hour))})); status != 400 {
 		t.Errorf("content for longer than a day: %d %v", status, answer)
 	}
 }

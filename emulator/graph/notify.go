@@ -174,8 +174,10 @@ func (s *System) send(to string, body any) {
 	if err != nil {
 		panic(err) // it is made of texts
 	}
-	s.host.Notify(emulator.Notification{System: s.Name(), URL: to, Body: text, Timeout: 10 * time.Second, Pauses: pauses,
-		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Client-Request-Id": {emulator.NewID()}}})
+	s.host.Notify(emulator.Notification{System: s.Name(), URL: to, Body: text, Timeout: 10 * time.Second,
+		Pauses: pauses,
+		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"},
+			"Client-Request-Id": {emulator.NewID()}}})
 }
 
 // lifecycle tells the owner of a subscription what happens to it.

@@ -156,18 +156,21 @@ func (s *System) serveResource(w http.ResponseWriter, r *http.Request, claims en
 	}
 	if strings.EqualFold(resource, "me") {
 		emulator.WriteJSON(w, http.StatusOK, map[string]any{"@odata.context": s.context(r, "users/$entity"),
-			"id": mailbox(claims), "displayName": "Ada Example", "userPrincipalName": entra.UserName, "mail": entra.UserName})
+			"id": mailbox(claims), "displayName": "Ada Example", "userPrincipalName": entra.UserName,
+			"mail": entra.UserName})
 		return nil
 	}
 	path := canonical(resource, mailbox(claims))
 	of, delta := strings.CutSuffix(path, "/delta")
 	k, known := s.kindOf(of)
 	if !known {
-		return &apiError{status: http.StatusBadRequest, code: "BadRequest", message: "Resource not found for the segment."}
+		return &apiError{status: http.StatusBadRequest, code: "BadRequest", message: "Resource not found for the " +
+			"segment."}
 	}
 	if !claims.Permits(k.permissions...) {
 		return &apiError{status: http.StatusForbidden, code: "ErrorAccessDenied",
-			message: "Access is denied. Check credentials and try again. It needs " + strings.Join(k.permissions, " or ") + "."}
+			message: "Access is denied. Check credentials and try again. It needs " +
+				strings.Join(k.permissions, " or ") + "."}
 	}
 	if delta {
 		return s.delta(w, r, of, k)

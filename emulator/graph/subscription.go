@@ -110,8 +110,10 @@ func (s *System) create(w http.ResponseWriter, r *http.Request, claims entra.Cla
 // newSubscription checks what a creator asks for.
 func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) (*subscription, error) {
 	sub := &subscription{app: claims.App, user: claims.Object, tenant: claims.Tenant, base: emulator.BaseURL(r),
-		entity: entity{ID: emulator.NewID(), Resource: in.Resource, ApplicationID: claims.App, ChangeType: in.ChangeType,
-			ClientState: orNull(in.ClientState), NotificationURL: in.NotificationURL, LifecycleURL: orNull(in.LifecycleURL),
+		entity: entity{ID: emulator.NewID(), Resource: in.Resource, ApplicationID: claims.App,
+			ChangeType:  in.ChangeType,
+			ClientState: orNull(in.ClientState), NotificationURL: in.NotificationURL,
+			LifecycleURL: orNull(in.LifecycleURL),
 			QueryOptions: orNull(in.QueryOptions), CreatorID: claims.Object, WithData: in.WithData,
 			TLSVersion: in.TLSVersion, Certificate: orNull(in.Certificate), CertificateID: orNull(in.CertificateID),
 			URLAppID: orNull(in.URLAppID)}}
@@ -134,8 +136,8 @@ func (s *System) newSubscription(r *http.Request, claims entra.Claims, in wish) 
 	}
 	if sub.kind.appOnly && claims.ByUser() {
 		return nil, &apiError{status: http.StatusBadRequest, code: "ExtensionError",
-			message: "Operation: Create; Exception: [Status Code: BadRequest; Reason: 'app + user' subscriptions are not " +
-				"supported in v1]"}
+			message: "Operation: Create; Exception: [Status Code: BadRequest; Reason: 'app + user' subscriptions " +
+				"are not supported in v1]"}
 	}
 	for change := range strings.SplitSeq(in.ChangeType, ",") {
 		if !slices.Contains([]string{"created", "updated", "deleted"}, strings.ToLower(strings.TrimSpace(change))) ||
@@ -261,8 +263,8 @@ func (s *System) admit(sub *subscription) error {
 	}
 	if same >= s.opts.Quota {
 		return &apiError{status: http.StatusForbidden, code: "ExtensionError",
-			message: "Operation: Create; Exception: [Status Code: Forbidden; Reason: Number of subscriptions on item has " +
-				"exceeded limit]"}
+			message: "Operation: Create; Exception: [Status Code: Forbidden; Reason: Number of subscriptions on " +
+				"item has exceeded limit]"}
 	}
 	return nil
 }
@@ -373,7 +375,8 @@ func (s *System) renewed(sub *subscription, old time.Time, text string) (time.Ti
 	var refused *apiError
 	switch {
 	case errors.As(err, &refused) && refused.code == "ExtensionError" && sub.kind.outlook:
-		return expiry, &apiError{status: http.StatusBadRequest, code: "ErrorInvalidParameter", message: refused.message}
+		return expiry, &apiError{status: http.StatusBadRequest, code: "ErrorInvalidParameter",
+			message: refused.message}
 	case err == nil && s.opts.KeepExpiry:
 		return old, nil
 	}
@@ -388,8 +391,8 @@ func (s *System) update(w http.ResponseWriter, r *http.Request, claims entra.Cla
 		return err
 	}
 	if in.ExpiresAt == "" && in.NotificationURL == "" {
-		return invalid("Subscription must contain either the 'expirationDateTime' or 'notificationUrl' property and its " +
-			"value.")
+		return invalid("Subscription must contain either the 'expirationDateTime' or 'notificationUrl' property " +
+			"and its value.")
 	}
 	sub, err := s.find(claims, id)
 	if err != nil {

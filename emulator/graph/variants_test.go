@@ -167,7 +167,8 @@ func TestCalendarView(t *testing.T) {
 	if _, rest := r.call("GET", page["@odata.nextLink"].(string), nil); ids(page) == ids(rest) || len(ids(rest)) < 4 {
 		t.Errorf("the pages are %v and %v", page, rest)
 	}
-	for _, path := range []string{"me/calendarView", "me/calendarView/delta?startDateTime=soon&endDateTime=2027-01-01"} {
+	for _, path := range []string{
+		"me/calendarView", "me/calendarView/delta?startDateTime=soon&endDateTime=2027-01-01"} {
 		status, answer := r.call("GET", path, nil)
 		if code, _ := codeOf(answer); status != 400 || code != "ErrorInvalidParameter" {
 			t.Errorf("%s: %d %v", path, status, answer)
@@ -177,7 +178,8 @@ func TestCalendarView(t *testing.T) {
 
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{"/v1.0/me/mailFolders('Inbox')/messages/delta", "/beta/users('a')/Messages('b')",
-		"/v1.0/drives/b!9/root", "/V1.0/chats/getAllMessages", "/v1.0//", "/v1.0/users/a@b/events?x=1", "/v1.0/%2f('"} {
+		"/v1.0/drives/b!9/root", "/V1.0/chats/getAllMessages", "/v1.0//", "/v1.0/users/a@b/events?x=1",
+		"/v1.0/%2f('"} {
 		f.Add(path)
 	}
 	s := New(emulator.New(emulator.Options{}), nil, Options{})

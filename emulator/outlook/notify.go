@@ -28,7 +28,8 @@ type notice struct {
 func (s *System) Happen(e emulator.Event) (int, error) {
 	parts := strings.Split(strings.Trim(strings.ToLower(e.Resource), "/"), "/")
 	collection := parts[len(parts)-1]
-	if _, known := permissions[collection]; !known || !slices.Contains(changeTypes[:3], e.ChangeType) || len(parts) > 3 {
+	if _, known := permissions[collection]; !known || !slices.Contains(changeTypes[:3], e.ChangeType) ||
+		len(parts) > 3 {
 		return 0, fmt.Errorf("resource %q with change type %q %w", e.Resource, e.ChangeType, emulator.ErrUnknown)
 	}
 	s.mu.Lock()
@@ -83,8 +84,9 @@ func newData(collection string, at time.Time) map[string]any {
 		maps.Copy(data, map[string]any{"Subject": "Harbour walk", "BodyPreview": "Meet at the crane.",
 			"Body":  map[string]any{"ContentType": "HTML", "Content": "<html><body>Meet at the crane.</body></html>"},
 			"Start": map[string]any{"DateTime": tomorrow.Format(emulator.CalendarTime), "TimeZone": "UTC"},
-			"End":   map[string]any{"DateTime": tomorrow.Add(time.Hour).Format(emulator.CalendarTime), "TimeZone": "UTC"},
-			"Type":  "SingleInstance", "ShowAs": "Busy", "IsAllDay": false, "IsCancelled": false,
+			"End": map[string]any{"DateTime": tomorrow.Add(time.Hour).Format(emulator.CalendarTime),
+				"TimeZone": "UTC"},
+			"Type": "SingleInstance", "ShowAs": "Busy", "IsAllDay": false, "IsCancelled": false,
 			"Location": map[string]any{"DisplayName": "Quay 2"}, "Attendees": []any{}, "Importance": "Normal"})
 	case "messages":
 		maps.Copy(data, map[string]any{"Subject": "Quarry photos", "BodyPreview": "See below.", "IsRead": false,

@@ -146,8 +146,9 @@ func (s *System) Fail(w http.ResponseWriter, _ *http.Request, status int) {
 }
 
 var (
-	errNotFound = &apiError{http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the store."}
-	errDenied   = &apiError{http.StatusForbidden, "ErrorAccessDenied",
+	errNotFound = &apiError{http.StatusNotFound, "ErrorItemNotFound", "The specified object was not found in the " +
+		"store."}
+	errDenied = &apiError{http.StatusForbidden, "ErrorAccessDenied",
 		"Access is denied. Check credentials and try again."}
 	errPath = &apiError{http.StatusBadRequest, "RequestBroker-ParseUri", "Resource not found for the segment."}
 )
@@ -315,7 +316,8 @@ func (s *System) list(w http.ResponseWriter, r *http.Request, claims entra.Claim
 	to := min(from+size, len(all))
 	page := []map[string]any{}
 	for _, it := range all[from:to] {
-		page = append(page, shown(it, q.Get("$select"), itemURL(emulator.BaseURL(r), claims.Object, claims.Tenant, it)))
+		page = append(page,
+			shown(it, q.Get("$select"), itemURL(emulator.BaseURL(r), claims.Object, claims.Tenant, it)))
 	}
 	out := map[string]any{"@odata.context": emulator.BaseURL(r) + "/api/v2.0/$metadata#Me/" + titled(collection),
 		"value": page}
@@ -431,8 +433,9 @@ func (s *System) create(w http.ResponseWriter, r *http.Request, claims entra.Cla
 	if needed, known := permissions[collection]; !known {
 		return invalid("The Resource is not one that can be subscribed to.")
 	} else if !claims.Permits(needed...) {
-		return &apiError{http.StatusForbidden, "ErrorAccessDenied", "Access is denied. It needs " + strings.Join(needed,
-			" or ") + "."}
+		return &apiError{http.StatusForbidden, "ErrorAccessDenied", "Access is denied. It needs " +
+			strings.Join(needed,
+				" or ") + "."}
 	}
 	for change := range strings.SplitSeq(in.ChangeType, ",") {
 		if !slices.Contains(changeTypes, strings.ToLower(strings.TrimSpace(change))) {
@@ -481,8 +484,9 @@ func (s *System) shown(r *http.Request, sub *subscription, state any) map[string
 	base := emulator.BaseURL(r)
 	return map[string]any{"@odata.context": base + "/api/v2.0/$metadata#Me/Subscriptions/$entity",
 		"@odata.type": odataType,
-		"@odata.id":   fmt.Sprintf("%s/api/v2.0/Users('%s@%s')/Subscriptions('%s')", base, sub.user, sub.tenant, sub.id),
-		"Id":          sub.id, "Resource": sub.resource, "ChangeType": strings.Join(changes, ", "), "ClientState": state,
+		"@odata.id": fmt.Sprintf("%s/api/v2.0/Users('%s@%s')/Subscriptions('%s')", base, sub.user,
+			sub.tenant, sub.id),
+		"Id": sub.id, "Resource": sub.resource, "ChangeType": strings.Join(changes, ", "), "ClientState": state,
 		"NotificationURL": sub.url, "SubscriptionExpirationDateTime": formatTime(sub.expiresAt)}
 }
 

@@ -87,7 +87,8 @@ func TestSubscriptions(t *testing.T) {
 	if status, _ := r.call("DELETE", path, nil); status != 204 {
 		t.Errorf("delete answered %d", status)
 	}
-	if status, got := r.call("GET", path, nil); status != 404 || !strings.Contains(fmt.Sprint(got), "ErrorItemNotFound") {
+	if status, got := r.call("GET", path, nil); status != 404 ||
+		!strings.Contains(fmt.Sprint(got), "ErrorItemNotFound") {
 		t.Errorf("after delete: %d %v", status, got)
 	}
 	for name, change := range map[string]func(fields){
@@ -211,7 +212,8 @@ func TestCalendarView(t *testing.T) {
 	r := newRig(t, Options{AnyToken: true})
 	change := func(kind, id, hour string) {
 		t.Helper()
-		data := fields{"Id": id, "Start": fields{"DateTime": "2026-12-24T" + hour + ":00:00.0000000", "TimeZone": "UTC"},
+		data := fields{"Id": id, "Start": fields{"DateTime": "2026-12-24T" + hour + ":00:00.0000000",
+			"TimeZone": "UTC"},
 			"End": fields{"DateTime": "2026-12-24T" + hour + ":30:00.0000000", "TimeZone": "UTC"}}
 		if _, err := r.Host.Happen(emulator.Event{Resource: "/me/events", ChangeType: kind, Data: data}); err != nil {
 			t.Fatal(err)

@@ -37,8 +37,8 @@ func composeGitHub(e emulator.Event, now time.Time) (*bellhop.Event, error) {
 		return nil, fmt.Errorf("resource %q %w; name a repository, such as %s", e.Resource, emulator.ErrUnknown,
 			defaultRepository)
 	case !provider.Word(kind):
-		return nil, fmt.Errorf("change type %q %w; name an event of GitHub, such as push or issues.opened", e.ChangeType,
-			emulator.ErrUnknown)
+		return nil, fmt.Errorf("change type %q %w; name an event of GitHub, such as push or issues.opened",
+			e.ChangeType, emulator.ErrUnknown)
 	}
 	user := map[string]any{"login": owner, "id": numberOf(owner), "type": "User"}
 	payload := map[string]any{"sender": user, "repository": map[string]any{"id": numberOf(repository), "name": name,

@@ -47,9 +47,9 @@ type Post struct {
 	Next func(attempt, status int, err error) (pause time.Duration, again bool)
 }
 
-// Send sends a webhook in the background. Each attempt is rendered anew, so that it is signed at its own time; its body
-// is the same. The error is that of the first rendering: it wraps [provider.ErrSkip] if the settings of the renderer do
-// not want the event.
+// Send sends a webhook in the background. Each attempt is rendered anew, so that it is signed at its own time; its
+// body is the same. The error is that of the first rendering: it wraps [provider.ErrSkip] if the settings of the
+// renderer do not want the event.
 func Send(host *emulator.Host, p Post) error {
 	render := func(attempt int) (provider.OutboundRequest, error) {
 		return p.Renderer.Render(p.Event, provider.AttemptInfo{DeliveryID: p.Event.ID, Attempt: attempt,

@@ -100,7 +100,8 @@ func TestWebhooks(t *testing.T) {
 			`"object":{"amount_paid":900,`},
 		{"stripe", "sub_1", "customer.subscription.deleted", nil, "stripe.customer.subscription.deleted",
 			`"object":"subscription"`},
-		{"standardwebhooks", "in_1", "invoice.paid", map[string]any{"n": 1}, "invoice.paid", `"data":{"id":"in_1","n":1}`},
+		{"standardwebhooks", "in_1", "invoice.paid", map[string]any{"n": 1}, "invoice.paid",
+			`"data":{"id":"in_1","n":1}`},
 	} {
 		s := start(t, c.system)
 		s.happen(c.resource, c.change, c.data, 1)
@@ -125,8 +126,10 @@ func TestRetries(t *testing.T) {
 		s.RefuseNext(refused...) // of the next one no attempt is accepted
 		s.happen("a/b", "invoice.paid", nil, 1)
 		s.Pass(time.Minute)
-		if again, _, other := s.again("deliveries/"+id, attempts); other != id || string(again.Text) != string(first.Text) {
-			t.Errorf("%s: %s with the id %s is not sent again as it was: %s, %s", name, first.Text, id, again.Text, other)
+		if again, _, other := s.again("deliveries/"+id, attempts); other != id ||
+			string(again.Text) != string(first.Text) {
+			t.Errorf("%s: %s with the id %s is not sent again as it was: %s, %s", name, first.Text, id,
+				again.Text, other)
 		}
 	}
 }
@@ -180,7 +183,8 @@ func TestGone(t *testing.T) {
 func TestHello(t *testing.T) {
 	t.Parallel()
 	s := start(t, "github")
-	if _, err := sender.New(s.Host, "github", sender.Options{URL: s.HookURL, Settings: settings("github")}); err != nil {
+	if _, err := sender.New(
+		s.Host, "github", sender.Options{URL: s.HookURL, Settings: settings("github")}); err != nil {
 		t.Fatal(err)
 	}
 	if n, ev, _ := s.received(); ev.Type != "github.ping" || n.Body["zen"] == nil ||

@@ -208,8 +208,8 @@ var (
 	errDenied = &apiError{http.StatusForbidden, "-2147024891, System.UnauthorizedAccessException",
 		"Access denied. You do not have permission to perform this action or access this resource."}
 	errNoList = &apiError{http.StatusNotFound, "-2130575322, Microsoft.SharePoint.SPException",
-		"List does not exist. The page you selected contains a list that does not exist. It may have been deleted by " +
-			"another user."}
+		"List does not exist. The page you selected contains a list that does not exist. It may have been " +
+			"deleted by another user."}
 	errNoSubscription = &apiError{http.StatusNotFound, "-1, System.ArgumentException",
 		"The subscription does not exist."}
 	errNoPath = &apiError{http.StatusNotFound, "-1, Microsoft.SharePoint.Client.ResourceNotFoundException",
@@ -241,7 +241,8 @@ func (s *System) authenticate(r *http.Request) (entra.Claims, error) {
 	switch {
 	case s.opts.AnyToken:
 		if err != nil {
-			claims = entra.Claims{App: entra.DefaultClient, Tenant: entra.DefaultTenant, Kind: "user", Scope: ".default"}
+			claims = entra.Claims{App: entra.DefaultClient, Tenant: entra.DefaultTenant, Kind: "user",
+				Scope: ".default"}
 		}
 		return claims, nil
 	case err == nil && !claims.ByUser() && !claims.ByCertificate():
@@ -358,7 +359,8 @@ func (s *System) serve(w http.ResponseWriter, r *http.Request, claims entra.Clai
 // find returns the list of that id or title. The caller holds s.mu.
 func (s *System) find(id, title string) *list {
 	for _, l := range s.lists {
-		if id != "" && strings.EqualFold(l.id, strings.Trim(id, "{}")) || title != "" && strings.EqualFold(l.title, title) {
+		if id != "" && strings.EqualFold(l.id, strings.Trim(id, "{}")) || title != "" &&
+			strings.EqualFold(l.title, title) {
 			return l
 		}
 	}

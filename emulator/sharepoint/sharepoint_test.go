@@ -250,8 +250,10 @@ func TestTokens(t *testing.T) {
 		{"of a user who reads", user("https://contoso.sharepoint.com/AllSites.Read"), lists, 200, "Documents"},
 		{"of a user who reads, at webhooks", user("https://contoso.sharepoint.com/AllSites.Read"), subs, 403,
 			"Access denied"},
-		{"of a user who writes, listing", user("https://contoso.sharepoint.com/AllSites.Write"), subs, 403, "Access denied"},
-		{"of a user in full control", user("https://contoso.sharepoint.com/AllSites.FullControl"), subs, 200, "pushnp"},
+		{"of a user who writes, listing", user("https://contoso.sharepoint.com/AllSites.Write"), subs, 403,
+			"Access denied"},
+		{"of a user in full control", user("https://contoso.sharepoint.com/AllSites.FullControl"), subs, 200,
+			"pushnp"},
 	} {
 		r.Token = tt.token
 		status, got := r.call("GET", tt.path, plain, nil)

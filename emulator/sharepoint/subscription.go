@@ -74,7 +74,9 @@ func (s *System) serveSubscriptions(w http.ResponseWriter, r *http.Request, clai
 		return s.update(w, r, sub)
 	case http.MethodDelete:
 		s.mu.Lock()
-		at.list.subscriptions = slices.DeleteFunc(at.list.subscriptions, func(o *subscription) bool { return o == sub })
+		at.list.subscriptions = slices.DeleteFunc(at.list.subscriptions, func(o *subscription) bool {
+			return o == sub
+		})
 		s.mu.Unlock()
 		w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -184,7 +186,8 @@ func (s *System) shakeHands(ctx context.Context, to string, state any) error {
 	if u, err := url.Parse(to); err != nil || u.Host == "" {
 		return failed
 	}
-	status, body, err := s.host.Post(ctx, s.Name(), to+separator+"validationtoken="+token, header, nil, handshakeTimeout)
+	status, body, err := s.host.Post(ctx, s.Name(), to+separator+"validationtoken="+token, header, nil,
+		handshakeTimeout)
 	if err != nil || status != http.StatusOK || string(body) != token {
 		return failed
 	}
@@ -244,7 +247,8 @@ func (s *System) notify(l *list) int {
 		if items[k] == nil {
 			keys = append(keys, k)
 		}
-		items[k] = append(items[k], map[string]any{"subscriptionId": sub.id, "clientState": sub.state, "resource": l.id,
+		items[k] = append(items[k], map[string]any{"subscriptionId": sub.id, "clientState": sub.state,
+			"resource":           l.id,
 			"expirationDateTime": sub.expiresAt.UTC().Format("2006-01-02T15:04:05.0000000Z"), "tenantId": sub.tenant,
 			"siteUrl": sub.site, "webId": webID})
 	}

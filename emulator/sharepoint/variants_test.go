@@ -146,7 +146,8 @@ func TestResources(t *testing.T) {
 }
 
 func FuzzChangeToken(f *testing.F) {
-	for _, text := range []string{"1;3;" + DefaultListID + ";639315414000000000;4712", "1;3;" + DefaultListID + ";1;-1",
+	for _, text := range []string{"1;3;" + DefaultListID + ";639315414000000000;4712", "1;3;" + DefaultListID +
+		";1;-1",
 		"1;3;" + DefaultListID + ";;", "1;0;x;1;1", ";;;;", "1;3;" + DefaultListID + ";01;+1"} {
 		f.Add(text)
 	}
@@ -177,8 +178,8 @@ func TestTicks(t *testing.T) {
 
 func FuzzPaths(f *testing.F) {
 	for _, path := range []string{"/_api/web/lists/getByTitle('Doc''s')/items(1)", "/sites/x/_API/Web/Lists(guid'a')",
-		"/_api/web", "/_api/webs", "/_api/web/lists/getById('a')/Subscriptions('b')", "/_api/web/lists('')", "/İ_api/web",
-		"\x99/_api/web", "/İ/_api/web"} {
+		"/_api/web", "/_api/webs", "/_api/web/lists/getById('a')/Subscriptions('b')", "/_api/web/lists('')",
+		"/İ_api/web", "\x99/_api/web", "/İ/_api/web"} {
 		f.Add(path)
 	}
 	host := emulator.New(emulator.Options{})

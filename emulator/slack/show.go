@@ -160,7 +160,8 @@ func writePage(w http.ResponseWriter, messages []Message) {
 	b.WriteString(pageFoot)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri "+
+		"'none'; form-action 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	io.WriteString(w, b.String())
 }

@@ -38,7 +38,8 @@ sequence 665 | reference 9300211 | profile Night shift`
 		t.Errorf("the call is shown as\n%s", got)
 	}
 	page := d.Call("GET", "/", nil)
-	for _, part := range []string{"<h3>Active: Timestamp Discontinuity</h3>", "🔴 <b>Timestamp Discontinuity</b> on <code>http://",
+	for _, part := range []string{"<h3>Active: Timestamp Discontinuity</h3>", "🔴 <b>Timestamp Discontinuity</b> on " +
+		"<code>http://",
 		"<div><b>Probe</b><br>Probe North 2</div>",
 		`<a rel="noreferrer" href="http://boro.example.com/projects/7/profiles?notif_id=265" class="button">Open profile</a>`} {
 		if !strings.Contains(page.Text, part) {
@@ -89,8 +90,10 @@ func TestMrkdwn(t *testing.T) {
 		{"&lt;b&gt; &amp;amp; &quot;", "<b> &amp; &quot;", "&lt;b&gt; &amp;amp; &amp;quot;"},
 		{"<https://example.com/?a=1&amp;b=2|the page>", "the page (https://example.com/?a=1&b=2)",
 			`<a rel="noreferrer" href="https://example.com/?a=1&amp;b=2">the page</a>`},
-		{"<https://example.com>", "https://example.com", `<a rel="noreferrer" href="https://example.com">https://example.com</a>`},
-		{"<mailto:a@example.com>", "a@example.com", `<a rel="noreferrer" href="mailto:a@example.com">a@example.com</a>`},
+		{"<https://example.com>", "https://example.com",
+			`<a rel="noreferrer" href="https://example.com">https://example.com</a>`},
+		{"<mailto:a@example.com>", "a@example.com",
+			`<a rel="noreferrer" href="mailto:a@example.com">a@example.com</a>`},
 		{"<javascript:alert(1)|here>", "<javascript:alert(1)|here>", "&lt;javascript:alert(1)|here&gt;"},
 		{"<@U1> <#C1|alarms> <!here> <!subteam^S1|@ops>", "@U1 #alarms @here @ops",
 			"<mark>@U1</mark> <mark>#alarms</mark> <mark>@here</mark> <mark>@ops</mark>"},
@@ -111,7 +114,8 @@ func TestMrkdwn(t *testing.T) {
 // FuzzMessage: any message is refused with one of Slack's codes and a reason, or is shown, and its page has no element
 // but those of this package.
 func FuzzMessage(f *testing.F) {
-	for _, seed := range []string{`{"text":"*a* <b> <https://x|y>"}`, `{"blocks":[{"type":"section","text":{"type":"mrkdwn",
+	for _, seed := range []string{`{"text":"*a* <b> <https://x|y>"}`,
+		`{"blocks":[{"type":"section","text":{"type":"mrkdwn",
 		"text":"<script>"}}]}`, `{"attachments":[{"color":"#d00000","title":"<i>","title_link":"javascript:x"}]}`, `{}`, `[`} {
 		f.Add([]byte(seed))
 	}

@@ -137,7 +137,8 @@ func (s *System) Owns(path string) bool {
 // statuses are those of the codes by which Slack refuses a message.
 // Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
 var statuses = map[string]int{
-	"invalid_payload": http.StatusBadRequest, "invalid_blocks": http.StatusBadRequest, "no_text": http.StatusBadRequest,
+	"invalid_payload": http.StatusBadRequest, "invalid_blocks": http.StatusBadRequest,
+	"no_text":              http.StatusBadRequest,
 	"too_many_attachments": http.StatusBadRequest, "user_not_found": http.StatusBadRequest,
 	"action_prohibited": http.StatusForbidden, "posting_to_general_channel_denied": http.StatusForbidden,
 	"team_disabled": http.StatusForbidden, "invalid_token": http.StatusForbidden,

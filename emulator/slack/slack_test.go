@@ -70,7 +70,8 @@ func TestRefused(t *testing.T) {
 	blocks := func(list string) string { return `{"text":"a","blocks":[` + list + `]}` }
 	section := func(text string) string { return `{"type":"section","text":{"type":"mrkdwn","text":"` + text + `"}}` }
 	button := func(more string) string {
-		return `{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Open"}` + more + `}]}`
+		return `{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"Open"}` + more +
+			`}]}`
 	}
 	for _, c := range []struct{ message, code, problem string }{
 		{`[]`, "invalid_payload", "the body is no JSON object"},
@@ -104,14 +105,18 @@ func TestRefused(t *testing.T) {
 			"blocks[0].fields[0].text: 2001 characters; at most 2000"},
 		{blocks(`{"type":"context","elements":[` + many(11, `{"type":"mrkdwn","text":"a"}`) + `]}`), "invalid_blocks",
 			"blocks[0].elements: 11 elements; at most 10"},
-		{blocks(`{"type":"context","elements":[]}`), "invalid_blocks", "blocks[0].elements: there must be at least one"},
+		{blocks(`{"type":"context","elements":[]}`), "invalid_blocks", "blocks[0].elements: there must be at " +
+			"least one"},
 		{blocks(`{"type":"context","elements":[{"type":"button"}]}`), "invalid_blocks",
 			`blocks[0].elements[0].type: there is no element "button" here`},
-		{blocks(`{"type":"actions","elements":[` + many(26, `{"type":"button","text":{"type":"plain_text","text":"a"}}`) +
+		{blocks(`{"type":"actions","elements":[` +
+			many(26, `{"type":"button","text":{"type":"plain_text","text":"a"}}`) +
 			`]}`), "invalid_blocks", "blocks[0].elements: 26 elements; at most 25"},
-		{blocks(`{"type":"actions","elements":[` + many(2, `{"type":"button","action_id":"a","text":{"type":"plain_text","text":"a"}}`) +
+		{blocks(`{"type":"actions","elements":[` +
+			many(2, `{"type":"button","action_id":"a","text":{"type":"plain_text","text":"a"}}`) +
 			`]}`), "invalid_blocks", "blocks[0].elements[1].action_id: another element of the block has it"},
-		{blocks(`{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"` + long(76) + `"}}]}`),
+		{blocks(`{"type":"actions","elements":[{"type":"button","text":{"type":"plain_text","text":"` + long(76) +
+			`"}}]}`),
 			"invalid_blocks", "blocks[0].elements[0].text.text: 76 characters; at most 75"},
 		{blocks(`{"type":"actions","elements":[{"type":"button"}]}`), "invalid_blocks",
 			"blocks[0].elements[0].text: it is missing"},
@@ -126,14 +131,16 @@ func TestRefused(t *testing.T) {
 		{blocks(`{"type":"markdown","text":"` + long(6001) + `"},{"type":"markdown","text":"` + long(6000) + `"}`),
 			"invalid_blocks", "12001 characters; at most 12000"},
 		{`{"text":"a","attachments":[7]}`, "invalid_payload", "attachments[0]: it is no JSON object"},
-		{`{"text":"a","attachments":[{"blocks":[{"type":"marquee"}]}]}`, "invalid_blocks", "attachments[0].blocks[0].type"},
+		{`{"text":"a","attachments":[{"blocks":[{"type":"marquee"}]}]}`, "invalid_blocks",
+			"attachments[0].blocks[0].type"},
 	} {
 		answer := d.send(c.message)
 		list := d.slack.Messages(0)
 		last := list[len(list)-1]
-		if answer.Status != 400 || answer.Text != c.code || last.Refused != c.code || !strings.Contains(last.Problem, c.problem) {
-			t.Errorf("%.200s: %d %s, want %s; the problem is %q, want %q", c.message, answer.Status, answer.Text, c.code,
-				last.Problem, c.problem)
+		if answer.Status != 400 || answer.Text != c.code || last.Refused != c.code ||
+			!strings.Contains(last.Problem, c.problem) {
+			t.Errorf("%.200s: %d %s, want %s; the problem is %q, want %q", c.message, answer.Status,
+				answer.Text, c.code, last.Problem, c.problem)
 		}
 		if last.TS != "" || last.Shown != "" {
 			t.Errorf("%.200s: it is shown: %+v", c.message, last)
@@ -149,7 +156,8 @@ func TestTaken(t *testing.T) {
 	t.Parallel()
 	d := start(t, Options{Rate: -1})
 	for message, want := range map[string]string{
-		`{"text":"` + strings.Repeat("é", 41000) + `"}`:                                        strings.Repeat("é", 40000),
+		`{"text":"` + strings.Repeat("é", 41000) + `"}`: strings.Repeat("é",
+			40000),
 		`{"blocks":[{"type":"divider"}]}`:                                                      "----",
 		`{"text":"a *b* :bell:","mrkdwn":false}`:                                               "a *b* 🔔",
 		`{"text":"reply","thread_ts":"17.5","username":"Bellhop","channel":"#x","unknown":{}}`: "reply to 17.5\nreply",
@@ -294,8 +302,8 @@ func TestList(t *testing.T) {
 		t.Fatalf("%d %s", answer.Status, answer.Text)
 	}
 	wrong, right := list[0].(map[string]any), list[1].(map[string]any)
-	if wrong["refused"] != "no_text" || right["shown"] != "three" || right["channel"] != "#alarms" || right["ts"] == "" ||
-		right["number"] != 3.0 || right["message"] == nil {
+	if wrong["refused"] != "no_text" || right["shown"] != "three" || right["channel"] != "#alarms" ||
+		right["ts"] == "" || right["number"] != 3.0 || right["message"] == nil {
 		t.Errorf("%v", list)
 	}
 	for range maxMessages {

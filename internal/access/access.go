@@ -27,7 +27,8 @@ type Access struct {
 	Audience                         string
 
 	Certificate, PrivateKey string // PEM; sent to a server that asks for a certificate (mutual TLS)
-	CA                      string // PEM; the authorities that may sign the server certificate, in place of the system's
+	// PEM; the authorities that may sign the server certificate, in place of the system's
+	CA string
 
 	Proxy                        string // "http://proxy.example:3128", without user or password
 	ProxyUsername, ProxyPassword string
@@ -196,7 +197,8 @@ func (a *Access) checkTexts(set map[string]bool) error {
 		}
 	}
 	if len(a.Scopes) > maxScopes {
-		errs = append(errs, bellhop.Invalid("scopes", fmt.Sprintf("has %d scopes; at most %d", len(a.Scopes), maxScopes)))
+		errs = append(errs,
+			bellhop.Invalid("scopes", fmt.Sprintf("has %d scopes; at most %d", len(a.Scopes), maxScopes)))
 	}
 	if a.Token != "" && !visible(a.Token) {
 		errs = append(errs, bellhop.Invalid("token", `must be printable ASCII without blanks; leave out "Bearer"`))

@@ -86,8 +86,9 @@ func TestParsePasted(t *testing.T) {
 		"CRLF":            func(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") },
 		"no last break":   func(text string) string { return strings.TrimRight(text, "\n") },
 	} {
-		a, err := Parse(object("username", around("me"), "password", around("pass word"), "proxy", around("http://x:1"),
-			"certificate", around(certificate), "private_key", around(key), "ca", around(certificate)))
+		a, err := Parse(object("username", around("me"), "password", around("pass word"), "proxy",
+			around("http://x:1"), "certificate", around(certificate), "private_key", around(key), "ca",
+			around(certificate)))
 		if err != nil || a.Username != "me" || a.Password != "pass word" || a.Proxy != "http://x:1" {
 			t.Errorf("%s: %q %q %q %v", name, a.Username, a.Password, a.Proxy, err)
 		}
@@ -133,7 +134,8 @@ func TestParseRefuses(t *testing.T) {
 		{`{"proxy_username":"me","proxy_password":"secret"}`, "proxy"},
 		{`{"token":"` + strings.Repeat("s", maxText+1) + `"}`, "token"},
 		{`{"ca":"` + strings.Repeat("s", MaxBytes) + `"}`, ""},
-		{string(object("certificate", certificate)), "private_key"}, {string(object("private_key", key)), "certificate"},
+		{string(object("certificate", certificate)), "private_key"},
+		{string(object("private_key", key)), "certificate"},
 		{string(object("certificate", certificate, "private_key", otherKey)), "private_key"},
 		{string(object("certificate", certificate, "private_key", certificate)), "private_key"},
 		{string(object("certificate", certificate, "private_key", "secret")), "private_key"},
@@ -146,7 +148,8 @@ func TestParseRefuses(t *testing.T) {
 		{string(object("ca", certificate+key)), "ca"},
 		{string(object("ca", inPEM("CERTIFICATE", []byte("secret")))), "ca"},
 		{string(object("ca", strings.Repeat(other, maxCertificates+1))), "ca"},
-		{string(object("ca", "s\x00e\x00cret")), "ca"}, {string(object("ca", strings.ReplaceAll(certificate, "\n", " "))),
+		{string(object("ca", "s\x00e\x00cret")), "ca"},
+		{string(object("ca", strings.ReplaceAll(certificate, "\n", " "))),
 			"ca"},
 		{string(object("ca", certificate+"-----BEGIN CERTIFICATE-----\nsecret")), "ca"},
 	} {
@@ -158,7 +161,8 @@ func TestParseRefuses(t *testing.T) {
 			continue
 		}
 		if text := err.Error(); strings.Contains(text, "secret-") ||
-			strings.Contains(strings.ReplaceAll(text, "client_secret", ""), "secret") || strings.Contains(text, "MII") {
+			strings.Contains(strings.ReplaceAll(text, "client_secret", ""), "secret") ||
+			strings.Contains(text, "MII") {
 			t.Errorf("%.80s: the error repeats a value: %v", c.raw, err)
 		}
 	}

@@ -56,7 +56,8 @@ func (a *Access) TLSCertificate() (*tls.Certificate, error) {
 	case block == nil:
 		return nil, bellhop.Invalid("private_key", `must be PEM, beginning with "-----BEGIN PRIVATE KEY-----"`)
 	case strings.HasPrefix(block.Type, "ENCRYPTED"), block.Headers["DEK-Info"] != "":
-		return nil, bellhop.Invalid("private_key", "is encrypted; write it without its password, as `openssl pkey` does")
+		return nil, bellhop.Invalid("private_key", "is encrypted; write it without its password, as `openssl "+
+			"pkey` does")
 	}
 	pair, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey))
 	if err != nil { // its text may quote the key
@@ -83,7 +84,8 @@ func certificates(path, text string) (list []*x509.Certificate, err error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, bellhop.Invalid(path, "has a PEM block that is not a certificate; a key belongs in private_key")
+			return nil, bellhop.Invalid(path, "has a PEM block that is not a certificate; a key "+
+				"belongs in private_key")
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

@@ -313,7 +313,8 @@ func (r *downloading) publish() (id, kind string, err error) {
 	key := typeDownloaded + "|" + r.ev.ID
 	for i, f := range r.whole {
 		body.Bytes += f.Size
-		body.Files = append(body.Files, downloadedFile{ID: f.ID, Name: f.Name, Index: r.plan.Parts[i].Index, Size: f.Size,
+		body.Files = append(body.Files, downloadedFile{ID: f.ID, Name: f.Name, Index: r.plan.Parts[i].Index,
+			Size:   f.Size,
 			SHA256: f.SHA256, ContentType: f.ContentType, URL: r.env.PublicURL + "/api/v1/files/" + f.ID + "/content"})
 		key += "|" + f.ID
 	}
@@ -331,8 +332,9 @@ type publishError struct{ cause error }
 
 func (e *publishError) Error() string { return e.cause.Error() }
 
-// remove deletes the files at the system, now that all of them are here. It returns how many it has deleted: files that
-// the event does not say how to delete, and those of an event that lacks some, stay until the system deletes them.
+// remove deletes the files at the system, now that all of them are here. It returns how many it has deleted: files
+// that the event does not say how to delete, and those of an event that lacks some, stay until the system deletes
+// them.
 func (r *downloading) remove() (deleted int, err error) {
 	if len(r.plan.Missing) > 0 {
 		return 0, nil

@@ -86,14 +86,15 @@ func TestDownloadChunks(t *testing.T) {
 	}
 }
 
-// TestDownloadOtherBytes: a file that does not begin as the metadata says is not kept, whether or not the event names a
-// format.
+// TestDownloadOtherBytes: a file that does not begin as the metadata says is not kept, whether or not the event names
+// a format.
 func TestDownloadOtherBytes(t *testing.T) {
 	t.Parallel()
 	for event, metadata := range map[string]string{`"recordingFormatType":"Wav",`: "wav", ``: "mp3"} {
 		r := newRemote(t)
 		r.metadata = func(string) (int, string) {
-			return http.StatusOK, `{"chunkDocumentId":"a","chunkIndex":0,"recordingInfo":{"format":"` + metadata + `"}}`
+			return http.StatusOK, `{"chunkDocumentId":"a","chunkIndex":0,"recordingInfo":{"format":"` + metadata +
+				`"}}`
 		}
 		ev := r.recorded()
 		ev.Body = bytes.Replace(ev.Body, []byte(`"recordingFormatType":"Mp4",`), []byte(event), 1)

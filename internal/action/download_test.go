@@ -286,8 +286,9 @@ func (r *remote) stream(ctx context.Context, call provider.Call) (provider.Strea
 func (r *remote) recorded() *bellhop.Event {
 	chunk := func(document string, index int) string {
 		at := r.server.URL + "/" + document
-		return fmt.Sprintf(`{"documentId":%q,"index":%d,"contentLocation":"%s/content","metadataLocation":"%s/metadata",`+
-			`"deleteLocation":"%s"}`, document, index, at, at, at)
+		return fmt.Sprintf(
+			`{"documentId":%q,"index":%d,"contentLocation":"%s/content","metadataLocation":"%s/metadata",`+
+				`"deleteLocation":"%s"}`, document, index, at, at, at)
 	}
 	return &bellhop.Event{ID: "evt_1", Source: "calls", Type: acs.RecordingType, ReceivedAt: r.now(),
 		Time: r.now().Add(-time.Second), Body: []byte(`{"eventType":"` + acs.RecordingType +
@@ -335,7 +336,8 @@ func TestDownload(t *testing.T) {
 	ev := r.recorded()
 	done := d.Perform(t.Context(), ev, attempt)
 	r.wants(done)
-	if want := []string{"GET a metadata", "GET a content", "GET b metadata", "GET b content"}; !slices.Equal(r.requests, want) {
+	if want := []string{"GET a metadata", "GET a content", "GET b metadata", "GET b content"}; !slices.Equal(
+		r.requests, want) {
 		t.Errorf("%q", r.requests)
 	}
 	var body downloadedBody
@@ -426,7 +428,9 @@ func TestDownloadResumes(t *testing.T) {
 		"nothing to compare": {func(r *remote) { r.etag, r.modified = "", "" }, func(r *remote) []http.HandlerFunc {
 			return []http.HandlerFunc{r.cut(5000)}
 		}, []string{"", "bytes=904-"}},
-		"nothing to compare, short": {func(r *remote) { r.etag, r.modified = "", "" }, func(r *remote) []http.HandlerFunc {
+		"nothing to compare, short": {func(r *remote) {
+			r.etag, r.modified = "", ""
+		}, func(r *remote) []http.HandlerFunc {
 			return []http.HandlerFunc{r.cut(4000)}
 		}, []string{"", ""}},
 		"nothing to compare, and hidden": {func(r *remote) { r.etag, r.modified, r.files.hidden = "", "", true },
@@ -462,7 +466,8 @@ func TestDownloadResumes(t *testing.T) {
 			return []http.HandlerFunc{r.cut(5000), answer(206, "x", "Content-Range", "bytes 5000-5000/20001")}
 		}, []string{"", "bytes=5000- " + tag, ""}},
 		"another tag": {nil, func(r *remote) []http.HandlerFunc {
-			return []http.HandlerFunc{r.cut(5000), answer(206, "x", "Content-Range", "bytes 5000-5000/20000", "Etag", `"2"`)}
+			return []http.HandlerFunc{r.cut(5000), answer(206, "x", "Content-Range", "bytes 5000-5000/20000",
+				"Etag", `"2"`)}
 		}, []string{"", "bytes=5000- " + tag, ""}},
 		"206 without Content-Range": {nil, func(r *remote) []http.HandlerFunc {
 			return []http.HandlerFunc{r.cut(5000), answer(206, "x")}
@@ -559,13 +564,17 @@ func TestDownloadContradictions(t *testing.T) {
 		"several ranges": {func(*remote) http.HandlerFunc {
 			return answer(206, "--x--", "Content-Type", "multipart/byteranges; boundary=x")
 		}, "foreign", false, "several ranges"},
-		"cut off at once": {func(r *remote) http.HandlerFunc { return r.cut(0) }, "temporary", false, "again and again"},
+		"cut off at once": {func(r *remote) http.HandlerFunc {
+			return r.cut(0)
+		}, "temporary", false, "again and again"},
 		"another format": {func(*remote) http.HandlerFunc {
 			return answer(200, "RIFF____WAVEfmt ", "Content-Type", "video/mp4")
 		}, "mismatch", true, "does not begin as one of format mp4"},
-		"a page": {func(*remote) http.HandlerFunc { return answer(200, "<html>", "Content-Type", "text/html") }, "foreign",
-			false, "a page or a text"},
-		"nothing": {func(*remote) http.HandlerFunc { return answer(200, "", "Content-Type", "video/mp4") }, "mismatch", true,
+		"a page": {func(*remote) http.HandlerFunc { return answer(200, "<html>", "Content-Type", "text/html") },
+			"foreign", false, "a page or a text"},
+		"nothing": {func(*remote) http.HandlerFunc {
+			return answer(200, "", "Content-Type", "video/mp4")
+		}, "mismatch", true,
 			"does not begin"},
 		"a redirect": {func(*remote) http.HandlerFunc { return answer(302, "", "Location", "http://127.0.0.1:1/") },
 			"foreign", false, "redirect"},
@@ -573,7 +582,8 @@ func TestDownloadContradictions(t *testing.T) {
 			return answer(401, `{"status":401,"code":"SignatureMismatch","message":"No."}`)
 		}, "refused", true, "401 SignatureMismatch: No: set access_key"},
 		"403": {func(*remote) http.HandlerFunc { return answer(403, ``) }, "forbidden", true, "403"},
-		"400": {func(*remote) http.HandlerFunc { return answer(400, `{"code":"BadRequest"}`) }, "invalid", true, "400 BadRequest"},
+		"400": {func(*remote) http.HandlerFunc { return answer(400, `{"code":"BadRequest"}`) }, "invalid", true,
+			"400 BadRequest"},
 		"500": {func(*remote) http.HandlerFunc { return answer(500, `oops`) }, "temporary", false, "500"},
 		"no answer": {func(*remote) http.HandlerFunc {
 			return func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -589,7 +599,8 @@ func TestDownloadContradictions(t *testing.T) {
 				r.faults = append(r.faults, c.fault(r))
 			}
 			done := r.open(keepSettings).Perform(t.Context(), r.recorded(), attempt)
-			if done.Error != c.error || done.Final != c.final || !strings.Contains(done.Detail, c.detail) || len(r.published) != 0 {
+			if done.Error != c.error || done.Final != c.final || !strings.Contains(done.Detail, c.detail) ||
+				len(r.published) != 0 {
 				t.Errorf("%+v", done)
 			}
 			for name, f := range r.files.list() {
@@ -650,13 +661,15 @@ func TestDownloadAbsent(t *testing.T) {
 	}
 	r.clock.pass(3 * time.Minute)
 	done := d.Perform(t.Context(), ev, at)
-	if done.Error != "expired" || !done.Final || !strings.Contains(done.Detail, "expired or deleted: 404 NotFound: It is gone") {
+	if done.Error != "expired" || !done.Final ||
+		!strings.Contains(done.Detail, "expired or deleted: 404 NotFound: It is gone") {
 		t.Errorf("%+v", done)
 	}
 	// A file of which a part is here was there: it has been deleted.
 	r = newRemote(t)
 	r.faults = []http.HandlerFunc{r.cut(5000), answer(404, ``)}
-	if done := r.open(keepSettings).Perform(t.Context(), r.recorded(), attempt); done.Error != "expired" || !done.Final {
+	if done := r.open(keepSettings).Perform(t.Context(), r.recorded(), attempt); done.Error != "expired" ||
+		!done.Final {
 		t.Errorf("%+v", done)
 	}
 }
@@ -768,8 +781,8 @@ func TestDownloadAlarm(t *testing.T) {
 	alarm := r.published[0]
 	var body expiringBody
 	if err := json.Unmarshal(alarm.Body, &body); err != nil || alarm.Type != "acs.recording.expiring" ||
-		body.Recording != "rec1" || body.Chunks != 2 || body.Whole != 1 || body.Bytes != 20_000 || body.Reason != "500" ||
-		!body.DueAt.Equal(ev.Time.Add(24*time.Hour)) {
+		body.Recording != "rec1" || body.Chunks != 2 || body.Whole != 1 || body.Bytes != 20_000 ||
+		body.Reason != "500" || !body.DueAt.Equal(ev.Time.Add(24*time.Hour)) {
 		t.Errorf("%s: %v", alarm.Body, err)
 	}
 	r.clock.pass(time.Hour)
@@ -795,7 +808,8 @@ func TestDownloadDeletes(t *testing.T) {
 			c.error != "" && !strings.Contains(done.Detail, "the files are here, and are not deleted") {
 			t.Errorf("%d: %+v", status, done)
 		}
-		if want := []string{"a", "b"}[:map[bool]int{true: 2, false: 1}[c.error == ""]]; !slices.Equal(r.deleted, want) {
+		if want := []string{"a", "b"}[:map[bool]int{true: 2, false: 1}[c.error == ""]]; !slices.Equal(
+			r.deleted, want) {
 			t.Errorf("%d: deleted %q", status, r.deleted)
 		}
 	}
@@ -894,8 +908,9 @@ func TestDownloadSlices(t *testing.T) {
 		`{"chunkDocumentId":"a","chunkIndex":0,"recordingInfo":{"format":"mp4"}}`)}}
 	synctest.Test(t, func(t *testing.T) {
 		d.conn.Open = func(ctx context.Context, call provider.Call) (provider.Stream, error) {
-			return provider.Stream{Status: 200, Length: 1000, Header: http.Header{"Etag": {`"1"`}, "Content-Type": {"video/mp4"}},
-				Body: &slowBody{ctx, video(100, 1)}}, nil
+			return provider.Stream{Status: 200, Length: 1000,
+				Header: http.Header{"Etag": {`"1"`}, "Content-Type": {"video/mp4"}},
+				Body:   &slowBody{ctx, video(100, 1)}}, nil
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

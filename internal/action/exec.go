@@ -125,7 +125,8 @@ func resultOf(cmd *exec.Cmd, err error) provider.ActionResult {
 			innermost(err).Error()}
 	}
 	if state == nil {
-		return provider.ActionResult{Error: errorStart, Detail: "the command cannot be started: " + innermost(err).Error()}
+		return provider.ActionResult{Error: errorStart, Detail: "the command cannot be started: " +
+			innermost(err).Error()}
 	}
 	switch code := state.ExitCode(); code {
 	case 0: // err may be about another process that keeps the output open

@@ -72,9 +72,10 @@ func TestEnvironment(t *testing.T) {
 	got := strings.Split(strings.TrimSuffix(string(done.Reply), "\x00"), "\x00")
 	slices.Sort(got)
 	want := []string{
-		"API_TOKEN=a=b c", "BELLHOP_ATTEMPT=3", "BELLHOP_DELIVERY_ID=dlv_1", "BELLHOP_EVENT_CONTENT_TYPE=application/json",
-		"BELLHOP_EVENT_ID=evt_1", "BELLHOP_EVENT_RECEIVED_AT=2026-11-22T10:00:01.000000005Z", "BELLHOP_EVENT_SOURCE=shop",
-		"BELLHOP_EVENT_SUBJECT=orders/7\uFFFD\n$(reboot)", "BELLHOP_EVENT_TENANT=acme",
+		"API_TOKEN=a=b c", "BELLHOP_ATTEMPT=3", "BELLHOP_DELIVERY_ID=dlv_1",
+		"BELLHOP_EVENT_CONTENT_TYPE=application/json",
+		"BELLHOP_EVENT_ID=evt_1", "BELLHOP_EVENT_RECEIVED_AT=2026-11-22T10:00:01.000000005Z",
+		"BELLHOP_EVENT_SOURCE=shop", "BELLHOP_EVENT_SUBJECT=orders/7\uFFFD\n$(reboot)", "BELLHOP_EVENT_TENANT=acme",
 		"BELLHOP_EVENT_TIME=2026-11-22T10:00:00.000000005Z",
 		"BELLHOP_EVENT_TYPE=order.paid", "HOME=/home/bell", "PATH=" + os.Getenv("PATH"), "TZ=Europe/Paris",
 	}
@@ -129,7 +130,9 @@ func TestCannotStart(t *testing.T) {
 	}{
 		"not a program": {func() error { return os.WriteFile(path, []byte{0x7f, 'E', 'L', 'F'}, 0o700) },
 			"the command cannot be started: exec format error"},
-		"removed": {func() error { return os.Remove(path) }, "the command cannot be started: no such file or directory"},
+		"removed": {func() error {
+			return os.Remove(path)
+		}, "the command cannot be started: no such file or directory"},
 	} {
 		if err := c.change(); err != nil {
 			t.Fatal(err)
@@ -194,8 +197,8 @@ func TestSettings(t *testing.T) {
 		`{"command":["true"],"env":{"":"x"}}`:          "settings.env: a variable's name",
 		`{"command":["true"],"env":{"BELLHOP_X":"x"}}`: "settings.env.BELLHOP_X: names that begin with",
 		`{"command":["true"],"env":{"A":"x\u0000"}}`:   "settings.env.A: must not contain a NUL",
-		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be an absolute path, or a " +
-			"name to look up in PATH; settings.dir: must be an absolute path, such as /var/lib/paid; " +
+		`{"command":["./x"],"dir":"x","env":{"BELLHOP_X":"x"}}`: "settings.command[0]: must be an absolute path, " +
+			"or a name to look up in PATH; settings.dir: must be an absolute path, such as /var/lib/paid; " +
 			"settings.env.BELLHOP_X:",
 		`{"command":["true"],"env":{"A":1}}`:                    "settings.env",
 		`{"command":["true"],"env":{"A":` + string(long) + `}}`: "settings.env: too long",
@@ -255,7 +258,9 @@ func TestTimeoutKillsGroup(t *testing.T) {
 			if result := resultFrom(t, ended); !result.Cut {
 				t.Errorf("%+v", result)
 			}
-			eventually(t, "the group is gone", func() bool { return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH) })
+			eventually(t, "the group is gone", func() bool {
+				return errors.Is(syscall.Kill(-group, 0), syscall.ESRCH)
+			})
 			if file(dir, "late") != "" {
 				t.Error("the command continued")
 			}
@@ -300,7 +305,8 @@ func TestContextEnded(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event), provider.AttemptInfo{}); !done.Cut ||
+	if done := shell(t, "echo x >ran", "dir", dir).Perform(ctx, new(bellhop.Event),
+		provider.AttemptInfo{}); !done.Cut ||
 		file(dir, "ran") != "" {
 		t.Errorf("%+v", done)
 	}

@@ -113,8 +113,8 @@ func (f *fetcher) Perform(ctx context.Context, ev *bellhop.Event, at provider.At
 	})
 }
 
-// madeByAction is why an event is skipped that an action made. A destination gets it only by a replay, or if it has not
-// named its type: otherwise LeavesOut leaves it out.
+// madeByAction is why an event is skipped that an action made. A destination gets it only by a replay, or if it has
+// not named its type: otherwise LeavesOut leaves it out.
 const madeByAction = "it was made by an action"
 
 // A work is what the performers of actions that fetch, or read changes, have in common.

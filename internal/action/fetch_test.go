@@ -70,7 +70,10 @@ func (b *bench) env() provider.ActionEnv {
 				return provider.Connection{}, bellhop.NotFound("connection", name)
 			}
 			return provider.Connection{ID: "con_" + name, Name: name, Provider: kind, API: b,
-				BaseURL: func(context.Context) (*url.URL, error) { return url.Parse("https://api.example.com/v1") }}, nil
+					BaseURL: func(context.Context) (*url.URL, error) {
+						return url.Parse("https://api.example.com/v1")
+					}},
+				nil
 		},
 	}
 }
@@ -277,11 +280,13 @@ func TestFetchFailures(t *testing.T) {
 		"signed out just now": {err: &provider.APIError{Kind: provider.APISignedOut,
 			Message: "connection work: login.example.com answered 400 (invalid_client)", Remedy: "check the secret"},
 			parked: "con_work",
-			detail: "connection work is signed out: login.example.com answered 400 (invalid_client): check the secret; " +
-				"more by: bellhop connections show work"},
+			detail: "connection work is signed out: login.example.com answered 400 (invalid_client): check the " +
+				"secret; more by: bellhop connections show work"},
 		"a token that the API refuses": {answer: answers(401,
-			`{"error":{"code":"InvalidAuthenticationToken","message":"no"}}`), error: "refused", detail: "sign in again"},
-		"no permission": {answer: answers(403, `{"error":{"code":"ErrorAccessDenied","message":"no"}}`), error: "forbidden",
+			`{"error":{"code":"InvalidAuthenticationToken","message":"no"}}`), error: "refused",
+			detail: "sign in again"},
+		"no permission": {answer: answers(403, `{"error":{"code":"ErrorAccessDenied","message":"no"}}`),
+			error:  "forbidden",
 			detail: "permission Mail.Read "},
 		"a page":             {answer: answers(200, "<html>"), error: "foreign", detail: "proxy"},
 		"a truncated answer": {answer: answers(200, `{"id":"1","subj`), error: "foreign", detail: "cut off"},
@@ -292,7 +297,8 @@ func TestFetchFailures(t *testing.T) {
 			error: "invalid", final: true, detail: "another host"},
 		"a malformed id": {answer: answers(400, `{"error":{"code":"ErrorInvalidIdMalformed","message":"bad"}}`),
 			error: "invalid", final: true, detail: "ErrorInvalidIdMalformed"},
-		"throttled": {answer: provider.Answer{Status: 429, Header: http.Header{"Retry-After": {"30"}}, Body: []byte(`{}`)},
+		"throttled": {answer: provider.Answer{Status: 429, Header: http.Header{"Retry-After": {"30"}},
+			Body: []byte(`{}`)},
 			wait: 30 * time.Second},
 		"throttled by the minute": {answer: provider.Answer{Status: 429,
 			Header: http.Header{"Retry-After": {"30"}, "Ratelimit-Reset": {"45"}}}, wait: 45 * time.Second},
@@ -309,8 +315,8 @@ func TestFetchFailures(t *testing.T) {
 			if !done.Continue.IsZero() {
 				wait = done.Continue.Sub(b.now())
 			}
-			if done.Error != c.error || done.Final != c.final || done.Parked != c.parked || wait != c.wait || done.Skip ||
-				done.Cut ||
+			if done.Error != c.error || done.Final != c.final || done.Parked != c.parked || wait != c.wait ||
+				done.Skip || done.Cut ||
 				c.detail != "" && !strings.Contains(done.Detail, c.detail) ||
 				len(b.published) != 0 {
 				t.Errorf("%+v, waits %v", done, wait)
@@ -365,9 +371,11 @@ func TestFetchSettings(t *testing.T) {
 	b := newBench(t)
 	x := Fetch{Provider: graph.Provider{}, Calls: b.newCalls()}
 	for settings, want := range map[string]string{
-		`{}`:                                   "settings.connection: required: the name of a connection",
-		`{"connection":"none"}`:                "settings.connection: there is no such connection; create it: bellhop connections create",
-		`{"connection":"site"}`:                "settings.connection: is one of provider sharepoint; name one of provider graph",
+		`{}`: "settings.connection: required: the name of a connection",
+		`{"connection":"none"}`: "settings.connection: there is no such connection; create it: " +
+			"bellhop connections create",
+		`{"connection":"site"}`: "settings.connection: is one of provider sharepoint; " +
+			"name one of provider graph",
 		`{"connection":"work","fold":"2h"}`:    "settings.fold: use a length of time",
 		`{"connection":"work","fold":"-1s"}`:   "settings.fold: use a length of time",
 		`{"connection":"work","body":"plain"}`: "settings.body: ",

@@ -117,8 +117,9 @@ func (k *Files) Begin(ctx context.Context, f bellhop.File) (bellhop.File, error)
 	case err != nil:
 		return bellhop.File{}, fmt.Errorf("begin a file: %w", err)
 	case rec.EventID != f.EventID || rec.DestinationID != f.DestinationID || rec.Doom != "":
-		return bellhop.File{}, bellhop.Conflict(fmt.Sprintf("the name %s is that of file %s, which destination %s made for "+
-			"event %s: use another layout of names, or delete that file", rec.Name, rec.ID, rec.Destination, rec.EventID))
+		return bellhop.File{}, bellhop.Conflict(fmt.Sprintf("the name %s is that of file %s, which destination %s "+
+			"made for event %s: use another layout of names, or delete that file", rec.Name, rec.ID, rec.Destination,
+			rec.EventID))
 	case rec.ID != f.ID:
 		return rec.File, nil
 	}
@@ -182,8 +183,9 @@ func (k *Files) Append(ctx context.Context, id string, offset int64, r io.Reader
 	case rec.State != bellhop.FilePartial:
 		return rec.Size, bellhop.Conflict("the file " + id + " is whole, and does not change any more")
 	case offset != 0 && offset != rec.Size:
-		return rec.Size, bellhop.Conflict(fmt.Sprintf("the file %s has %d durable bytes: go on there, or begin anew at 0", id,
-			rec.Size))
+		return rec.Size,
+			bellhop.Conflict(fmt.Sprintf("the file %s has %d durable bytes: go on there, or begin anew at 0", id,
+				rec.Size))
 	case offset == 0 && rec.Size > 0:
 		if err := k.empty(ctx, &rec); err != nil {
 			return rec.Size, err
@@ -259,8 +261,8 @@ type saveEnd struct {
 	err  error
 }
 
-// resume opens a partial file for writing. The error wraps blob.ErrLost if its bytes, or the state of its hash, are not
-// there.
+// resume opens a partial file for writing. The error wraps blob.ErrLost if its bytes, or the state of its hash, are
+// not there.
 func (k *Files) resume(ctx context.Context, rec bellhop.FileRecord) (*appending, error) {
 	sum, err := resumeHash(rec)
 	if err != nil {
@@ -378,8 +380,8 @@ func (a *appending) writeHashed(p []byte) (n int, err error) {
 	return n, err
 }
 
-// save makes what was written durable, and stores how far the file is. A save that is under way ends first. With beside
-// it returns before that is done, and settle returns its error.
+// save makes what was written durable, and stores how far the file is. A save that is under way ends first. With
+// beside it returns before that is done, and settle returns its error.
 func (a *appending) save(ctx context.Context) error {
 	if err := a.settle(); err != nil {
 		return err
@@ -437,8 +439,8 @@ func (k *Files) Finish(ctx context.Context, id string) (bellhop.File, error) {
 	case err != nil || rec.State == bellhop.FileWhole:
 		return rec.File, err
 	case rec.Total >= 0 && rec.Size != rec.Total:
-		return rec.File, bellhop.Conflict(fmt.Sprintf("the file %s has %d of the %d bytes that were announced", id, rec.Size,
-			rec.Total))
+		return rec.File, bellhop.Conflict(fmt.Sprintf("the file %s has %d of the %d bytes that were announced", id,
+			rec.Size, rec.Total))
 	}
 	sum, err := resumeHash(rec)
 	if err == nil {
@@ -480,7 +482,8 @@ func (k *Files) Open(ctx context.Context, id string, offset int64) (io.ReadClose
 	return body, nil
 }
 
-// OpenWhole returns the bytes of a whole file. The error is CodeConflict if the storage has other bytes than were kept.
+// OpenWhole returns the bytes of a whole file. The error is CodeConflict if the storage has other bytes than were
+// kept.
 func (k *Files) OpenWhole(ctx context.Context, f bellhop.File) (io.ReadSeekCloser, error) {
 	body, err := k.o.Storage.Open(ctx, wholeBytesOf(f))
 	if errors.Is(err, blob.ErrLost) {
@@ -506,8 +509,8 @@ func (k *Files) Remove(ctx context.Context, id string) error {
 	return err
 }
 
-// Delete deletes a file: from when it returns nil, nobody sees it any more. If its bytes cannot be removed now, that is
-// logged, and done later.
+// Delete deletes a file: from when it returns nil, nobody sees it any more. If its bytes cannot be removed now, that
+// is logged, and done later.
 func (k *Files) Delete(ctx context.Context, idOrName string) error {
 	f, err := k.o.Store.File(ctx, idOrName)
 	if err != nil {

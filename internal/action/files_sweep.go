@@ -211,7 +211,8 @@ func newFileMetrics(to prometheus.Registerer, totals func(ctx context.Context) (
 		written: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_files_written_bytes_total",
 			Help: "Bytes of files that were made durable."}),
 		deleted: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_files_deleted_total",
-			Help: "Files that were deleted, by reason (asked, expired, event, abandoned, unknown)."}, []string{"reason"}),
+			Help: "Files that were deleted, by reason (asked, expired, event, abandoned, unknown)."},
+			[]string{"reason"}),
 		damaged: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_files_damaged_total",
 			Help: "Files found without the bytes that were kept."}),
 	}

@@ -69,8 +69,8 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 }
 
-// TestInspect: at the start, files without their bytes are reported, bytes of partial files without a record are removed
-// after a day, and bytes of others are counted and left alone.
+// TestInspect: at the start, files without their bytes are reported, bytes of partial files without a record are
+// removed after a day, and bytes of others are counted and left alone.
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	r := newFilesRig(t)
@@ -80,8 +80,9 @@ func TestInspect(t *testing.T) {
 		r.keep(name, "1234")
 	}
 	old, young := filepath.Join(r.dir, ".partial", "fil_old"), filepath.Join(r.dir, ".partial", "fil_young")
-	for path, text := range map[string]string{filepath.Join(r.dir, "changed"): "12345", filepath.Join(r.dir, "theirs"): "x",
-		old: "x", young: "x"} {
+	for path, text := range map[string]string{filepath.Join(r.dir, "changed"): "12345",
+		filepath.Join(r.dir, "theirs"): "x",
+		old:                            "x", young: "x"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -99,9 +100,11 @@ func TestInspect(t *testing.T) {
 	r.logged.Reset()
 	r.inspect(t.Context())
 	log := r.logged.String()
-	for want, n := range map[string]int{"file.damaged": 2, "file=gone": 1, "file=changed": 1, "5 bytes are there instead of 4": 1,
-		"files.strange": 1, "count=1 example=theirs": 1, "reason=unknown": 1, "file_id=fil_old": 1, "fil_young": 0,
-		"good": 0} {
+	for want, n := range map[string]int{"file.damaged": 2, "file=gone": 1, "file=changed": 1,
+		"5 bytes are there instead of 4": 1,
+		"files.strange":                  1, "count=1 example=theirs": 1, "reason=unknown": 1, "file_id=fil_old": 1,
+		"fil_young": 0,
+		"good":      0} {
 		if strings.Count(log, want) != n {
 			t.Errorf("the log has %q %d times, want %d: %s", want, strings.Count(log, want), n, log)
 		}

@@ -94,7 +94,8 @@ func (r *filesRig) restart(change ...func(*FilesOptions)) {
 
 func (r *filesRig) newDestination(name string) (id string) {
 	r.t.Helper()
-	d := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: name, Type: "acs.download",
+	d := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: name,
+		Type:     "acs.download",
 		Settings: []byte("{}"), Timeout: time.Second, Concurrency: 1, State: bellhop.DestinationActive,
 		Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute}}, CreatedAt: r.now(), UpdatedAt: r.now()}
 	if err := r.store.CreateDestination(r.t.Context(), d); err != nil {
@@ -115,7 +116,8 @@ func (r *filesRig) newEvent() (id string) {
 
 // file is what an action asks for.
 func (r *filesRig) file(name string) bellhop.File {
-	return bellhop.File{Name: name, EventID: r.event, DestinationID: r.destination, Total: -1, ContentType: "video/mp4"}
+	return bellhop.File{Name: name, EventID: r.event, DestinationID: r.destination, Total: -1,
+		ContentType: "video/mp4"}
 }
 
 func (r *filesRig) begin(name string) bellhop.File {
@@ -199,7 +201,8 @@ func TestFiles(t *testing.T) {
 	t.Parallel()
 	r := newFilesRig(t, func(o *FilesOptions) { o.Retention = time.Hour })
 	f := r.begin("call-1/0.mp4")
-	if f.State != bellhop.FilePartial || f.Size != 0 || f.Destination != "recordings" || f.Source != bellhop.SourceAPI {
+	if f.State != bellhop.FilePartial || f.Size != 0 || f.Destination != "recordings" ||
+		f.Source != bellhop.SourceAPI {
 		t.Errorf("begun: %+v", f)
 	}
 	r.append(f, "hello, ")
@@ -213,8 +216,8 @@ func TestFiles(t *testing.T) {
 	for range 2 {
 		whole, err := r.Finish(t.Context(), f.ID)
 		sum := sha256.Sum256([]byte("hello, world"))
-		if err != nil || whole.State != bellhop.FileWhole || whole.SHA256 != hex.EncodeToString(sum[:]) || whole.Size != 12 ||
-			!whole.ExpiresAt.Equal(r.now().Add(time.Hour)) {
+		if err != nil || whole.State != bellhop.FileWhole || whole.SHA256 != hex.EncodeToString(sum[:]) ||
+			whole.Size != 12 || !whole.ExpiresAt.Equal(r.now().Add(time.Hour)) {
 			t.Errorf("finished: %+v %v", whole, err)
 		}
 	}
@@ -276,7 +279,8 @@ func TestBeginRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(r.dir, "theirs"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.refused("the name of a file that is not ours", begin(r.file("theirs")), bellhop.CodeConflict, "of no file", "move")
+	r.refused("the name of a file that is not ours", begin(r.file("theirs")), bellhop.CodeConflict,
+		"of no file", "move")
 	if _, err := r.store.File(t.Context(), "theirs"); err == nil {
 		t.Error("a file is left")
 	}
@@ -524,7 +528,8 @@ func TestCrashes(t *testing.T) {
 			return err
 		}
 		for f.Size < int64(len(text)) && f.State == bellhop.FilePartial && err == nil {
-			f.Size, err = k.Append(r.t.Context(), f.ID, f.Size, strings.NewReader(text[f.Size:min(len(text), int(f.Size)+4)]))
+			f.Size, err = k.Append(r.t.Context(), f.ID, f.Size,
+				strings.NewReader(text[f.Size:min(len(text), int(f.Size)+4)]))
 		}
 		if err == nil {
 			_, err = k.Finish(r.t.Context(), f.ID)
@@ -548,7 +553,8 @@ func TestCrashes(t *testing.T) {
 				}
 				f, readErr := r.store.File(t.Context(), "dir/a")
 				sum := sha256.Sum256([]byte(text))
-				if readErr != nil || f.SHA256 != hex.EncodeToString(sum[:]) || r.read(f.ID) != text || r.names() != "dir/a" {
+				if readErr != nil || f.SHA256 != hex.EncodeToString(sum[:]) || r.read(f.ID) != text ||
+					r.names() != "dir/a" {
 					t.Errorf("at call %d: %+v %v, there are %s", n, f, readErr, r.names())
 				}
 				left = 1 + n%2 // its deletion is cut off before or after the bytes are gone
@@ -564,7 +570,8 @@ func TestCrashes(t *testing.T) {
 				}
 				r.restart()
 				r.sweep(t.Context())
-				if list, _, err := r.store.DoomedFiles(t.Context(), 0, 10); len(list) > 0 || err != nil || r.names() != "" {
+				if list, _, err := r.store.DoomedFiles(t.Context(), 0, 10); len(list) > 0 || err != nil ||
+					r.names() != "" {
 					t.Errorf("after the sweep there are %v and %s: %v", list, r.names(), err)
 				}
 				if err == nil {
@@ -575,7 +582,8 @@ func TestCrashes(t *testing.T) {
 	}
 }
 
-// TestStorageFull: a full storage is told from other errors, what fits is kept, and the file goes on when there is room.
+// TestStorageFull: a full storage is told from other errors, what fits is kept, and the file goes on when there is
+// room.
 func TestStorageFull(t *testing.T) {
 	t.Parallel()
 	r := newFilesRig(t)
@@ -649,8 +657,8 @@ func TestDelete(t *testing.T) {
 	}
 }
 
-// TestDeleteLater: while a storage cannot be reached, a file is deleted for everybody, its bytes go later, and its name
-// is free once they are gone.
+// TestDeleteLater: while a storage cannot be reached, a file is deleted for everybody, its bytes go later, and its
+// name is free once they are gone.
 func TestDeleteLater(t *testing.T) {
 	t.Parallel()
 	r := newFilesRig(t)

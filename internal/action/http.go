@@ -23,7 +23,8 @@ import (
 // allows. See docs/FETCH.md.
 type HTTPFetch struct {
 	Calls *Calls
-	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty path.
+	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty
+	// path.
 	Compile func(text string) (Expression, error)
 	// Plain returns an API that calls whole URLs without credentials.
 	Plain func(env provider.Env) provider.API

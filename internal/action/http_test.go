@@ -120,8 +120,9 @@ func TestHTTPFetchRefuses(t *testing.T) {
 	for _, target := range []string{"https://evil.example.com/x", "https://api.example.com.evil.com/x",
 		"https://api.example.com@evil.com/x", "https://evil.com\\@api.example.com/x", "//api.example.com/x",
 		"ftp://api.example.com/x", "javascript:1", "", "x",
-		"https://api.example.com:8443/x", "http://127.0.0.1/x", "http://127.0.0.1:8444/x", "https://api.example.com/a/../x",
-		"https://api.example.com/a/%2e%2e/x", "https://api.example.com/a/%252e%252e/x", "https://api.example.com/a%2f..%2fx",
+		"https://api.example.com:8443/x", "http://127.0.0.1/x", "http://127.0.0.1:8444/x",
+		"https://api.example.com/a/../x", "https://api.example.com/a/%2e%2e/x",
+		"https://api.example.com/a/%252e%252e/x", "https://api.example.com/a%2f..%2fx",
 		"https://api.example.com/a\n", "https://api.example.com/%0a", "https://api.example.com/#x",
 		"https://user:pw@api.example.com/x",
 		"https://api.example.com/" + strings.Repeat("a", maxURL)} {
@@ -156,7 +157,8 @@ func TestHTTPFetchAnswers(t *testing.T) {
 		wait   time.Duration
 		made   string
 	}{
-		"200": {made: "http.fetched"}, "204": {made: "http.fetched"}, "404": {made: "http.gone"}, "410": {made: "http.gone"},
+		"200": {made: "http.fetched"}, "204": {made: "http.fetched"}, "404": {made: "http.gone"},
+		"410": {made: "http.gone"},
 		"302": {error: "foreign", detail: "redirect"}, "400": {error: "invalid", detail: "400"},
 		"401": {error: "refused", detail: "401"},
 		"403": {error: "forbidden", detail: "403"}, "500": {error: "temporary", detail: "500"},
@@ -231,7 +233,8 @@ func TestHTTPFetchChain(t *testing.T) {
 			t.Errorf("types %v: %+v", types, done)
 		}
 		if leftOut(f, made) {
-			t.Errorf("types %v: there is no delivery of the result of another action, whose attempt says what to do", types)
+			t.Errorf("types %v: there is no delivery of the result of another action, whose attempt says what to do",
+				types)
 		}
 		made.Type = "http.fetched"
 		if !leftOut(f, made) {
@@ -252,8 +255,8 @@ func TestHTTPFetchSettings(t *testing.T) {
 		`{}`: {"settings.url: required", "settings.hosts: required"},
 		`{"url":"data.","hosts":["https://x","*.example.com","a/b",""],"method":"PUT","body":"1","connection":"none","fold":"x",
 			"headers":{"Host":"x","Bad Name":"x"}}`: {"settings.url: ", "settings.hosts[0]: ", "settings.hosts[1]: ", "settings.hosts[2]: ",
-			"settings.hosts[3]: ", "settings.method: ", "settings.connection: ", "settings.fold: ", "settings.headers.Host: ",
-			"settings.headers.Bad Name: "},
+			"settings.hosts[3]: ", "settings.method: ", "settings.connection: ", "settings.fold: ",
+			"settings.headers.Host: ", "settings.headers.Bad Name: "},
 		`{"url":"'x'","hosts":["x"],"body":"data"}`: {"settings.body: goes with method POST"},
 	} {
 		_, err := x.OpenAction(b.env(), bellhop.Destination{Settings: []byte(settings)})

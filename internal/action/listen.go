@@ -24,8 +24,8 @@ var ErrManyListen = &bellhop.Error{Code: bellhop.CodeUnavailable, RetryAfter: 10
 	Message: "as many listen to destinations as may: end one of them, or try again later"}
 
 // errNotInHand answers an answer that comes too late, twice, or for the attempt of another listener.
-var errNotInHand = bellhop.Conflict("no attempt of this delivery waits for this answer: it was answered, it took too " +
-	"long, or its listener was gone; the delivery shows what came of it")
+var errNotInHand = bellhop.Conflict("no attempt of this delivery waits for this answer: it was answered, it " +
+	"took too long, or its listener was gone; the delivery shows what came of it")
 
 // A Desk has the listeners of all destinations, and the deliveries in their hands. It is safe for concurrent use.
 type Desk struct {
@@ -163,8 +163,8 @@ func (l *listener) wake() {
 	}
 }
 
-// Answer ends the attempt of a delivery with an answer. The error is bellhop.CodeInvalid, or bellhop.CodeConflict if no
-// attempt of the delivery waits for it.
+// Answer ends the attempt of a delivery with an answer. The error is bellhop.CodeInvalid, or bellhop.CodeConflict if
+// no attempt of the delivery waits for it.
 func (d *Desk) Answer(deliveryID string, a bellhop.Answer) error {
 	err := a.Check()
 	if err != nil {
@@ -213,8 +213,8 @@ func (d *Desk) end(h *handing) (a bellhop.Answer, answered bool) {
 	}
 }
 
-// Stop gives no further delivery to a listener, waits until none is in somebody's hands, or ctx ends, and then ends all
-// listeners.
+// Stop gives no further delivery to a listener, waits until none is in somebody's hands, or ctx ends, and then ends
+// all listeners.
 func (d *Desk) Stop(ctx context.Context) {
 	d.mu.Lock()
 	if d.emptied != nil {
@@ -319,7 +319,8 @@ func (x *attended) result(a bellhop.Answer, answered bool) provider.ActionResult
 	case !answered:
 		x.desk.metrics.count("gone")
 		return provider.ActionResult{Parked: x.id, Error: bellhop.ErrorListenerGone,
-			Detail: "the listener went away with the event in its hands, and whether its program took it is unknown: " +
+			Detail: "the listener went away with the event in its hands, and whether its " +
+				"program took it is unknown: " +
 				x.remedy()}
 	case a.Status == 0:
 		x.desk.metrics.count("unanswered")
@@ -340,8 +341,8 @@ func newDeskMetrics(r prometheus.Registerer) *deskMetrics {
 		listeners: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_listen_listeners",
 			Help: "Clients that listen to a destination of type listen now."}),
 		handed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_listen_handed_total",
-			Help: "Deliveries that were handed to a listener, by outcome: answered, unanswered (by its program), late, " +
-				"gone."},
+			Help: "Deliveries that were handed to a listener, by outcome: answered, unanswered (by its program), " +
+				"late, gone."},
 			[]string{"outcome"}),
 	}
 	if r != nil {

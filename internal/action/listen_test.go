@@ -80,8 +80,8 @@ func (r *listenRig) try(ctx context.Context, deliveryID string) <-chan string {
 		defer cancel()
 		d := r.p.Perform(limited, &bellhop.Event{ID: "evt_" + deliveryID},
 			provider.AttemptInfo{DeliveryID: deliveryID, Attempt: 1})
-		done <- fmt.Sprintf("%d %s %s%s parked=%s unmade=%t cut=%t", d.Status, d.RetryAfter, d.Error, d.Reply, d.Parked,
-			d.Unmade, d.Cut)
+		done <- fmt.Sprintf("%d %s %s%s parked=%s unmade=%t cut=%t", d.Status, d.RetryAfter, d.Error, d.Reply,
+			d.Parked, d.Unmade, d.Cut)
 	}()
 	synctest.Wait()
 	return done
@@ -93,8 +93,8 @@ const (
 	tooLate  = "0   parked= unmade=false cut=true"
 )
 
-// TestHanding: a delivery goes to who listens, and the answer is the result of the attempt. Without a listener there is
-// no attempt.
+// TestHanding: a delivery goes to who listens, and the answer is the result of the attempt. Without a listener there
+// is no attempt.
 func TestHanding(t *testing.T) {
 	inListenBubble(t, func(t *testing.T, r *listenRig) {
 		if got := <-r.try(t.Context(), "dlv_0"); got != nobody {

@@ -37,7 +37,8 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_fetches_total",
 			Help: "Attempts to fetch what changed, by action and outcome."}, []string{"action", "outcome"}),
 		works: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_works_total",
-			Help: "Attempts at works at the API of a provider, by action and outcome."}, []string{"action", "outcome"}),
+			Help: "Attempts at works at the API of a provider, by action and outcome."},
+			[]string{"action", "outcome"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_action_call_seconds",
 			Help:    "Time from the begin of a call to the API's answer.",
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14)}), // 5 ms to 41 s
@@ -47,7 +48,8 @@ func newMetrics(to prometheus.Registerer) *metrics {
 			Help: "Bytes of files that were downloaded and stored, repeated ones included."}),
 		resumes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_action_download_resumes_total",
 			Help: "Requests for a file that followed an earlier one in the same attempt, by reason: dropped (the " +
-				"connection broke), whole (all of the file came in place of its rest), contradiction (it begins anew)."},
+				"connection broke), whole (all of the file came in place of its rest), " +
+				"contradiction (it begins anew)."},
 			[]string{"reason"}),
 	}
 	if to != nil {

@@ -43,10 +43,11 @@ func TestParsePath(t *testing.T) {
 }
 
 // hostile are names as a sender might choose them to reach other places.
-var hostile = []string{"", ".", "..", "...", "../../etc/passwd", "..\\..\\windows", "/etc/passwd", "\\\\server\\share", "C:\\x",
-	"C:", "a/b", "a\\b", "~", "~root", "$HOME", "${x}", "`id`", "$(id)", "a;b", "a|b", "a&b", "a\x00b", "a\nb", "a\r\nb", "a\tb",
-	"\x7f", "\xff\xfe", "é", "e\u0301", "\u202egpj.exe", "\ufeffa", "con", "CON", "NUL.txt", "aux", "COM1", "lpt9.mp4", " ", " a ",
-	"a.", "-rf", "--help", "*", "?", "<>\"", "%2e%2e%2f", "%00", strings.Repeat("a", 300), strings.Repeat("é", 300), "a.mp4.exe",
+var hostile = []string{"", ".", "..", "...", "../../etc/passwd", "..\\..\\windows", "/etc/passwd", "\\\\server\\share",
+	"C:\\x", "C:", "a/b", "a\\b", "~", "~root", "$HOME", "${x}", "`id`", "$(id)", "a;b", "a|b", "a&b", "a\x00b",
+	"a\nb", "a\r\nb", "a\tb", "\x7f", "\xff\xfe", "é", "e\u0301", "\u202egpj.exe", "\ufeffa", "con", "CON", "NUL.txt",
+	"aux", "COM1", "lpt9.mp4", " ", " a ", "a.", "-rf", "--help", "*", "?", "<>\"", "%2e%2e%2f", "%00",
+	strings.Repeat("a", 300), strings.Repeat("é", 300), "a.mp4.exe",
 	".htaccess", "_2E"}
 
 // TestHostileNames shows that no value leaves its part of a path, and that different values stay different.
@@ -102,7 +103,8 @@ func FuzzPathValue(f *testing.F) {
 // TestWithSuffix shows where a suffix goes.
 func TestWithSuffix(t *testing.T) {
 	t.Parallel()
-	for name, want := range map[string]string{"a/0.mp4": "a/0-x.mp4", "a.b/0": "a.b/0-x", "0": "0-x", "a/b.c.d": "a/b.c-x.d"} {
+	for name, want := range map[string]string{"a/0.mp4": "a/0-x.mp4", "a.b/0": "a.b/0-x", "0": "0-x",
+		"a/b.c.d": "a/b.c-x.d"} {
 		if got := withSuffix(name, "-x"); got != want {
 			t.Errorf("%s became %s, want %s", name, got, want)
 		}
@@ -121,9 +123,9 @@ func TestContentRange(t *testing.T) {
 			t.Errorf("%q: %+v, %v", text, got, ok)
 		}
 	}
-	for _, text := range []string{"", "bytes", "bytes 5-9", "bytes 9-5/10", "bytes 5-10/10", "bytes -5/10", "bytes 5-/10",
-		"bytes */*", "items 5-9/10", "bytes 5-9/99999999999999999999", "bytes +5-9/10", "bytes 5-9/-1", "bytes 5-9/10/10",
-		"bytes 1000000000000001-1000000000000002/1000000000000003"} {
+	for _, text := range []string{"", "bytes", "bytes 5-9", "bytes 9-5/10", "bytes 5-10/10", "bytes -5/10",
+		"bytes 5-/10", "bytes */*", "items 5-9/10", "bytes 5-9/99999999999999999999", "bytes +5-9/10", "bytes 5-9/-1",
+		"bytes 5-9/10/10", "bytes 1000000000000001-1000000000000002/1000000000000003"} {
 		if got, ok := parseContentRange(text); ok {
 			t.Errorf("%q: %+v", text, got)
 		}

@@ -147,7 +147,8 @@ func (k readingReply) text() []byte {
 func (x *run) toEnd(ctx context.Context) provider.ActionResult {
 	stored, err := x.env.Cursors.Cursor(ctx, x.destination.ID, x.found.Key)
 	if err != nil {
-		return provider.ActionResult{Error: errorTemporary, Detail: "the position could not be read", Cut: ctx.Err() != nil}
+		return provider.ActionResult{Error: errorTemporary, Detail: "the position could not be read",
+			Cut: ctx.Err() != nil}
 	}
 	var walk provider.Walk
 	cursor, span := stored.Value, x.span(stored)
@@ -232,6 +233,6 @@ func (x *run) note(done provider.ActionResult) {
 		outcome = outcomeOf(done)
 	}
 	x.calls.metrics.count(x.action, outcome)
-	x.line("action.read", x.ev, x.at, x.conn, done, "outcome", outcome, "pages", x.pages, "published", x.kept.Published,
-		"duration_ms", x.env.Now().Sub(x.begun).Milliseconds())
+	x.line("action.read", x.ev, x.at, x.conn, done, "outcome", outcome, "pages", x.pages, "published",
+		x.kept.Published, "duration_ms", x.env.Now().Sub(x.begun).Milliseconds())
 }

@@ -115,7 +115,8 @@ func (s *logSystem) Write(text []byte) (int, error) {
 
 func (s *logSystem) env(kind string) provider.ActionEnv {
 	return provider.ActionEnv{
-		Env: provider.Env{Now: s.clock, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(s, nil))}, Publish: s.publish,
+		Env:     provider.Env{Now: s.clock, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(s, nil))},
+		Publish: s.publish,
 		Cursors: s, Connection: func(context.Context, string) (provider.Connection, error) {
 			return provider.Connection{ID: "con_1", Name: "site", Provider: kind, API: s}, nil
 		}}
@@ -169,14 +170,15 @@ func (s *logSystem) types() []string {
 	return types
 }
 
-// TestChanges shows that the changes of a log are folded by item, that the position is kept, and that a run which began
-// after a notification came in serves it too.
+// TestChanges shows that the changes of a log are folded by item, that the position is kept, and that a run which
+// began after a notification came in serves it too.
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
-	s.answers = []provider.Answer{answerOf(200, `{"value":[`+strings.Join([]string{entry("1", "1", "1"), entry("2", "1", "2"),
-		entry("1", "2", "3"), entry("3", "2", "4"), entry("2", "3", "5"), entry("7", "4", "6"), entry("4", "5", "7"),
-		entry("6", "6", "8"), entry("9", "7", "9")}, ",")+`]}`)}
+	s.answers = []provider.Answer{
+		answerOf(200, `{"value":[`+strings.Join([]string{entry("1", "1", "1"), entry("2", "1", "2"),
+			entry("1", "2", "3"), entry("3", "2", "4"), entry("2", "3", "5"), entry("7", "4", "6"),
+			entry("4", "5", "7"), entry("6", "6", "8"), entry("9", "7", "9")}, ",")+`]}`)}
 	done := p.Perform(t.Context(), s.changed(time.Second), provider.AttemptInfo{})
 	if got := strings.Join(s.types(), " "); done.Error != "" || got != "added deleted moved renamed restored updated" {
 		t.Errorf("%+v, %s", done, got)
@@ -210,7 +212,8 @@ func TestChangesCrash(t *testing.T) {
 	}
 	s.answers, s.unsaved = []provider.Answer{page}, false
 	s.pass(time.Second) // until the next run of the list
-	if done := p.Perform(t.Context(), s.changed(0), provider.AttemptInfo{}); done.Error != "" || len(s.published) != 1 {
+	if done := p.Perform(t.Context(), s.changed(0), provider.AttemptInfo{}); done.Error != "" ||
+		len(s.published) != 1 {
 		t.Errorf("%+v, %v", done, s.published)
 	}
 }
@@ -274,8 +277,8 @@ func TestChangesBad(t *testing.T) {
 	}
 }
 
-// TestReadingTurns: the runs of one log go one after another, also if one of them panics, and other logs do not wait. An
-// event that came in before a run began is served by it.
+// TestReadingTurns: the runs of one log go one after another, also if one of them panics, and other logs do not wait.
+// An event that came in before a run began is served by it.
 func TestReadingTurns(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site","fold":"0s"}`)
@@ -323,13 +326,14 @@ func TestReadingTurns(t *testing.T) {
 	}
 }
 
-// TestReadingLong: a run that takes half of its timeout goes on in another attempt, from the page that is stored, and so
-// does one that is throttled. Meanwhile no other destination calls for that share.
+// TestReadingLong: a run that takes half of its timeout goes on in another attempt, from the page that is stored, and
+// so does one that is throttled. Meanwhile no other destination calls for that share.
 func TestReadingLong(t *testing.T) {
 	t.Parallel()
 	s, p := newListSystem(t, `{"connection":"site"}`)
 	for n := range 3 {
-		s.answers = append(s.answers, answerOf(200, fmt.Sprintf(`{"value":[%s]}`, entry("1", fmt.Sprint(n+1), fmt.Sprint(n+1)))))
+		s.answers = append(s.answers,
+			answerOf(200, fmt.Sprintf(`{"value":[%s]}`, entry("1", fmt.Sprint(n+1), fmt.Sprint(n+1)))))
 	}
 	pages := s.answers
 	s.serve = func(provider.Call) provider.Answer {
@@ -352,8 +356,8 @@ func TestReadingLong(t *testing.T) {
 	limited.Header.Set("Retry-After", "90")
 	pages = append(pages, limited)
 	done = p.Perform(t.Context(), ev, attempt)
-	if want := s.clock().Add(90 * time.Second); !done.Continue.Equal(want) || len(s.published) != 3 || done.Error != "" ||
-		!strings.Contains(string(done.Reply), `"waits":"waits: the API answered 429`) {
+	if want := s.clock().Add(90 * time.Second); !done.Continue.Equal(want) || len(s.published) != 3 ||
+		done.Error != "" || !strings.Contains(string(done.Reply), `"waits":"waits: the API answered 429`) {
 		t.Fatalf("%+v, %s, want it to continue at %v", done, done.Reply, want)
 	}
 	asked := len(s.asked)
@@ -365,8 +369,8 @@ func TestReadingLong(t *testing.T) {
 	if done := p.Perform(t.Context(), ev, attempt); done.Error != "" || string(done.Reply) != `{"published":0}` {
 		t.Errorf("%+v, %s", done, done.Reply)
 	}
-	for _, want := range []string{"msg=action.read", "action=sharepoint.changes", "outcome=throttled", "outcome=fetched",
-		"published=2", "event_id=evt_0", "delivery_id=dlv_1", "connection_id=con_1"} {
+	for _, want := range []string{"msg=action.read", "action=sharepoint.changes", "outcome=throttled",
+		"outcome=fetched", "published=2", "event_id=evt_0", "delivery_id=dlv_1", "connection_id=con_1"} {
 		if !strings.Contains(s.log.String(), want) {
 			t.Errorf("the log has no %s: %s", want, s.log.String())
 		}
@@ -405,7 +409,8 @@ func TestReadingSettings(t *testing.T) {
 		{sharepoint.Provider{}, `{"connection":"site","list":"https://x/y"}`, "settings.list: use the title"},
 		{sharepoint.Provider{}, `{"connection":"site","site":"//evil"}`, "settings.site: use the path"},
 		{sharepoint.Provider{}, `{"connection":"site","fold":"2h"}`, "settings.fold: use a length of time"},
-		{graph.Provider{}, `{"connection":"site","resource":"me/contacts"}`, "settings.resource: Graph tells afterwards only"},
+		{graph.Provider{}, `{"connection":"site","resource":"me/contacts"}`, "settings.resource: Graph tells " +
+			"afterwards only"},
 		{graph.Provider{}, `{"connection":"site","colour":"red"}`, "settings.colour: unknown setting"},
 	} {
 		s := newLogSystem(t)
@@ -422,7 +427,8 @@ func TestReadingSettings(t *testing.T) {
 	if _, err := x.OpenAction(bare, bellhop.Destination{}); err == nil || !strings.HasPrefix(err.Error(), "type: ") {
 		t.Error(err)
 	}
-	if _, err := x.OpenAction(s.env("sharepoint"), bellhop.Destination{Settings: []byte(`{"connection":"site"}`)}); err ==
+	if _, err := x.OpenAction(
+		s.env("sharepoint"), bellhop.Destination{Settings: []byte(`{"connection":"site"}`)}); err ==
 		nil || !strings.Contains(err.Error(), "name one of provider graph") {
 		t.Error(err)
 	}
@@ -431,8 +437,8 @@ func TestReadingSettings(t *testing.T) {
 		t.Errorf("%+v", list)
 	}
 	info := list[0].Info()
-	if info.SendSettings[0].Name != "connection" || !info.SendSettings[0].Required || info.SendSettings[1].Name != "fold" ||
-		info.Timeout != readingTimeout {
+	if info.SendSettings[0].Name != "connection" || !info.SendSettings[0].Required ||
+		info.SendSettings[1].Name != "fold" || info.Timeout != readingTimeout {
 		t.Errorf("%+v", info)
 	}
 }
@@ -496,8 +502,11 @@ func TestDeltaBad(t *testing.T) {
 		"a page": {answers: []provider.Answer{answerOf(200, "<html>")},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && !d.Final }},
 		"truncated": {answers: []provider.Answer{answerOf(200, `{"value":[{"id":"a"`)},
-			check: func(s *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && len(s.published) == 0 }},
-		"huge": {err: &provider.APIError{Kind: provider.APIForeign, Status: 200, Message: "an answer that is too long"},
+			check: func(s *logSystem, d provider.ActionResult) bool {
+				return d.Error == "foreign" && len(s.published) == 0
+			}},
+		"huge": {err: &provider.APIError{Kind: provider.APIForeign, Status: 200, Message: "an answer that is " +
+			"too long"},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "foreign" && !d.Final }},
 		"a redirect": {answers: []provider.Answer{answerOf(302, "")},
 			check: func(_ *logSystem, d provider.ActionResult) bool {
@@ -514,13 +523,16 @@ func TestDeltaBad(t *testing.T) {
 		"signed out": {err: &provider.APIError{Kind: provider.APISignedOut, Message: "x"},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Parked == "con_1" }},
 		"away": {answers: []provider.Answer{answerOf(503, "")},
-			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "temporary" && d.Continue.IsZero() }},
+			check: func(_ *logSystem, d provider.ActionResult) bool {
+				return d.Error == "temporary" && d.Continue.IsZero()
+			}},
 		"the mailbox is gone": {answers: []provider.Answer{answerOf(404, `{"error":{"code":"MailboxNotFound"}}`)},
 			check: func(_ *logSystem, d provider.ActionResult) bool { return d.Error == "gone" && d.Final }},
 		"a delta link that is lost": {answers: []provider.Answer{answerOf(200, deltaPage), answerOf(410, lostBody),
 			answerOf(200, deltaPage)},
 			check: func(s *logSystem, d provider.ActionResult) bool {
-				return d.Error == "" && strings.Contains(string(d.Reply), `"lost":"Graph does not know the position any more: 410`) &&
+				return d.Error == "" &&
+					strings.Contains(string(d.Reply), `"lost":"Graph does not know the position any more: 410`) &&
 					strings.Contains(string(d.Reply), `"unseen":"what was deleted`) &&
 					strings.Contains(s.log.String(), "msg=action.position_lost") &&
 					strings.Contains(s.asked[2], "/delta?$filter=receivedDateTime")
@@ -533,7 +545,8 @@ func TestDeltaBad(t *testing.T) {
 		"the same page for ever": {answers: slices.Repeat([]provider.Answer{answerOf(200,
 			`{"value":[],"@odata.nextLink":"https://graph.example/x?$skiptoken=1"}`)}, 5),
 			check: func(s *logSystem, d provider.ActionResult) bool {
-				return d.Error == "invalid" && d.Final && strings.Contains(d.Detail, "again and again") && len(s.asked) < 5
+				return d.Error == "invalid" && d.Final && strings.Contains(d.Detail, "again and again") &&
+					len(s.asked) < 5
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -559,11 +572,14 @@ func TestDeltaBad(t *testing.T) {
 // TestDeltaEvents shows which events a reading skips, and which resources are never called.
 func TestDeltaEvents(t *testing.T) {
 	t.Parallel()
-	for _, settings := range []string{`{"connection":"work"}`, `{"connection":"work","resource":"me/mailFolders/inbox/messages"}`} {
+	for _, settings := range []string{`{"connection":"work"}`,
+		`{"connection":"work","resource":"me/mailFolders/inbox/messages"}`} {
 		s, p := newDeltaSystem(t, settings)
 		for resource, want := range map[string]string{
-			"Users/1/Contacts/2": "skip", "chats/1/messages/2": "skip", "sites/1/lists/2": "skip", "Users/1/Events": "skip",
-			"https://evil.example.com/x": "never called", "//evil.example.com/x": "never called", "me/../x": "never called",
+			"Users/1/Contacts/2": "skip", "chats/1/messages/2": "skip", "sites/1/lists/2": "skip",
+			"Users/1/Events":             "skip",
+			"https://evil.example.com/x": "never called", "//evil.example.com/x": "never called",
+			"me/../x":              "never called",
 			"me/%2e%2e/messages/1": "never called", "me/messages/1?x=y": "never called", "": "names no resource",
 		} {
 			done := p.Perform(t.Context(), s.told("updated", resource), attempt)
@@ -583,8 +599,8 @@ func TestDeltaEvents(t *testing.T) {
 	}
 	s, p := newDeltaSystem(t, `{"connection":"work","resource":"me/mailFolders/inbox/messages"}`)
 	s.answers = []provider.Answer{answerOf(200, deltaPage)}
-	if done := p.Perform(t.Context(), s.told("lifecycle.missed", "me/messages"), attempt); done.Error != "" || done.Skip ||
-		len(s.asked) != 1 {
+	if done := p.Perform(t.Context(), s.told("lifecycle.missed", "me/messages"), attempt); done.Error != "" ||
+		done.Skip || len(s.asked) != 1 {
 		t.Errorf("notifications that were lost: %+v, asked %q", done, s.asked)
 	}
 	if done := p.Perform(t.Context(), s.told("updated", "me/events/1"), attempt); !done.Skip {

@@ -15,7 +15,8 @@ func TestRests(t *testing.T) {
 		var events int64
 		r := &rests{accepted: func() int64 { return events }}
 		d := &resting{rests: r, ctx: t.Context()}
-		// rested returns how long the download rests after it has worked so long, and has waited for its bytes as long.
+		// rested returns how long the download rests after it has worked so long, and has waited for its bytes as
+		// long.
 		rested := func(worked time.Duration, came int64) time.Duration {
 			d.begin() // the time before the first Read is no work
 			time.Sleep(time.Second)
@@ -32,7 +33,8 @@ func TestRests(t *testing.T) {
 			downloads, events int64
 			want              time.Duration
 		}{
-			{1, 0, 0}, {1, 100, 10 * time.Millisecond}, {1, 1000, 100 * time.Millisecond}, {1, 100_000, 230 * time.Millisecond},
+			{1, 0, 0}, {1, 100, 10 * time.Millisecond}, {1, 1000, 100 * time.Millisecond},
+			{1, 100_000, 230 * time.Millisecond},
 			{2, 100, 20 * time.Millisecond}, {100, 100_000, longestRest}, {1, 0, 0},
 		} {
 			r.active.Store(c.downloads)

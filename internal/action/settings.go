@@ -58,7 +58,8 @@ func checkCommand(command []string) error {
 	case len(command) > maxTexts || size(slices.Values(command)) > maxTextBytes:
 		return bellhop.Invalid(
 			"command",
-			fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts, maxTextBytes>>10),
+			fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts,
+				maxTextBytes>>10),
 		)
 	}
 	for i, text := range command {
@@ -103,9 +104,11 @@ func checkEnv(env map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		switch {
 		case !variable.MatchString(name):
-			return bellhop.Invalid("", "a variable's name is letters, digits and underscores, and does not begin with a digit")
+			return bellhop.Invalid("", "a variable's name is letters, digits and underscores, and does "+
+				"not begin with a digit")
 		case strings.HasPrefix(strings.ToUpper(name), reserved):
-			errs = append(errs, bellhop.Invalid(name, "names that begin with "+reserved+" describe the event; choose another"))
+			errs = append(errs, bellhop.Invalid(name, "names that begin with "+reserved+" describe the event; "+
+				"choose another"))
 		case strings.ContainsRune(env[name], 0):
 			errs = append(errs, bellhop.Invalid(name, "must not contain a NUL character"))
 		}

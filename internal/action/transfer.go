@@ -253,7 +253,8 @@ func (t *transfer) begin() (from int64, tail []byte, err error) {
 // check returns the error of an answer that is none to a request for a file.
 func (t *transfer) check(answer provider.Stream) error {
 	switch answer.Status {
-	case http.StatusOK, http.StatusPartialContent, http.StatusPreconditionFailed, http.StatusRequestedRangeNotSatisfiable:
+	case http.StatusOK, http.StatusPartialContent, http.StatusPreconditionFailed,
+		http.StatusRequestedRangeNotSatisfiable:
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, errorBytes))

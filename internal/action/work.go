@@ -21,7 +21,8 @@ type Work struct {
 	Provider provider.Worker
 	Is       provider.WorkInfo
 	Calls    *Calls
-	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty path.
+	// Compile compiles an expression in the language of templates. Its error is bellhop.CodeInvalid with an empty
+	// path.
 	Compile func(text string) (Expression, error)
 }
 
@@ -225,7 +226,8 @@ func (w *worker) source(ctx context.Context, idOrName string) (provider.ActionSo
 	var known *bellhop.Error
 	switch {
 	case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
-		return unusable("there is no source "+idOrName, "create it: bellhop sources create NAME --provider "+w.provider)
+		return unusable("there is no source "+idOrName, "create it: bellhop sources create NAME --provider "+
+			w.provider)
 	case err != nil:
 		return src, &provider.APIError{Kind: provider.APITemporary, Message: "the source could not be read"}
 	case src.Provider != w.provider:

@@ -246,7 +246,8 @@ func TestWorkSettings(t *testing.T) {
 			t.Errorf("%s: %+v", body, done)
 		}
 	}
-	if done := b.clerk(filed, nil).Perform(t.Context(), &bellhop.Event{Body: []byte(`{}`)}, attempt); done.Error != "" {
+	if done := b.clerk(filed, nil).Perform(t.Context(), &bellhop.Event{Body: []byte(`{}`)},
+		attempt); done.Error != "" {
 		t.Errorf("null: %+v", done)
 	}
 }

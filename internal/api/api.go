@@ -68,11 +68,12 @@ type Store interface {
 	Submissions
 	// CursorAt returns the time of the entry after which a list of that name continues with a cursor.
 	CursorAt(list, cursor string) time.Time
-	// Arrivals returns events and requests on record with marks after one and up to another, oldest first. aged reports
-	// that some may have been deleted because of their age. The error is CodeInvalid if after is no mark of the store.
+	// Arrivals returns events and requests on record with marks after one and up to another, oldest first. aged
+	// reports that some may have been deleted because of their age. The error is CodeInvalid if after is no mark of
+	// the store.
 	Arrivals(ctx context.Context, after, through string, limit int) (list []bellhop.Arrival, aged bool, err error)
-	// Attempted returns attempts that ended after a time, by their deliveries; complete is false if there are deliveries
-	// that were not searched. after is next of the call before.
+	// Attempted returns attempts that ended after a time, by their deliveries; complete is false if there are
+	// deliveries that were not searched. after is next of the call before.
 	Attempted(ctx context.Context, since time.Time, after string, limit int) (list []bellhop.Attempted, next string,
 		complete bool, err error)
 }
@@ -109,8 +110,8 @@ type Options struct {
 
 	Auth auth.Authenticator // nil refuses every request
 	Keys Keys
-	// SignInLink makes a link by which the holder of a principal's key signs in to the pages. It is nil if there are no
-	// pages.
+	// SignInLink makes a link by which the holder of a principal's key signs in to the pages. It is nil if there are
+	// no pages.
 	SignInLink func(ctx context.Context, p auth.Principal) (client.SignInLink, error)
 	// Forbidden is called with the scope that a request needs and its key does not have. It may be nil.
 	Forbidden func(needed bellhop.Scope)
@@ -123,8 +124,9 @@ type Options struct {
 // A Handler answers the requests of the API that come from the network. Each needs a credential.
 type Handler interface {
 	http.Handler
-	// Inside returns a handler for the calls of this process alone, such as those of the pages: the context of a request
-	// carries its principal (auth.NewContext), and credentials are not looked at. Everything else is checked as usual.
+	// Inside returns a handler for the calls of this process alone, such as those of the pages: the context of a
+	// request carries its principal (auth.NewContext), and credentials are not looked at. Everything else is checked
+	// as usual.
 	Inside() http.Handler
 }
 

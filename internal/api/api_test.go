@@ -91,9 +91,12 @@ func (r *rig) fill() {
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
 	}}
 	r.destinations = []bellhop.Destination{{
-		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/", State: bellhop.DestinationActive,
-		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary + `"}}`),
-		Timeout:  time.Second, Concurrency: 3, Retry: bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
+		ID: "dst_1", Name: "billing", Type: "http", URL: "https://billing.example.com/",
+		State: bellhop.DestinationActive,
+		Settings: json.RawMessage(`{"format":"standard","secret":"` + canary + `","headers":{"X-Key":"` + canary +
+			`"}}`),
+		Timeout: time.Second, Concurrency: 3,
+		Retry:     bellhop.Retry{Schedule: bellhop.Schedule{time.Minute, 2 * time.Hour}},
 		CreatedAt: testNow, UpdatedAt: testNow, SecretsAt: testSecretTimes,
 	}}
 	r.subscriptions = []bellhop.Subscription{{
@@ -110,14 +113,16 @@ func (r *rig) fill() {
 	}}
 	body := []byte(`{"a": [1]}`)
 	r.events = []bellhop.Event{{
-		ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", ReceivedAt: testNow, ContentType: "application/json",
-		Header: bellhop.Header("X-One: 1\n"), Body: body,
+		ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", ReceivedAt: testNow,
+		ContentType: "application/json",
+		Header:      bellhop.Header("X-One: 1\n"), Body: body,
 	}}
 	failed := bellhop.Attempt{DeliveryID: "dlv_1", Number: 1, StartedAt: testNow, Duration: 1500 * time.Microsecond,
 		Status: 500, Error: "status", Reply: []byte("no\xff")}
 	r.deliveries = []bellhop.Delivery{{
-		ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", State: bellhop.DeliveryPending, Attempts: 1, NextAt: testNow,
-		Last: &failed,
+		ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", State: bellhop.DeliveryPending, Attempts: 1,
+		NextAt: testNow,
+		Last:   &failed,
 	}}
 	r.attempts = []bellhop.Attempt{failed}
 	r.requests = []bellhop.Request{{
@@ -127,11 +132,13 @@ func (r *rig) fill() {
 		Target: "/in/media", Body: []byte("hello"), BodyBytes: 5, ReceivedAt: testNow,
 	}}
 	r.files = []bellhop.File{{
-		ID: "fil_1", Name: "call-1/0.mp4", State: bellhop.FileWhole, Size: 10, Total: -1, SHA256: strings.Repeat("0a", 32),
+		ID: "fil_1", Name: "call-1/0.mp4", State: bellhop.FileWhole, Size: 10, Total: -1,
+		SHA256:      strings.Repeat("0a", 32),
 		ContentType: "video/mp4", Source: "media", EventID: "evt_1", DestinationID: "dst_1", Destination: "billing",
 		CreatedAt: testNow, UpdatedAt: testNow,
 	}, {
-		ID: "fil_2", Name: "call-1/1.mp4", State: bellhop.FilePartial, Size: 4, Total: 9, Source: "media", EventID: "evt_1",
+		ID: "fil_2", Name: "call-1/1.mp4", State: bellhop.FilePartial, Size: 4, Total: 9, Source: "media",
+		EventID:       "evt_1",
 		DestinationID: "dst_1", Destination: "billing", CreatedAt: testNow, UpdatedAt: testNow, DueAt: testNow,
 	}}
 	r.keys = []bellhop.Key{{
@@ -246,7 +253,8 @@ var routes = []struct {
 	{"POST", "/destinations/{id}/resume", "", 200},
 	{"POST", "/destinations/preview", `{"destination":"billing","event":"evt_1"}`, 200},
 	{"POST", "/destinations/match", `{"match":{"types":["x.*"],"where":"data.a == 1"}}`, 200},
-	{"POST", "/destinations/try", `{"destination":{"url":"https://x.example.com","settings":{"secret":"` + canary + `"}},"event":"evt_1"}`, 200},
+	{"POST", "/destinations/try", `{"destination":{"url":"https://x.example.com","settings":{"secret":"` + canary +
+		`"}},"event":"evt_1"}`, 200},
 	{"POST", "/destinations/{id}/test", "", 202},
 	{"POST", "/destinations/{id}/rotate-secret", `{"secret":"` + canary + `2"}`, 200},
 	{"GET", "/events", "", 200},
@@ -307,8 +315,10 @@ var routes = []struct {
 	{"DELETE", "/tenants/{id}", "", 204},
 	{"GET", "/stream", "", 200},
 	{"GET", "/config", "", 200},
-	{"POST", "/config/plan", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
-	{"POST", "/config/apply", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`, 200},
+	{"POST", "/config/plan", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`,
+		200},
+	{"POST", "/config/apply", `{"sources":[{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}]}`,
+		200},
 	{"POST", "/destinations/{id}/listen", "", 200},
 	{"POST", "/deliveries/{id}/answer", `{"token":"t","status":200,"body":"ok"}`, 204},
 	{"POST", "/destinations/{id}/pull", `{"max":5,"wait":"1s"}`, 200},
@@ -350,7 +360,8 @@ func TestEveryRouteNeedsTheKey(t *testing.T) {
 			r.fillFor(route.method + " " + route.path)
 			path := concrete(route.path)
 			for _, header := range [][]string{
-				nil, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: Bearer wrong"}, {"Authorization: " +
+				nil, {"Authorization: Bearer"}, {"Authorization: Bearer "}, {"Authorization: Bearer wrong"},
+				{"Authorization: " +
 					testKey},
 				{"Authorization: Basic " + testKey}, {"Authorization: Bearer " + testKey + "x"},
 				{"Authorization: Bearer " + testKey[1:]},
@@ -410,7 +421,8 @@ func TestTimeToArrive(t *testing.T) {
 		path, body string
 		header     []string
 	}{
-		"a body":               {"/sources", `{"name":"two","provider":"lock","settings":{"key":"` + canary + `"}}`, nil},
+		"a body": {"/sources", `{"name":"two","provider":"lock","settings":{"key":"` + canary + `"}}`,
+			nil},
 		"with a key":           {"/deliveries/retry", `{"destination":"billing"}`, []string{"Idempotency-Key", "k"}},
 		"no body":              {"/destinations/dst_1/test", "", nil},
 		"no body and a key":    {"/destinations/dst_1/test", "", []string{"Idempotency-Key", "k"}},

@@ -60,7 +60,8 @@ func TestClient(t *testing.T) {
 	if err != nil || repeated || ev.BodyBytes != 7 {
 		t.Fatal(ev, repeated, err)
 	}
-	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`), Time: time.Now()},
+	again, repeated, err := c.Publish(ctx, client.NewEvent{Type: "t", Data: json.RawMessage(`{"a":1}`),
+		Time: time.Now()},
 		"k")
 	if err != nil || !repeated || again.ID != ev.ID {
 		t.Fatal(again, repeated, err)
@@ -84,7 +85,8 @@ func TestClient(t *testing.T) {
 	if err != nil || len(list.Data) != 3 || list.Next == "" {
 		t.Fatal(list, err)
 	}
-	if list, err = c.Events(ctx, client.EventFilter{Type: "t"}, client.Page{Limit: 3, Cursor: list.Next}); err != nil ||
+	if list, err = c.Events(ctx, client.EventFilter{Type: "t"},
+		client.Page{Limit: 3, Cursor: list.Next}); err != nil ||
 		len(list.Data) != 1 || list.Next != "" {
 		t.Fatal(list, err)
 	}
@@ -93,7 +95,8 @@ func TestClient(t *testing.T) {
 	}
 
 	r.fill()
-	deliveries, err := c.Deliveries(ctx, client.DeliveryFilter{State: "pending", Destination: "billing"}, client.Page{})
+	deliveries, err := c.Deliveries(ctx, client.DeliveryFilter{State: "pending", Destination: "billing"},
+		client.Page{})
 	if err != nil || len(deliveries.Data) != 1 || deliveries.Data[0].Last.Status != 500 {
 		t.Fatal(deliveries, err)
 	}
@@ -173,7 +176,8 @@ func TestClientErrors(t *testing.T) {
 		t.Errorf("%#v", err)
 	}
 	_, err = c.CreateSource(t.Context(), client.NewSource{Name: "x", Provider: "lock"})
-	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid || len(e.Errors) != 1 || e.Errors[0].Path != "settings.key" {
+	if !errors.As(err, &e) || e.Code != bellhop.CodeInvalid || len(e.Errors) != 1 ||
+		e.Errors[0].Path != "settings.key" {
 		t.Errorf("%#v", err)
 	}
 }

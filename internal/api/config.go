@@ -202,7 +202,8 @@ func (s *server) exportConfig(ctx context.Context, _ *struct{}) (*bodyOf[client.
 	for _, t := range tenants {
 		out.Tenants = append(out.Tenants, newTenant(t))
 	}
-	connections, err := export(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Connection, string, error) {
+	connections, err := export(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Connection,
+		string, error) {
 		return s.Store.Connections(ctx, bellhop.ConnectionFilter{}, page)
 	}, func(n bellhop.Connection) string { return n.Name })
 	if err != nil {
@@ -223,7 +224,8 @@ func (s *server) exportConfig(ctx context.Context, _ *struct{}) (*bodyOf[client.
 		names[n.ID] = n.Name
 		out.Sources = append(out.Sources, newSource(s.Catalog.MaskSource(n)))
 	}
-	destinations, err := export(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Destination, string, error) {
+	destinations, err := export(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Destination,
+		string, error) {
 		return s.Store.Destinations(ctx, bellhop.DestinationFilter{}, page)
 	}, func(n bellhop.Destination) string { return n.Name })
 	if err != nil {
@@ -299,7 +301,8 @@ func newTenant(t bellhop.Tenant) client.NewTenant {
 // newSubscription returns the values from which sub could be created again, but for its source and its connection.
 func newSubscription(sub bellhop.Subscription) client.NewSubscription {
 	return client.NewSubscription{Name: sub.Name, Provider: sub.Provider, Resource: sub.Resource,
-		ChangeTypes: sub.ChangeTypes, Settings: readSettings(sub.Settings), ExpectEvery: expectEveryText(sub.ExpectEvery)}
+		ChangeTypes: sub.ChangeTypes, Settings: readSettings(sub.Settings),
+		ExpectEvery: expectEveryText(sub.ExpectEvery)}
 }
 
 // newKey returns the values from which k could be created again, but for its text.

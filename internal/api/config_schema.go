@@ -71,8 +71,8 @@ func (s *server) configSchema() ([]byte, error) {
 	}
 	return json.MarshalIndent(map[string]any{
 		"$schema": "http://json-schema.org/draft-07/schema#", "$id": SchemaURL, "title": "bellhop.yaml",
-		"description": "The nouns of a Bellhop server and the settings of bellhop serve. A text in settings or access, a " +
-			"url and a key may be a reference: env:NAME or file:PATH",
+		"description": "The nouns of a Bellhop server and the settings of bellhop serve. A text in settings or " +
+			"access, a url and a key may be a reference: env:NAME or file:PATH",
 		"type": "object", "additionalProperties": false, "properties": properties, "definitions": definitions,
 	}, "", "  ")
 }
@@ -246,7 +246,8 @@ func httpSettings(typeName string) map[string]any {
 	texts := map[string]any{"type": "object", "additionalProperties": text}
 	return map[string]any{"type": "object", "description": "Settings of a destination of type " + typeName,
 		"additionalProperties": false, "properties": map[string]any{
-			"format": map[string]any{"type": "string", "enum": []string{"raw", "standard", "envelope", "thin", "template"},
+			"format": map[string]any{"type": "string", "enum": []string{"raw", "standard", "envelope", "thin",
+				"template"},
 				"description": "The form of the body and of the signature. Default: standard"},
 			"secret": map[string]any{"type": []string{"string", "array"}, "items": text, "writeOnly": true,
 				"description": "What signs deliveries: whsec_ and Base64. Two while the secret is being replaced"},

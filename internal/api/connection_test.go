@@ -48,7 +48,8 @@ func TestConnection(t *testing.T) {
 	if back := r.do("PATCH", "/api/v1/connections/"+id, string(whole)).is(200); back["name"] != "work" {
 		t.Errorf("an answer sent back: %v", back)
 	}
-	renamed := r.do("PATCH", "/api/v1/connections/work", `{"name":"home","settings":{"secret":"new-secret-new-secret"}}`).
+	renamed := r.do("PATCH", "/api/v1/connections/work",
+		`{"name":"home","settings":{"secret":"new-secret-new-secret"}}`).
 		is(200)
 	if renamed["name"] != "home" || r.logins[len(r.logins)-1] != "changed "+id {
 		t.Errorf("%v, %q", renamed, r.logins)

@@ -133,8 +133,9 @@ func deliveryJSON(d bellhop.Delivery, names map[string]string) client.Delivery {
 
 func attemptJSON(a bellhop.Attempt) client.Attempt {
 	out := client.Attempt{
-		Number: a.Number, StartedAt: client.Time{Time: a.StartedAt}, DurationMS: float64(a.Duration.Microseconds()) / 1000,
-		Status: a.Status, Error: a.Error, Detail: a.Detail,
+		Number: a.Number, StartedAt: client.Time{Time: a.StartedAt},
+		DurationMS: float64(a.Duration.Microseconds()) / 1000,
+		Status:     a.Status, Error: a.Error, Detail: a.Detail,
 	}
 	out.Reply, out.ReplyBase64 = textOrBase64(a.Reply)
 	return out

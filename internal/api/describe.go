@@ -35,8 +35,8 @@ var descriptions = []struct {
 	{"Problem", map[string]string{
 		"type":   "Always about:blank; code is more specific",
 		"detail": "What is wrong, where, and what to do",
-		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, gone, changed, " +
-			"too_large, limited, unavailable, internal",
+		"code": "The kind of error: invalid, malformed, unauthorized, forbidden, not_found, conflict, gone, " +
+			"changed, too_large, limited, unavailable, internal",
 		"errors": "The values that are not accepted",
 	}},
 	{"FieldError", map[string]string{
@@ -67,11 +67,13 @@ var descriptions = []struct {
 	}},
 
 	{"NewSource Source", map[string]string{
-		"reply": "What a request whose events are stored is answered with. Default: the provider's status without a body",
+		"reply": "What a request whose events are stored is answered with. Default: the " +
+			"provider's status without a body",
 	}},
 	{"Source", map[string]string{
-		"followed": "In the answer to a new name: the destinations whose match named the old name, and has the new one now",
-		"url":      "The URL for the provider to call",
+		"followed": "In the answer to a new name: the destinations whose match named the old name, " +
+			"and has the new one now",
+		"url": "The URL for the provider to call",
 		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its " +
 			"secret: code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
@@ -80,8 +82,8 @@ var descriptions = []struct {
 
 	{"NewDestination DestinationPatch", map[string]string{
 		"name": "Unique among destinations",
-		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work here: " +
-			"exec runs a command; or listen or pull, for whoever takes its deliveries by " +
+		"type": "http (the default); a provider that sends, for its dialect; or an action, which does its work " +
+			"here: exec runs a command; or listen or pull, for whoever takes its deliveries by " +
 			"POST /destinations/{id}/listen or …/pull",
 		"url":      "Where events go; an action and type pull have none",
 		"settings": "The settings of the type, secrets included",
@@ -97,22 +99,22 @@ var descriptions = []struct {
 			"pending deliveries keep their order",
 		"breaker":    "When a failing destination gets one attempt at a time, and when it is disabled",
 		"expires_at": "When the destination expires and gets no more events; a PATCH renews it. Default: never",
-		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the type " +
-			"(validation-token, eventgrid, cloudevents). Default: that of the type",
+		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the " +
+			"type (validation-token, eventgrid, cloudevents). Default: that of the type",
 	}},
 	{"DestinationPatch", map[string]string{
-		"keep_secrets": "Whether stored secrets may be sent to another scheme, host or port: otherwise a change of url, " +
-			"access.token_url or access.proxy to such an address is refused, unless it gives or removes the secrets that are " +
-			"sent there. Default: false",
+		"keep_secrets": "Whether stored secrets may be sent to another scheme, host or port: otherwise a change of " +
+			"url, access.token_url or access.proxy to such an address is refused, unless it gives or removes the " +
+			"secrets that are sent there. Default: false",
 	}},
 	{"Source Destination RotatedDestination", map[string]string{
-		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets that are " +
-			"sent over plain http",
+		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets " +
+			"that are sent over plain http",
 	}},
 	{"Destination RotatedDestination", map[string]string{
 		"settings": "The settings of the type. Of a secret: whether it is set, and since when",
-		"access": "How the destination is reached and how the gateway signs in there. Of a secret: whether it is set, and " +
-			"since when. null: directly, without signing in",
+		"access": "How the destination is reached and how the gateway signs in there. Of a secret: whether it is " +
+			"set, and since when. null: directly, without signing in",
 		"rate":         "Most attempts a second; null is no limit",
 		"batch":        "Several events in one request; null is one event in each request",
 		"expires_at":   "When the destination expires; null is never",
@@ -182,11 +184,14 @@ var descriptions = []struct {
 	{"Match", map[string]string{
 		"sources": "Names or ids of sources",
 		"types":   "Event types, which may end in *",
-		"where":   "An expression over data, type, subject, source, headers and time, in the language of expr-lang.org",
+		"where": "An expression over data, type, subject, source, headers and time, in the " +
+			"language of expr-lang.org",
 	}},
 	{"Retry", map[string]string{
-		"schedule": "The waits before each retry (30s, 5m, 2h), or a preset: default, sharepoint, eventgrid, day, none",
-		"max_age":  "Oldest age at which a delivery is tried again, counted from its event or its replay. Default: no limit",
+		"schedule": "The waits before each retry (30s, 5m, 2h), or a preset: default, " +
+			"sharepoint, eventgrid, day, none",
+		"max_age": "Oldest age at which a delivery is tried again, counted from its event or its " +
+			"replay. Default: no limit",
 		"outcomes": "The outcome of a reply, by status (404), class (4xx) or error (timeout): " +
 			"delivered, retry, dead or disable",
 	}},
@@ -221,17 +226,19 @@ var descriptions = []struct {
 		"event":       "Id of an event, or a sample of one. Default: a test event, as test sends it",
 	}},
 	{"Try", map[string]string{
-		"attempt":   "The attempt, if one was made",
-		"state":     "That a delivery would have after this attempt; left out if none was made",
-		"next_at":   "When the next attempt would be due, if the state is pending",
-		"handshake": "The handshake that creating the destination makes, and a try does not; left out if there is none",
+		"attempt": "The attempt, if one was made",
+		"state":   "That a delivery would have after this attempt; left out if none was made",
+		"next_at": "When the next attempt would be due, if the state is pending",
+		"handshake": "The handshake that creating the destination makes, and a try does not; " +
+			"left out if there is none",
 	}},
 	{"MatchRequest", map[string]string{
-		"destination": "Name or id of a stored destination, whose match and tenants are meant where none are given here",
-		"match":       "Default: that of the destination, or every event",
-		"tenant":      "The tenant that the destination would belong to",
-		"tenants":     "Further tenants whose events it would get",
-		"limit":       "How many events to look at, from the newest one on. Default: 100",
+		"destination": "Name or id of a stored destination, whose match and tenants are meant " +
+			"where none are given here",
+		"match":   "Default: that of the destination, or every event",
+		"tenant":  "The tenant that the destination would belong to",
+		"tenants": "Further tenants whose events it would get",
+		"limit":   "How many events to look at, from the newest one on. Default: 100",
 	}},
 	{"MatchedEvents", map[string]string{
 		"looked_at":   "Number of events looked at",
@@ -242,8 +249,8 @@ var descriptions = []struct {
 		"events":      "Newest first",
 	}},
 	{"MatchedEvent", map[string]string{
-		"reason": "The part of the match that excludes it, where_fails if the where cannot be evaluated, or tenant; empty " +
-			"if it is wanted",
+		"reason": "The part of the match that excludes it, where_fails if the where cannot be evaluated, or " +
+			"tenant; empty if it is wanted",
 		"detail": "Of a where that fails: the error",
 	}},
 	{"Trial", map[string]string{
@@ -315,7 +322,8 @@ var descriptions = []struct {
 	}},
 
 	{"NewSource Source", map[string]string{
-		"expect_every": "How long the source may be silent before bellhop.source.silent is published. Default: for ever",
+		"expect_every": "How long the source may be silent before bellhop.source.silent is " +
+			"published. Default: for ever",
 	}},
 	{"NewSubscription Subscription", map[string]string{
 		"name":         "Unique among subscriptions",
@@ -371,8 +379,9 @@ var descriptions = []struct {
 		"since": "Fill a gap from then until now; by default the gaps that are not filled",
 	}},
 	{"RemoteSubscription", map[string]string{
-		"origin":       "Scheme and host of the URL that the provider calls",
-		"owner":        "ours; lost: it has our URL and client state, but is of no subscription; foreign: it is left alone",
+		"origin": "Scheme and host of the URL that the provider calls",
+		"owner": "ours; lost: it has our URL and client state, but is of no subscription; " +
+			"foreign: it is left alone",
 		"subscription": "The name of ours",
 	}},
 
@@ -398,23 +407,25 @@ var descriptions = []struct {
 		"dry_run": "Count what the repair would do, and change nothing",
 	}},
 	{"NewReplay", map[string]string{
-		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a source " +
-			"has it, deleted ones are chosen by id",
+		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a " +
+			"source has it, deleted ones are chosen by id",
 		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
 			"bellhop., or if the source is bellhop",
-		"where":       "An expression over the event that must be true, as in a match",
-		"destination": "Name or id of the only destination, whatever its match says. Default: each that wants the event",
+		"where": "An expression over the event that must be true, as in a match",
+		"destination": "Name or id of the only destination, whatever its match says. Default: " +
+			"each that wants the event",
 	}},
 	{"NewRetry NewCancel", map[string]string{
 		"destination": "Name or id of the destination",
 		"event":       "Id of the event",
-		"error": "How the latest attempt failed: the code of an error such as timeout, a status such as 429, a class such " +
-			"as 5xx, or any",
+		"error": "How the latest attempt failed: the code of an error such as timeout, a status such as 429, a " +
+			"class such as 5xx, or any",
 	}},
 	{"NewRetry", map[string]string{"state": "Default: dead"}},
 	{"NewCancel", map[string]string{"state": "Only pending deliveries can be cancelled"}},
 	{"ReplayTo", map[string]string{
-		"destination": "Name or id of the only destination, whatever its match says. Default: each that wants the event now",
+		"destination": "Name or id of the only destination, whatever its match says. Default: each " +
+			"that wants the event now",
 	}},
 	{"Replayed", map[string]string{
 		"deliveries": "Empty if no destination wants the event now",
@@ -426,22 +437,23 @@ var descriptions = []struct {
 		"settings": "The settings of the connection, secrets included",
 	}},
 	{"ConnectionPatch", map[string]string{
-		"keep_secrets": "Whether stored secrets, or the tokens that they bring, may be sent to another scheme, host or " +
-			"port: otherwise a change of such a URL is refused, unless it gives or removes the secrets. Default: false",
+		"keep_secrets": "Whether stored secrets, or the tokens that they bring, may be sent to another scheme, " +
+			"host or port: otherwise a change of such a URL is refused, unless it gives or removes the " +
+			"secrets. Default: false",
 	}},
 	{"Connection", map[string]string{
 		"settings": "The settings of the connection. Of a secret: whether it is set, and since when",
-		"state": "ready; signed_out: the authority refused for good or nobody has signed in, and a person has to act; " +
-			"failing: the request for a token failed and is made again by itself, or the API refuses the tokens until a " +
-			"call succeeds",
+		"state": "ready; signed_out: the authority refused for good or nobody has signed in, and a person has to " +
+			"act; failing: the request for a token failed and is made again by itself, or the API refuses the " +
+			"tokens until a call succeeds",
 		"reason":       "Why the state is not ready, and what to do; of a ready connection: a warning",
 		"account":      "Who we are at the provider, as it says; empty while that is unknown",
 		"expires_at":   "When the present access token ends; it is renewed before. null: there is none",
 		"used_at":      "When the API was called last, to the minute; null is never",
 		"redirect_uri": "The URL to register at the authority; empty if no user signs in by a browser",
 		"login":        "The latest sign-in that was begun since the server started; left out if there was none",
-		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets that are " +
-			"sent over plain http",
+		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets " +
+			"that are sent over plain http",
 	}},
 	{"Login", map[string]string{
 		"kind":       "How the user signs in; none if nobody has to",
@@ -455,8 +467,8 @@ var descriptions = []struct {
 		"verification_uri": "Of a device code: the page where the user enters it",
 	}},
 	{"LoginRequest", map[string]string{
-		"device": "Whether the user signs in by a device code, on any device. Default: by a browser that can reach this " +
-			"server",
+		"device": "Whether the user signs in by a device code, on any device. Default: by a browser that can reach " +
+			"this server",
 	}},
 	{"ConnectionTest", map[string]string{
 		"ok":          "Whether the call succeeded",
@@ -473,8 +485,9 @@ var descriptions = []struct {
 	}},
 
 	{"File", map[string]string{
-		"name":           "Path of the file in the storage; unique among files",
-		"state":          "partial: its download goes on, or waits for its next attempt; whole: it does not change any more",
+		"name": "Path of the file in the storage; unique among files",
+		"state": "partial: its download goes on, or waits for its next attempt; whole: it " +
+			"does not change any more",
 		"size":           "Bytes that are kept so far",
 		"total":          "Bytes that were announced; null if nobody said",
 		"sha256":         "In hexadecimal, once the file is whole; empty before",
@@ -483,8 +496,9 @@ var descriptions = []struct {
 		"destination":    "Name of the destination that made it, also of a deleted one",
 		"destination_id": "Id of the destination that made it",
 		"updated_at":     "When size or state last changed",
-		"expires_at":     "When the file is deleted, whatever happens to its event; null: it is deleted with its event",
-		"due_at":         "When the provider deletes its own copy, so the download must be over before; null if not known",
+		"expires_at": "When the file is deleted, whatever happens to its event; null: it is " +
+			"deleted with its event",
+		"due_at": "When the provider deletes its own copy, so the download must be over before; null if not known",
 	}},
 
 	{"NewKey Key CreatedKey", map[string]string{
@@ -505,8 +519,8 @@ var descriptions = []struct {
 		"scope":      "What the key may do: each operation names its scope. operate includes read and publish",
 		"tenant":     "The tenant whose nouns the key sees; empty is everything",
 		"expires_at": "From when on the key is refused; null is never",
-		"key": "The text of the key, as 'bellhop config key' makes it. Default: that of the present key; for a new one the " +
-			"server makes a text, and the answer has it. Another text revokes the present key",
+		"key": "The text of the key, as 'bellhop config key' makes it. Default: that of the present key; for a new " +
+			"one the server makes a text, and the answer has it. Another text revokes the present key",
 	}},
 	{"Config ConfigRequest", map[string]string{
 		"tenants":       "Customers, whose nouns are kept apart",
@@ -581,10 +595,11 @@ var descriptions = []struct {
 		"secret": "Whether the value is masked in answers",
 	}},
 	{"Stats", map[string]string{
-		"events":            "Stored",
-		"deliveries":        "By state; final states count from the start of the server",
-		"oldest_pending_at": "When the oldest pending delivery was created: its event accepted, or its replay requested",
-		"next_due_at":       "When the next pending delivery is due; in the past while deliveries wait for their turn",
-		"requests_refused":  "Since the start of the server",
+		"events":     "Stored",
+		"deliveries": "By state; final states count from the start of the server",
+		"oldest_pending_at": "When the oldest pending delivery was created: its event accepted, " +
+			"or its replay requested",
+		"next_due_at":      "When the next pending delivery is due; in the past while deliveries wait for their turn",
+		"requests_refused": "Since the start of the server",
 	}},
 }

@@ -207,8 +207,9 @@ func (s *server) readDestination(in client.NewDestination) (bellhop.Destination,
 func destinationOf(in client.NewDestination) (bellhop.Destination, error) {
 	d := bellhop.Destination{
 		Name: in.Name, Type: in.Type, URL: in.URL, Timeout: timeoutOf(in.Timeout), Concurrency: in.Concurrency,
-		Order: bellhop.Order(in.Order), ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond), Handshake: in.Handshake,
-		Rate: rateOf(in.Rate), Batch: batchOf(in.Batch), Tenant: in.Tenant, Tenants: in.Tenants,
+		Order: bellhop.Order(in.Order), ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond),
+		Handshake: in.Handshake,
+		Rate:      rateOf(in.Rate), Batch: batchOf(in.Batch), Tenant: in.Tenant, Tenants: in.Tenants,
 	}
 	if in.Match != nil {
 		d.Match = bellhop.Match{Sources: in.Match.Sources, Types: in.Match.Types, Where: in.Match.Where}

@@ -27,14 +27,16 @@ func TestDestination(t *testing.T) {
 		"match":{"sources":[],"types":[],"where":""},"timeout":"5s","concurrency":16,"rate":null,"batch":null,"order":"none",
 		"retry":{"schedule":"default"},"breaker":{"failures":16,"for":"10s","disable_after":"120h"},"expires_at":null,"handshake":"none","tenant":"","tenants":[],"granted_rate":null,"failing_since":null,"held_back":null,
 		"state":"active","state_reason":"","match_error":null,"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
-	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry.Schedule) != 9 || d.Concurrency != 16 {
+	if d := r.destinations[0]; d.Timeout != bellhop.DefaultTimeout || len(d.Retry.Schedule) != 9 ||
+		d.Concurrency != 16 {
 		t.Errorf("stored %+v", d)
 	}
 	made = r.do("POST", "/api/v1/destinations", `{"name":"all","type":"http","url":"https://billing.example.com/h",
 		"settings":{"format":"standard","secret":"`+canary+`","headers":{"X-Key":"`+canary+`"}},
 		"match":{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"},"timeout":"90s","concurrency":1,"batch":{"max_events":50},
 		"retry":{"schedule":["5s","90m","1h30m10s","0s"]}}`).is(201)
-	same(t, made["settings"], `{"format":"standard","headers":{"X-Key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}},
+	same(t, made["settings"],
+		`{"format":"standard","headers":{"X-Key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}},
 		"secret":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}`)
 	same(t, made["match"], `{"sources":["media"],"types":["ams.*"],"where":"data.x == 1"}`)
 	same(t, made["retry"], `{"schedule":["5s","1h30m","1h30m10s","0s"]}`)
@@ -44,16 +46,19 @@ func TestDestination(t *testing.T) {
 		`{"max_events":50,"max_wait":"0s"}`)
 	same(t, r.do("PATCH", "/api/v1/destinations/all", `{"batch":null}`).is(200)["batch"], `null`)
 	made = r.do("POST", "/api/v1/destinations",
-		`{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+`"},"retry":{"schedule":"none"}}`).is(201)
+		`{"name":"l","type":"lock","url":"https://x.example.com","settings":{"key":"`+canary+
+			`"},"retry":{"schedule":"none"}}`).is(201)
 	same(t, made["retry"], `{"schedule":"none"}`)
 	if d := r.destinations[2]; d.Retry.Schedule == nil || len(d.Retry.Schedule) != 0 {
 		t.Errorf("stored %+v", d.Retry)
 	}
-	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409, bellhop.CodeConflict)
+	r.do("POST", "/api/v1/destinations", `{"name":"l","url":"https://x.example.com"}`).refused(409,
+		bellhop.CodeConflict)
 	made = r.do("POST", "/api/v1/destinations",
 		`{"name":"n","url":"https://x.example.com","retry":{"schedule":null},"match":null,"timeout":null}`).is(201)
 	same(t, made["retry"], `{"schedule":"default"}`)
-	made = r.do("POST", "/api/v1/destinations", `{"name":"o","url":"https://x.example.com","order":"subject","expires_at":"2027-01-01T01:00:00.000+01:00",
+	made = r.do("POST", "/api/v1/destinations",
+		`{"name":"o","url":"https://x.example.com","order":"subject","expires_at":"2027-01-01T01:00:00.000+01:00",
 		"retry":{"max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}},"breaker":{"failures":3,"disable_after":"0s"}}`).is(201)
 	same(t, made["order"], `"subject"`)
 	same(t, made["retry"], `{"schedule":"default","max_age":"24h","outcomes":{"404":"dead","5xx":"retry"}}`)
@@ -74,20 +79,23 @@ func TestDestination(t *testing.T) {
 func TestAction(t *testing.T) {
 	r := newRig(t)
 	made := r.do("POST", "/api/v1/destinations",
-		`{"name":"c","type":"chore","settings":{"command":["a","b"],"key":"`+canary+`","env":{"TOKEN":"`+canary+`"}}}`).is(201)
+		`{"name":"c","type":"chore","settings":{"command":["a","b"],"key":"`+canary+`","env":{"TOKEN":"`+canary+
+			`"}}}`).is(201)
 	same(t, made["settings"], `{"command":["a","b"],"key":`+hidden+`,"env":{"TOKEN":`+hidden+`}}`)
 	same(t, []any{made["url"], made["concurrency"], made["retry"]}, `["",4,{"schedule":"none"}]`)
 	r.now = testNow.Add(time.Hour)
 	whole := r.do("GET", "/api/v1/destinations/c", "").body
 	r.do("PATCH", "/api/v1/destinations/c", whole).is(200)
 	r.do("PATCH", "/api/v1/destinations/c", `{"settings":{"env":{"MORE":"`+canary+`"}},"concurrency":2}`).is(200)
-	if d := r.destinations[0]; string(d.Settings) != `{"command":["a","b"],"env":{"MORE":"`+canary+`","TOKEN":"`+canary+`"},"key":"`+canary+`"}` ||
+	if d := r.destinations[0]; string(d.Settings) != `{"command":["a","b"],"env":{"MORE":"`+canary+`","TOKEN":"`+
+		canary+`"},"key":"`+canary+`"}` ||
 		d.URL != "" || d.Concurrency != 2 || !d.SecretsAt["settings.env.MORE"].Equal(r.now) ||
 		!d.SecretsAt["settings.env.TOKEN"].Equal(testNow) {
 		t.Errorf("stored %+v", d)
 	}
 	r.do("POST", "/api/v1/destinations",
-		`{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid, "settings.env.TOKEN")
+		`{"name":"d","type":"chore","settings":{"env":{"TOKEN":{"set":true}}}}`).refused(422, bellhop.CodeInvalid,
+		"settings.env.TOKEN")
 	if a := r.do("POST", "/api/v1/destinations", `{"name":"d","type":"chores"}`); !strings.Contains(a.body,
 		"the types are http, pull, lock, shy, chore") {
 		t.Error(a.body)
@@ -156,17 +164,20 @@ func TestDestinationPatch(t *testing.T) {
 	after := r.destinations[0]
 	if string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`"},"secret":"`+canary+`"}` ||
 		after.Timeout != before.Timeout || after.Concurrency != 3 || len(after.Retry.Schedule) != 2 ||
-		!after.SecretsAt["settings.secret"].Equal(testNow) || !after.SecretsAt["settings.headers.X-Key"].Equal(testNow) {
+		!after.SecretsAt["settings.secret"].Equal(testNow) ||
+		!after.SecretsAt["settings.headers.X-Key"].Equal(testNow) {
 		t.Errorf("stored %+v", after)
 	}
 
-	got := r.do("PATCH", "/api/v1/destinations/dst_1", `{"match":{"types":["a"],"where":null},"timeout":null,"retry":null,"concurrency":null,
+	got := r.do("PATCH", "/api/v1/destinations/dst_1",
+		`{"match":{"types":["a"],"where":null},"timeout":null,"retry":null,"concurrency":null,
 		"settings":{"headers":{"X-Key":{"set":true},"X-New":"`+canary+`"}}}`).is(200)
 	same(t, got["match"], `{"sources":[],"types":["a"],"where":""}`)
 	same(t, got["retry"], `{"schedule":"default"}`)
 	same(t, got["timeout"], `"5s"`)
 	same(t, got["concurrency"], `16`)
-	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+`","X-New":"`+canary+`"},"secret":"`+canary+`"}` ||
+	if after = r.destinations[0]; string(after.Settings) != `{"format":"standard","headers":{"X-Key":"`+canary+
+		`","X-New":"`+canary+`"},"secret":"`+canary+`"}` ||
 		!after.SecretsAt["settings.headers.X-New"].Equal(r.now) ||
 		!after.SecretsAt["settings.headers.X-Key"].Equal(testNow) ||
 		!after.SecretsAt["settings.secret"].Equal(testNow) {
@@ -178,7 +189,8 @@ func TestDestinationPatch(t *testing.T) {
 	}
 	for body, path := range map[string]string{
 		`{"type":"lock"}`: "type", `{"state":"disabled"}`: "state", `{"url":"http://x"}`: "url", `{"url":null}`: "url",
-		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["5s","x"]}}`: "retry.schedule[1]", `{"concurrency":0}`: "concurrency",
+		`{"match":{"where":"("}}`: "match.where", `{"retry":{"schedule":["5s","x"]}}`: "retry.schedule[1]",
+		`{"concurrency":0}`: "concurrency",
 	} {
 		r.do("PATCH", "/api/v1/destinations/dst_1", body).refused(422, bellhop.CodeInvalid, path)
 	}
@@ -198,7 +210,8 @@ func TestDefaultsOfTheType(t *testing.T) {
 	same(t, made["granted_rate"], `{"per_second":0.5,"burst":1}`)
 	same(t, made["url"], `"…"`)
 	same(t, r.do("PATCH", "/api/v1/destinations/s",
-		`{"url":"https://hooks.example.com/services/T0/B0/abcdefgh1234"}`).is(200)["url"], `"https://hooks.example.com/…1234"`)
+		`{"url":"https://hooks.example.com/services/T0/B0/abcdefgh1234"}`).is(200)["url"],
+		`"https://hooks.example.com/…1234"`)
 	whole := r.do("PATCH", "/api/v1/destinations/s", r.do("GET", "/api/v1/destinations/s", "").body).is(200)
 	if r.destinations[0].URL != "https://hooks.example.com/services/T0/B0/abcdefgh1234" {
 		t.Errorf("%v: the URL is %s now", whole, r.destinations[0].URL)
@@ -248,13 +261,15 @@ func TestHandshake(t *testing.T) {
 	}
 	agreed.Pending, agreed.Reason = true, "it sleeps"
 	want(r.do("PATCH", path, `{"url":"https://y.example.com"}`).is(200), "unverified",
-		"the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling back; resume asks again")
+		"the receiver has not agreed yet (it sleeps), and may until 2026-11-23T09:30:00Z by calling "+
+			"back; resume asks again")
 	callback := r.asked[3]
 	token, ok := strings.CutPrefix(callback, "https://hooks.example.com"+AgreePath)
 	if !ok || len(token) != 32 || r.asked[2] == callback {
 		t.Errorf("callback %s", callback)
 	}
-	want(r.do("PATCH", path, `{"name":"shy"}`).is(200), "unverified", "may until") // and what it was asked still counts
+	// and what it was asked still counts
+	want(r.do("PATCH", path, `{"name":"shy"}`).is(200), "unverified", "may until")
 	if _, err := r.AgreeHandshake(t.Context(), sha256.Sum256([]byte(token)), nil); err != nil {
 		t.Error(err)
 	}
@@ -281,7 +296,8 @@ func TestPauseAndResume(t *testing.T) {
 	r.fill()
 	for range 2 {
 		got := r.do("POST", "/api/v1/destinations/billing/pause", "").is(200)
-		if got["state"] != "paused" || got["state_reason"] == "" || r.destinations[0].State != bellhop.DestinationPaused {
+		if got["state"] != "paused" || got["state_reason"] == "" ||
+			r.destinations[0].State != bellhop.DestinationPaused {
 			t.Error(got)
 		}
 	}
@@ -315,9 +331,11 @@ func TestTimeoutOfType(t *testing.T) {
 	r.do("POST", "/api/v1/destinations",
 		`{"name":"a","type":"chore","timeout":"2h","settings":{"command":["a"]}}`).is(201)
 	r.do("POST", "/api/v1/destinations",
-		`{"name":"b","type":"chore","timeout":"2h1s","settings":{"command":["a"]}}`).refused(422, bellhop.CodeInvalid, "timeout")
+		`{"name":"b","type":"chore","timeout":"2h1s","settings":{"command":["a"]}}`).refused(422, bellhop.CodeInvalid,
+		"timeout")
 	r.do("POST", "/api/v1/destinations",
-		`{"name":"c","type":"http","url":"https://example.com","timeout":"6m","settings":{"format":"raw"}}`).refused(422, bellhop.CodeInvalid, "timeout")
+		`{"name":"c","type":"http","url":"https://example.com","timeout":"6m","settings":{"format":"raw"}}`).refused(
+		422, bellhop.CodeInvalid, "timeout")
 }
 
 const hidden = `{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}`
@@ -325,10 +343,13 @@ const hidden = `{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}`
 // TestAccess: an access is stored whole and shown with its secrets masked.
 func TestAccess(t *testing.T) {
 	r := newRig(t)
-	made := r.do("POST", "/api/v1/destinations", `{"name":"d","url":"https://x.example.com","access":{"token_url":"https://id.example.com/token",
+	made := r.do("POST", "/api/v1/destinations",
+		`{"name":"d","url":"https://x.example.com","access":{"token_url":"https://id.example.com/token",
 		"client_id":"us","client_secret":"`+canary+`","scopes":["a","b"],"audience":null}}`).is(201)
-	same(t, made["access"], `{"token_url":"https://id.example.com/token","client_id":"us","client_secret":`+hidden+`,"scopes":["a","b"]}`)
-	if d := r.destinations[0]; string(d.Access) != `{"client_id":"us","client_secret":"`+canary+`","scopes":["a","b"],"token_url":"https://id.example.com/token"}` {
+	same(t, made["access"], `{"token_url":"https://id.example.com/token","client_id":"us","client_secret":`+hidden+
+		`,"scopes":["a","b"]}`)
+	if d := r.destinations[0]; string(d.Access) != `{"client_id":"us","client_secret":"`+canary+
+		`","scopes":["a","b"],"token_url":"https://id.example.com/token"}` {
 		t.Errorf("stored %s", d.Access)
 	}
 	for i, none := range []string{`{}`, `null`, `{"token":null}`} {
@@ -340,7 +361,8 @@ func TestAccess(t *testing.T) {
 		}
 	}
 	// An action calls nobody; an empty access is allowed.
-	r.do("POST", "/api/v1/destinations", `{"name":"c","type":"chore","access":{},"settings":{"command":["a"]}}`).is(201)
+	r.do("POST", "/api/v1/destinations", `{"name":"c","type":"chore","access":{},"settings":{"command":["a"]}}`).is(
+		201)
 }
 
 // TestAccessPatch: a masked secret stays; null removes one member, or the access.
@@ -407,14 +429,17 @@ func TestAccessRefused(t *testing.T) {
 		`"` + canary + `"`:                   "access",
 		`[]`:                                 "access",
 	} {
-		r.do("POST", "/api/v1/destinations", `{"name":"x","url":"https://x.example.com","access":`+body+`}`).refused(422,
+		r.do("POST", "/api/v1/destinations", `{"name":"x","url":"https://x.example.com","access":`+body+`}`).refused(
+			422,
 			bellhop.CodeInvalid, path)
 		r.do("POST", "/api/v1/destinations/preview",
-			`{"destination":{"url":"https://x.example.com","access":`+body+`},"event":"evt_1"}`).refused(422, bellhop.CodeInvalid, "destination."+path)
+			`{"destination":{"url":"https://x.example.com","access":`+body+`},"event":"evt_1"}`).refused(422,
+			bellhop.CodeInvalid, "destination."+path)
 	}
 	r.do("PATCH", "/api/v1/destinations/billing", `{"access":{"password":"`+canary+`"}}`).refused(422,
 		bellhop.CodeInvalid, "access.username")
-	r.do("PATCH", "/api/v1/destinations/billing", `{"access":"`+canary+`"}`).refused(422, bellhop.CodeInvalid, "access")
+	r.do("PATCH", "/api/v1/destinations/billing", `{"access":"`+canary+`"}`).refused(422, bellhop.CodeInvalid,
+		"access")
 	if r.destinations[0].Access != nil || r.changes > 0 {
 		t.Error("what was refused was stored")
 	}
@@ -434,7 +459,8 @@ func TestAccessIsDocumented(t *testing.T) {
 		}
 		same(t, schema["type"], `["object","null"]`)
 		for _, s := range access.Settings {
-			if m, _ := members[s.Name].(map[string]any); m == nil || !strings.HasPrefix(m["description"].(string), s.Doc) {
+			if m, _ := members[s.Name].(map[string]any); m == nil ||
+				!strings.HasPrefix(m["description"].(string), s.Doc) {
 				t.Errorf("%s: %s is not documented: %v", noun, s.Name, m)
 			}
 		}

@@ -81,7 +81,8 @@ func TestIfMatchOfWhatNobodyEdits(t *testing.T) {
 	}
 }
 
-// TestTagOfWhatChangesByItself: what changes by itself changes the tag, but does not spoil a change that is based on it.
+// TestTagOfWhatChangesByItself: what changes by itself changes the tag, but does not spoil a change that is based on
+// it.
 func TestTagOfWhatChangesByItself(t *testing.T) {
 	r := newRig(t)
 	r.fill()
@@ -190,7 +191,8 @@ func FuzzIfMatch(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header string) {
 		err := Precondition{IfMatch: header}.check("source", at)
-		if err == nil && header != "" && strings.TrimSpace(header) != "*" && !strings.Contains(header, versionText(at)) {
+		if err == nil && header != "" && strings.TrimSpace(header) != "*" &&
+			!strings.Contains(header, versionText(at)) {
 			t.Errorf("%q matches", header)
 		}
 	})

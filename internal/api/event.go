@@ -144,8 +144,9 @@ func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 // eventJSON returns ev in its JSON form, without its headers and its body.
 func eventJSON(ev bellhop.Event) client.Event {
 	return client.Event{
-		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID, ProviderID: ev.ProviderID,
-		Tenant: ev.Tenant, Time: client.Time{Time: ev.Time}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
+		ID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, SourceID: ev.SourceID,
+		ProviderID: ev.ProviderID,
+		Tenant:     ev.Tenant, Time: client.Time{Time: ev.Time}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
 		ContentType: ev.ContentType, BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
 		ConflictsWith: ev.ConflictsWith,
 		CausedBy:      ev.Header.Get(bellhop.CauseHeader),

@@ -13,7 +13,8 @@ func TestPublish(t *testing.T) {
 	r := newRig(t)
 	a := r.do("POST", "/api/v1/events",
 		`{"type":"invoice.paid","subject":"i/1","data": {"n": 12345678901234567890} ,"time":"2026-11-22T11:00:00+01:00","tenant":"acme"}`)
-	same(t, a.is(202), `{"id":"evt_1","type":"invoice.paid","subject":"i/1","source":"api","source_id":"src_api","provider_id":"","tenant":"acme",
+	same(t, a.is(202),
+		`{"id":"evt_1","type":"invoice.paid","subject":"i/1","source":"api","source_id":"src_api","provider_id":"","tenant":"acme",
 		"time":"2026-11-22T10:00:00.000Z","received_at":"2026-11-22T09:30:00.123Z","content_type":"application/json","body_bytes":27,
 		"body_sha256":"43fc99fa47c4fc52878551b9fee3412ffc3f712fb7dd639028e48c0d06581f90","conflicts_with":"","caused_by":""}`)
 	if ev := r.events[0]; string(ev.Body) != `{"n": 12345678901234567890}` {
@@ -31,7 +32,8 @@ func TestPublish(t *testing.T) {
 	}
 
 	first := r.do("POST", "/api/v1/events", `{"type":"t","data":1}`, "Idempotency-Key: k1")
-	again := r.do("POST", "/api/v1/events", `{"type":"t","data":1,"time":"2026-11-22T11:00:00Z"}`, "Idempotency-Key: k1")
+	again := r.do("POST", "/api/v1/events", `{"type":"t","data":1,"time":"2026-11-22T11:00:00Z"}`,
+		"Idempotency-Key: k1")
 	if first.is(202)["id"] != again.is(202)["id"] || first.header.Get("Idempotent-Replayed") != "" ||
 		again.header.Get("Idempotent-Replayed") != "true" ||
 		again.is(202)["type"] != "t" {

@@ -11,8 +11,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// This file has an example of each body of a request and of an answer, for the OpenAPI document. They are values of the
-// Go types, so that they have exactly their members; a test validates each against its schema.
+// This file has an example of each body of a request and of an answer, for the OpenAPI document. They are values of
+// the Go types, so that they have exactly their members; a test validates each against its schema.
 
 // The nouns of the examples: the video "media" is encoded by a provider, and the shop's billing is told.
 const (
@@ -47,7 +47,8 @@ func wholeList[T any](item T) List[T] { return List[T]{Data: []T{item}} }
 
 // examples returns one value of each type that is a body, or a part of which the document shows as a body.
 func examples() []any {
-	source := client.Source{ID: exampleSource, Name: "media", Provider: "ams", URL: "https://hooks.example.com/in/media",
+	source := client.Source{ID: exampleSource, Name: "media", Provider: "ams",
+		URL:       "https://hooks.example.com/in/media",
 		Settings:  client.Settings{"signing_key": exampleMask, "account_id": "6f1d4c3e-6a0b-4d3a-9b43-1c2f6d0e8a11"},
 		CreatedAt: exampleAt, UpdatedAt: exampleAt}
 	failures := bellhop.DefaultBreaker.Failures
@@ -55,8 +56,9 @@ func examples() []any {
 		Where: "data.Properties.NewState == 'Finished'"}
 	destination := client.Destination{ID: exampleDestination, Name: "billing", Type: "http",
 		URL:      "https://billing.example.com/hooks",
-		Settings: client.Settings{"format": "standard", "secret": exampleMask}, Match: match, Timeout: "5s", Concurrency: 16,
-		Rate: &client.Rate{PerSecond: 10, Burst: 10}, Order: "none",
+		Settings: client.Settings{"format": "standard", "secret": exampleMask}, Match: match, Timeout: "5s",
+		Concurrency: 16,
+		Rate:        &client.Rate{PerSecond: 10, Burst: 10}, Order: "none",
 		Retry:     client.Retry{Schedule: client.Schedule{"5s", "5m", "30m"}},
 		Breaker:   client.Breaker{Failures: &failures, For: "10s", DisableAfter: "120h"},
 		Handshake: "none", Tenants: []string{}, State: "active", CreatedAt: exampleAt, UpdatedAt: exampleAt}
@@ -69,26 +71,32 @@ func examples() []any {
 	delivery := client.Delivery{ID: exampleDelivery, EventID: exampleEvent, DestinationID: exampleDestination,
 		Destination: "billing", State: "pending", Attempts: 1, NextAt: exampleLater, CreatedAt: exampleAt,
 		UpdatedAt: exampleAt, Last: &attempt}
-	request := client.Request{ID: "req_01h455vb4pex5vsknk12", Source: "media", SourceID: exampleSource, Outcome: "refused",
-		Status: 401, Reason: "signature_mismatch", Detail: "signature does not match", Method: "POST", Target: "/in/media",
+	request := client.Request{ID: "req_01h455vb4pex5vsknk12", Source: "media", SourceID: exampleSource,
+		Outcome: "refused",
+		Status:  401, Reason: "signature_mismatch", Detail: "signature does not match", Method: "POST",
+		Target:     "/in/media",
 		RemoteAddr: "192.0.2.7:51234", BodyBytes: 21, ReceivedAt: exampleAt}
 	repair := client.Repair{ID: "rpr_01h455vb4pex5vsknk13", Kind: "replay", State: "running",
 		Filter: client.RepairFilter{SourceIDs: []string{exampleSource}, Type: "ams.*", Since: exampleAt}, Rate: 200,
 		LookedAt: 1200, Changed: 900, PositionAt: exampleAt, CreatedAt: exampleLater, UpdatedAt: exampleLater}
 	login := client.Login{Kind: "browser", State: "waiting", ExpiresAt: exampleLater,
-		URL: "https://hooks.example.com/connect/work?ticket=…", RedirectURI: "https://hooks.example.com/connect/callback"}
+		URL:         "https://hooks.example.com/connect/work?ticket=…",
+		RedirectURI: "https://hooks.example.com/connect/callback"}
 	connection := client.Connection{ID: exampleConnection, Name: "work", Provider: "graph",
 		Settings: client.Settings{"tenant": "contoso.example", "client_id": "9a1c5b0e-7f3d-4f8e-8f1b-0d3f6f3f2a10",
 			"client_secret": exampleMask}, State: "ready", Account: "ada@contoso.example", ExpiresAt: exampleLater,
 		UsedAt: exampleAt, RedirectURI: "https://hooks.example.com/connect/callback", CreatedAt: exampleAt,
 		UpdatedAt: exampleAt}
 	gap := client.Gap{ID: "gap_01h455vb4pex5vsknk14", From: exampleAt, To: exampleLater,
-		Reason: "the registration expired", State: "filled", Since: exampleAt, Until: exampleLater, Found: 3, Folded: 1}
+		Reason: "the registration expired", State: "filled", Since: exampleAt, Until: exampleLater, Found: 3,
+		Folded: 1}
 	subscription := client.Subscription{ID: "sub_01h455vb4pex5vsknk15", Name: "calendar", Provider: "graph",
 		Source: "calendar", SourceID: exampleSource, Connection: "work", ConnectionID: exampleConnection,
-		Resource: "/me/events", ChangeTypes: []string{"created", "updated"}, Settings: client.Settings{}, State: "active",
+		Resource: "/me/events", ChangeTypes: []string{"created", "updated"}, Settings: client.Settings{},
+		State:    "active",
 		RemoteID: "7f105c7d-2dc5-4530-97cd-4e7ae6534c07", URL: "https://hooks.example.com/in/calendar",
-		ExpiresAt: exampleLater, RenewAt: exampleLater, Gaps: []client.Gap{gap}, CreatedAt: exampleAt, UpdatedAt: exampleAt}
+		ExpiresAt: exampleLater, RenewAt: exampleLater, Gaps: []client.Gap{gap}, CreatedAt: exampleAt,
+		UpdatedAt: exampleAt}
 	size := int64(1 << 20)
 	file := client.File{ID: "fil_01h455vb4pex5vsknk16", Name: "call-1/0.mp4", State: "whole", Size: size, Total: &size,
 		SHA256:      "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -96,7 +104,8 @@ func examples() []any {
 		DestinationID: exampleDestination, CreatedAt: exampleAt, UpdatedAt: exampleLater}
 	call := client.SubscriptionCall{At: exampleAt, Call: "renew", Done: true, Outcome: "renewed", Duration: "1.2s"}
 	remote := client.RemoteSubscription{RemoteID: subscription.RemoteID, Resource: subscription.Resource,
-		ChangeTypes: subscription.ChangeTypes, Origin: "https://hooks.example.com", ExpiresAt: exampleLater, Owner: "ours",
+		ChangeTypes: subscription.ChangeTypes, Origin: "https://hooks.example.com", ExpiresAt: exampleLater,
+		Owner:        "ours",
 		Subscription: "calendar"}
 	setting := client.Setting{Name: "signing_key", Title: "Signing key",
 		Doc: "The key of the event notifications, in Base64", Kind: "text", Secret: true, Required: true}
@@ -117,7 +126,8 @@ func examples() []any {
 		client.Answer{Token: "M5XW4Z3FNZ2GK3TUOR2GK4TBNF", Status: 200, Body: "taken"},
 		client.NewPull{Max: 10, Wait: "20s"},
 		client.Pulled{Data: []client.Lease{{Token: exampleLease, EndsAt: exampleLater, DeliveryID: exampleDelivery,
-			Attempt: 1, EventID: exampleEvent, Type: "invoice.paid", Source: "media", Time: exampleAt, ReceivedAt: exampleAt,
+			Attempt: 1, EventID: exampleEvent, Type: "invoice.paid", Source: "media", Time: exampleAt,
+			ReceivedAt:  exampleAt,
 			ContentType: "application/json", Headers: map[string][]string{"Content-Type": {"application/json"}},
 			Body: string(body)}}},
 		client.Ack{Token: exampleLease}, client.Nack{Token: exampleLease, Delay: "30s", Detail: "the printer is off"},
@@ -133,23 +143,29 @@ func examples() []any {
 		client.PreviewRequest{Destination: client.NameOr[client.NewDestination](`"billing"`),
 			Event: client.NameOr[client.SampleEvent](`{"type":"invoice.paid","data":{"invoice":17}}`)},
 		client.Preview{Matches: true, Request: &client.PreviewedRequest{Method: http.MethodPost,
-			URL: "https://billing.example.com/hooks", Headers: map[string][]string{"Content-Type": {"application/json"}},
-			Body: string(body), BodyBytes: len(body)}, Signature: map[string][]string{"Webhook-Signature": {"v1,…"}}},
+			URL:     "https://billing.example.com/hooks",
+			Headers: map[string][]string{"Content-Type": {"application/json"}},
+			Body:    string(body), BodyBytes: len(body)},
+			Signature: map[string][]string{"Webhook-Signature": {"v1,…"}}},
 		client.TryRequest{Destination: client.NameOr[client.NewDestination](
 			`{"name":"new","url":"https://billing.example.com/hooks","settings":{"format":"raw"}}`),
 			Event: client.NameOr[client.SampleEvent](`"` + exampleEvent + `"`)},
-		client.Try{Preview: client.Preview{Matches: true, Signature: map[string][]string{}}, Attempt: &attempt, State: "pending",
+		client.Try{Preview: client.Preview{Matches: true, Signature: map[string][]string{}}, Attempt: &attempt,
+			State:  "pending",
 			NextAt: exampleLater},
 		client.MatchRequest{Match: &match, Limit: 1000},
-		client.MatchedEvents{LookedAt: 1000, Wanted: 31, Excluded: map[string]int{"where": 781, "type": 188}, Complete: true,
+		client.MatchedEvents{LookedAt: 1000, Wanted: 31, Excluded: map[string]int{"where": 781, "type": 188},
+			Complete:   true,
 			SearchedTo: exampleAt, Events: []client.MatchedEvent{{ID: exampleEvent, Type: "ams.JobStateChange",
 				Subject: "transforms/encode/jobs/job-17", Source: "media", ReceivedAt: exampleAt, Reason: "where"}}},
 		client.Trial{EventID: exampleEvent, DeliveryID: exampleDelivery},
 		client.Rotation{Grace: "24h"}, client.RotatedDestination{Destination: destination, Secret: "whsec_…"},
 		client.NewEvent{Type: "invoice.paid", Subject: "invoices/17", Data: body},
 		event, listOfOne(event),
-		client.EventDetail{Event: event, Headers: map[string][]string{"Content-Type": {"application/json"}}, Data: body},
-		client.EventChain{Data: []client.ChainEvent{{Event: event, Deliveries: []client.Delivery{delivery}}}, Complete: true},
+		client.EventDetail{Event: event, Headers: map[string][]string{"Content-Type": {"application/json"}},
+			Data: body},
+		client.EventChain{Data: []client.ChainEvent{{Event: event, Deliveries: []client.Delivery{delivery}}},
+			Complete: true},
 		client.ReplayTo{Destination: "billing"},
 		client.Replayed{Deliveries: []client.NewDelivery{{ID: exampleDelivery, DestinationID: exampleDestination,
 			Destination: "billing"}}},
@@ -162,7 +178,8 @@ func examples() []any {
 		client.RequestDetail{Request: request, Headers: map[string][]string{"Content-Type": {"application/json"}},
 			Body: string(body)},
 		client.NewVerification{Secret: "c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU="},
-		client.Verdict{Outcome: "refused", Status: 401, Reason: "signature_mismatch", Detail: "signature does not match",
+		client.Verdict{Outcome: "refused", Status: 401, Reason: "signature_mismatch", Detail: "signature does not " +
+			"match",
 			Missing: []client.Missing{{Part: "body", Detail: "the request was refused before its body was read"}},
 			Cause:   "The source has another secret than the sender.", Advice: "Copy the secret at the provider."},
 		client.NewConnection{Name: "work", Provider: "graph",

@@ -317,7 +317,8 @@ func fileNames(f bellhop.File) []string { return []string{f.ID, f.Name} }
 func (f *fake) Files(_ context.Context, filter bellhop.FileFilter, p bellhop.Page) ([]bellhop.File, string, error) {
 	f.note(filter)
 	return page(f, f.files, p, func(file bellhop.File) bool {
-		return (filter.State == "" || filter.State == file.State) && (filter.EventID == "" || filter.EventID == file.EventID) &&
+		return (filter.State == "" || filter.State == file.State) &&
+			(filter.EventID == "" || filter.EventID == file.EventID) &&
 			(len(filter.SourceIDs) == 0 || slices.Contains(filter.SourceIDs, "src_1")) &&
 			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, file.DestinationID))
 	})
@@ -518,7 +519,8 @@ func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p be
 	string, error) {
 	f.note(filter)
 	return page(f, f.deliveries, p, func(d bellhop.Delivery) bool {
-		return (filter.EventID == "" || filter.EventID == d.EventID) && (filter.State == "" || filter.State == d.State) &&
+		return (filter.EventID == "" || filter.EventID == d.EventID) &&
+			(filter.State == "" || filter.State == d.State) &&
 			(len(filter.DestinationIDs) == 0 || slices.Contains(filter.DestinationIDs, d.DestinationID)) &&
 			(len(filter.SourceIDs) == 0 || slices.ContainsFunc(f.events, func(ev bellhop.Event) bool {
 				return ev.ID == d.EventID && slices.Contains(filter.SourceIDs, ev.SourceID)
@@ -797,6 +799,7 @@ func (deaf) Info() provider.Info { return provider.Info{Name: "deaf"} }
 func (f *fake) signInLink(_ context.Context, p auth.Principal) (client.SignInLink, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return client.SignInLink{URL: "https://hooks.example.com/ui/open/" + p.Name, LocalURL: "http://127.0.0.1:8080/ui/open/" +
-		p.Name, ExpiresAt: client.Time{Time: testNow}}, f.err
+	return client.SignInLink{URL: "https://hooks.example.com/ui/open/" + p.Name,
+		LocalURL: "http://127.0.0.1:8080/ui/open/" +
+			p.Name, ExpiresAt: client.Time{Time: testNow}}, f.err
 }

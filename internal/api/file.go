@@ -104,8 +104,8 @@ func (s *server) fileContent(ctx context.Context, in *fileContentInput) (*huma.S
 		return nil, err
 	}
 	if f.State != bellhop.FileWhole {
-		return nil, bellhop.Conflict("the file is partial, with " + progressOf(f) + " so far; its content can be read " +
-			"once it is whole")
+		return nil, bellhop.Conflict("the file is partial, with " + progressOf(f) + " so far; its content can be " +
+			"read once it is whole")
 	}
 	body, err := s.Files.OpenWhole(ctx, f)
 	if err != nil {
@@ -169,8 +169,8 @@ func (w *contentWriter) WriteHeader(status int) {
 	h.Del("Content-Disposition")
 	h.Del("Content-Length")
 	h.Set("Cache-Control", "no-store") // net/http has removed it
-	writeProblem(w.ResponseWriter, newProblem(status, "the file does not have these bytes; Content-Range says how many "+
-		"there are"))
+	writeProblem(w.ResponseWriter, newProblem(status, "the file does not have these bytes; Content-Range says how "+
+		"many there are"))
 }
 
 func (w *contentWriter) Write(b []byte) (int, error) {

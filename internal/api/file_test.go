@@ -35,7 +35,8 @@ func TestShowFile(t *testing.T) {
 			t.Errorf("%s: %v", path, f)
 		}
 	}
-	if f := r.do("GET", "/api/v1/files/fil_2", "").is(200); f["total"] != 9.0 || f["sha256"] != "" || f["due_at"] == nil {
+	if f := r.do("GET", "/api/v1/files/fil_2", "").is(200); f["total"] != 9.0 || f["sha256"] != "" ||
+		f["due_at"] == nil {
 		t.Errorf("%v", f)
 	}
 	r.do("GET", "/api/v1/files/fil_9", "").refused(404, bellhop.CodeNotFound)
@@ -130,7 +131,8 @@ func TestFileNames(t *testing.T) {
 	} {
 		r.files[0].Name, r.files[0].ContentType = name, "text/html\r\nSet-Cookie: a=b"
 		a := r.do("GET", "/api/v1/files/fil_1/content", "")
-		if got := a.header.Get("Content-Disposition"); got != want || a.header.Get("Content-Type") != "application/octet-stream" ||
+		if got := a.header.Get("Content-Disposition"); got != want ||
+			a.header.Get("Content-Type") != "application/octet-stream" ||
 			a.header.Get("Set") != "" || a.header.Get("Set-Cookie") != "" {
 			t.Errorf("%q: %v", name, a.header)
 		}
@@ -154,8 +156,8 @@ func (c *slowClient) SetWriteDeadline(at time.Time) error {
 	return nil
 }
 
-// TestSlowDownload: the time limits of the server do not end a download that takes longer: each write has one of its own,
-// and that of the request is lifted.
+// TestSlowDownload: the time limits of the server do not end a download that takes longer: each write has one of its
+// own, and that of the request is lifted.
 func TestSlowDownload(t *testing.T) {
 	r := newRig(t)
 	r.fill()

@@ -19,13 +19,17 @@ func TestFilters(t *testing.T) {
 			State: bellhop.DestinationPaused, Tenant: "acme"},
 		"connections?provider=graph&state=ready&tenant=acme": bellhop.ConnectionFilter{Provider: "graph",
 			State: bellhop.ConnectionReady, Tenant: "acme"},
-		"events?source=media&type=ams.*&subject=s*&provider_id=p&tenant=acme&caused_by=evt_1&contains=a%00b" + period: bellhop.
+		"events?source=media&type=ams.*&subject=s*&provider_id=p&tenant=acme&caused_by=evt_1&contains=a%00b" +
+			period: bellhop.
 			EventFilter{SourceIDs: []string{"src_1"}, Type: "ams.*", Subject: "s*", ProviderID: "p", Tenant: "acme",
 			CausedBy: "evt_1", Contains: "a\x00b", Since: since, Until: until},
 		"deliveries?event=evt_1&destination=billing&state=dead&error=timeout&source=media&type=t&subject=s&tenant=a" +
-			period: bellhop.DeliveryFilter{EventID: "evt_1", DestinationIDs: []string{"dst_1"}, State: bellhop.DeliveryDead,
-			Error: "timeout", SourceIDs: []string{"src_1"}, Type: "t", Subject: "s", Tenant: "a", Since: since, Until: until},
-		"requests?source=media&no_source=true&outcome=refused&reason=r&tenant=a&contains=c" + period: bellhop.RequestFilter{
+			period: bellhop.DeliveryFilter{EventID: "evt_1", DestinationIDs: []string{"dst_1"},
+			State: bellhop.DeliveryDead,
+			Error: "timeout", SourceIDs: []string{"src_1"}, Type: "t", Subject: "s", Tenant: "a", Since: since,
+			Until: until},
+		"requests?source=media&no_source=true&outcome=refused&reason=r&tenant=a&contains=c" +
+			period: bellhop.RequestFilter{
 			SourceIDs: []string{"src_1"}, NoSource: true, Outcome: bellhop.RequestRefused, Reason: "r", Tenant: "a",
 			Contains: "c", Since: since, Until: until},
 		"files?source=media&destination=billing&event=evt_1&state=whole&tenant=acme" + period: bellhop.FileFilter{

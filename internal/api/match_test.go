@@ -15,10 +15,12 @@ func TestMatchEvents(t *testing.T) {
 	r.fill()
 	r.tenants = append(r.tenants, bellhop.Tenant{ID: "ten_2", Name: "globex"})
 	event := func(id, kind, source, tenant, body string) bellhop.Event {
-		return bellhop.Event{ID: id, Type: kind, SourceID: "src_" + source, Source: source, Tenant: tenant, ReceivedAt: testNow,
+		return bellhop.Event{ID: id, Type: kind, SourceID: "src_" + source, Source: source, Tenant: tenant,
+			ReceivedAt:  testNow,
 			ContentType: "application/json", Body: []byte(body)}
 	}
-	r.events = []bellhop.Event{event("evt_1", "a.b", "media", "", `{"n":2}`), event("evt_2", "a.b", "media", "", `{"n":1}`),
+	r.events = []bellhop.Event{event("evt_1", "a.b", "media", "", `{"n":2}`),
+		event("evt_2", "a.b", "media", "", `{"n":1}`),
 		event("evt_3", "a.b", "media", "", `[]`), event("evt_4", "a.c", "media", "", `{"n":2}`),
 		event("evt_5", "a.b", "shop", "", `{"n":2}`), event("evt_6", "a.b", "media", "globex", `{"n":2}`)}
 	a := r.do("POST", "/api/v1/destinations/match",
@@ -40,7 +42,8 @@ func TestMatchEvents(t *testing.T) {
 	// The match and the tenant of a stored destination, and others in their place.
 	r.destinations[0].Match, r.destinations[0].Tenant = bellhop.Match{Types: []string{"a.b"}}, "globex"
 	for body, wanted := range map[string]float64{
-		`{"destination":"billing"}`: 1, `{"destination":"billing","tenants":["*"]}`: 5, `{"destination":"billing","limit":3}`: 0,
+		`{"destination":"billing"}`: 1, `{"destination":"billing","tenants":["*"]}`: 5,
+		`{"destination":"billing","limit":3}`:                 0,
 		`{"destination":"billing","match":{"types":["a.c"]}}`: 0, `{"tenant":"globex"}`: 1, `{}`: 5,
 	} {
 		if a := r.do("POST", "/api/v1/destinations/match", body).is(200); a["wanted"] != wanted {

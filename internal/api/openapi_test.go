@@ -144,8 +144,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		}
 		var found huma.ValidateResult
 		registry := document.Components.Schemas
-		huma.Validate(registry, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer, any(a.is(route.status)),
-			&found)
+		huma.Validate(registry, content.Schema, huma.NewPathBuffer(nil, 0), huma.ModeReadFromServer,
+			any(a.is(route.status)), &found)
 		for _, err := range found.Errors {
 			t.Errorf("%s %s: %v", route.method, route.path, err)
 		}

@@ -45,37 +45,39 @@ var operationTexts = map[string]string{
 	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay. It is a " +
 		"conflict as long as deliveries of its events are pending, unless force is set.",
 
-	"list-destinations":  "Returns one page of the destinations, newest first.",
-	"create-destination": "Checks and stores a destination. If its type has a handshake, the receiver is asked to agree.",
+	"list-destinations": "Returns one page of the destinations, newest first.",
+	"create-destination": "Checks and stores a destination. If its type has a handshake, the " +
+		"receiver is asked to agree.",
 	"show-destination":   "Returns one destination. Secrets are masked.",
 	"update-destination": "Changes the given members by a JSON merge patch (RFC 7386). The type cannot be changed.",
 	"delete-destination": "Deletes a destination. Its pending deliveries are cancelled; its finished deliveries stay.",
 	"pause-destination":  "Sends nothing more until it is resumed. Events are stored for it meanwhile.",
 	"resume-destination": "Makes a paused, disabled or expired destination active again, or asks its receiver again.",
-	"preview-destination": "Returns the request that a stored or a new destination would get for a stored event or a " +
-		"sample, and whether its match wants it. Nothing is stored or sent.",
-	"try-destination": "Sends a stored event, a sample or a test event once to the values of a destination, which are " +
-		"checked as those of a new one, or to a stored destination, whatever its match says. The answer has the request, " +
-		"with secrets masked, and what came back within 25 seconds. Nothing is stored, no handshake is made, and no limit " +
-		"counts.",
-	"match-events": "Looks at the newest stored events, 1000 at most and for 2 seconds at most, and says which of them " +
-		"a destination with this match would want, and why not the others. Nothing is sent or stored.",
+	"preview-destination": "Returns the request that a stored or a new destination would get for a stored event " +
+		"or a sample, and whether its match wants it. Nothing is stored or sent.",
+	"try-destination": "Sends a stored event, a sample or a test event once to the values of a destination, " +
+		"which are checked as those of a new one, or to a stored destination, whatever its match says. The answer " +
+		"has the request, with secrets masked, and what came back within 25 seconds. Nothing is stored, no " +
+		"handshake is made, and no limit counts.",
+	"match-events": "Looks at the newest stored events, 1000 at most and for 2 seconds at most, and says which of " +
+		"them a destination with this match would want, and why not the others. Nothing is sent or stored.",
 	"test-destination": "Sends a test event to an active destination, whatever its match says.",
 	"listen-destination": "Sends the deliveries of a destination of type listen as server-sent events, until the " +
-		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, or when " +
-		"the client goes. The client reads the event by its event_id. Several clients share the deliveries.",
-	"pull-destination": "Leases deliveries of a destination of type pull that are due, and waits for the first one if " +
-		"there is none. Each is an attempt that ends with its ack or nack. A lease that ends before is a failed attempt, " +
-		"timeout. Concurrency, rate and order of the destination hold. Clients that wait share what comes.",
+		"client goes: each is an attempt that ends with its answer (POST /deliveries/{id}/answer), at its until, " +
+		"or when the client goes. The client reads the event by its event_id. Several clients share the deliveries.",
+	"pull-destination": "Leases deliveries of a destination of type pull that are due, and waits for the first " +
+		"one if there is none. Each is an attempt that ends with its ack or nack. A lease that ends before is a " +
+		"failed attempt, timeout. Concurrency, rate and order of the destination hold. Clients that " +
+		"wait share what comes.",
 	"rotate-destination-secret": "Replaces the secret that signs deliveries. The old one signs too until the grace " +
 		"time ends.",
 
 	"list-events": "Returns one page of the events, newest first, without headers and bodies.",
 	"publish-event": "Stores an event and its deliveries. It is on disk when the answer arrives. With an " +
 		"Idempotency-Key it is stored once. Types that begin with bellhop. are refused.",
-	"show-event-chain": "Returns the events that caused this one, the event itself, and those that actions published " +
-		"because of it, each with its deliveries: a cause comes before what it has caused, and depth counts from the " +
-		"first. At most 250 events; complete is false if there are more, or if a cause was deleted.",
+	"show-event-chain": "Returns the events that caused this one, the event itself, and those that actions " +
+		"published because of it, each with its deliveries: a cause comes before what it has caused, and depth " +
+		"counts from the first. At most 250 events; complete is false if there are more, or if a cause was deleted.",
 	"show-event":     "Returns one event with its headers, and with its body if that is JSON.",
 	"get-event-body": "Returns the body byte for byte.",
 	"replay-event":   "Creates new deliveries of one event, for one destination or for each that wants it now.",
@@ -86,14 +88,14 @@ var operationTexts = map[string]string{
 	"show-delivery":   "Returns one delivery with all of its attempts.",
 	"retry-delivery":  "Makes a pending, dead or cancelled delivery due now. Its retry schedule begins anew.",
 	"cancel-delivery": "Ends a pending delivery.",
-	"answer-delivery": "Ends the attempt that the token names with the answer of a program, or with status 0 and the " +
-		"reason in detail if it gave none. The answer decides as one to a request of the gateway does.",
-	"ack-delivery": "Ends the lease that the token names: the delivery is delivered. That is on disk when the answer " +
-		"arrives.",
-	"nack-delivery": "Ends the lease that the token names: the attempt has failed. The next one is due after the delay, " +
-		"or by the retry schedule; after the last one the delivery is dead.",
-	"extend-delivery": "Makes the lease that the token names end after a time from now. No lease lasts longer than 12 " +
-		"hours.",
+	"answer-delivery": "Ends the attempt that the token names with the answer of a program, or with status 0 " +
+		"and the reason in detail if it gave none. The answer decides as one to a request of the gateway does.",
+	"ack-delivery": "Ends the lease that the token names: the delivery is delivered. That is on disk when the " +
+		"answer arrives.",
+	"nack-delivery": "Ends the lease that the token names: the attempt has failed. The next one is due after the " +
+		"delay, or by the retry schedule; after the last one the delivery is dead.",
+	"extend-delivery": "Makes the lease that the token names end after a time from now. No lease lasts longer " +
+		"than 12 hours.",
 	"retry-deliveries":  "Starts a repair that makes the deliveries that the filter selects due, or counts them.",
 	"cancel-deliveries": "Starts a repair that ends the pending deliveries that the filter selects, or counts them.",
 
@@ -112,40 +114,42 @@ var operationTexts = map[string]string{
 	"renew-subscription":  "Renews the registration now, or makes one if there is none.",
 	"pause-subscription":  "Ends the registration at the provider until it is resumed. The pause is a gap.",
 	"resume-subscription": "Makes the registration of a paused subscription again.",
-	"fill-subscription": "Asks the provider for what was missed: in the gaps that are not filled or, with since, from " +
-		"then on. Waits for half a minute at most: a fill that is not done goes on, and the gaps show how far it is.",
+	"fill-subscription": "Asks the provider for what was missed: in the gaps that are not filled or, with since, " +
+		"from then on. Waits for half a minute at most: a fill that is not done goes on, and the " +
+		"gaps show how far it is.",
 	"list-subscription-calls": "Returns the latest 100 calls of the provider's API for a subscription, newest first.",
 	"sync-subscriptions": "Compares all subscriptions with their providers: lost registrations are made again, and " +
 		"registrations with our URL and client state of no subscription are deleted.",
-	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and foreign " +
-		"ones.",
+	"list-remote-subscriptions": "Returns the registrations that the provider shows to a connection, ours and " +
+		"foreign ones.",
 
 	"list-files":  "Returns one page of the files that actions keep, newest first.",
 	"show-file":   "Returns one file. Of a partial one, size says how far it is.",
 	"delete-file": "Deletes a file with its bytes. It is a conflict while the file is being written.",
-	"get-file-content": "Returns the bytes of a whole file, or the ranges that are asked for. The ETag is the SHA-256 " +
-		"of the file, so that a download that was cut off goes on with Range and If-Range.",
+	"get-file-content": "Returns the bytes of a whole file, or the ranges that are asked for. The ETag is the " +
+		"SHA-256 of the file, so that a download that was cut off goes on with Range and If-Range.",
 
 	"list-requests": "Returns one page of the requests on record, newest first, without headers and bodies.",
 	"show-request":  "Returns one request with its headers and, as far as it was kept, its body.",
 
-	"verify-request": "Has the source of a request on record verify it again, as if it came in when it did: with its " +
-		"present settings, or with the secret of the body, which is neither kept nor logged. Nothing is published or " +
-		"stored. Of a refused request, the record may lack what proves it: then the outcome is unknown, and missing says " +
-		"what lacks.",
+	"verify-request": "Has the source of a request on record verify it again, as if it came in when it did: " +
+		"with its present settings, or with the secret of the body, which is neither kept nor logged. Nothing is " +
+		"published or stored. Of a refused request, the record may lack what proves it: then the outcome is " +
+		"unknown, and missing says what lacks.",
 
 	"list-connections": "Returns one page of the connections, newest first. Tokens are never shown.",
-	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at once, " +
-		"and the state of the answer is what came of it.",
+	"create-connection": "Checks and stores a connection. Unless a user has to sign in, a token is asked for at " +
+		"once, and the state of the answer is what came of it.",
 	"show-connection": "Returns one connection, and how far its latest sign-in is. Secrets are masked.",
-	"update-connection": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed. " +
-		"Tokens of another account, authority or API are not used any more.",
+	"update-connection": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be " +
+		"changed. Tokens of another account, authority or API are not used any more.",
 	"delete-connection": "Deletes a connection with its tokens.",
-	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose link can " +
-		"be used once within 10 minutes, or for a device code the authority's page and the code to enter there. A " +
-		"connection on the client's own behalf gets a token at once.",
-	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which permissions " +
-		"are missing. A refused connection is tried again. The answer to a failed test is 200 with ok false.",
+	"login-connection": "Begins the sign-in of a user, and answers which page to open: our start page, whose " +
+		"link can be used once within 10 minutes, or for a device code the authority's page and the code to enter " +
+		"there. A connection on the client's own behalf gets a token at once.",
+	"test-connection": "Makes the cheapest authentic call, and answers who we are, until when, and which " +
+		"permissions are missing. A refused connection is tried again. The answer to a failed " +
+		"test is 200 with ok false.",
 	"logout-connection": "Has the authority revoke the tokens of a connection, if it has an endpoint for that, " +
 		"and forgets them. reason says whether they were revoked. " +
 		"The connection's calls fail until somebody signs in again.",
@@ -157,12 +161,12 @@ var operationTexts = map[string]string{
 	"delete-key": "Revokes a key: once the answer arrives, the key is refused.",
 	"rotate-admin-key": "Replaces the admin key in the data folder of the server, and answers with the new one. The " +
 		"old one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
-	"create-sign-in-link": "Makes a link that signs a person in to the pages as the holder of the key of this request: " +
-		"once, within 5 minutes. The session ends with the key.",
-	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once they " +
-		"are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message it goes on " +
-		"after that; a message of kind gap says what cannot be told again. A client that reads too slowly is dropped, " +
-		"with a message of kind end, and can come back.",
+	"create-sign-in-link": "Makes a link that signs a person in to the pages as the holder of the key of this " +
+		"request: once, within 5 minutes. The session ends with the key.",
+	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once " +
+		"they are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message " +
+		"it goes on after that; a message of kind gap says what cannot be told again. A client that reads too " +
+		"slowly is dropped, with a message of kind end, and can come back.",
 
 	"list-tenants":  "Returns one page of the tenants, newest first. A key of one tenant sees that one.",
 	"create-tenant": "Creates a tenant. Nouns and keys that name it belong to it, and its name stays as it is.",
@@ -172,14 +176,14 @@ var operationTexts = map[string]string{
 	"delete-tenant": "Deletes a tenant. It is a conflict while a source, destination, connection, subscription or " +
 		"key belongs to it. Its events stay until they are too old.",
 
-	"export-config": "Returns all nouns as a configuration, without values that are the default. Secrets are masked; a " +
-		"URL with a secret in it has an ellipsis in place of that.",
+	"export-config": "Returns all nouns as a configuration, without values that are the default. Secrets are " +
+		"masked; a URL with a secret in it has an ellipsis in place of that.",
 	"plan-config": "Compares a configuration with the nouns of the server, and returns what apply would change. " +
-		"Nothing is stored. Nouns that the configuration does not have stay, unless prune is set and a configuration " +
-		"made them.",
-	"apply-config": "Makes the nouns of the server those of a configuration, in one transaction: all of it is stored, " +
-		"or nothing. A noun is the one of the same name. A secret that is masked, and the URL …, stay as they are " +
-		"stored. Calls of receivers and providers that follow are made afterwards.",
+		"Nothing is stored. Nouns that the configuration does not have stay, unless prune is set and a " +
+		"configuration made them.",
+	"apply-config": "Makes the nouns of the server those of a configuration, in one transaction: all of it is " +
+		"stored, or nothing. A noun is the one of the same name. A secret that is masked, and the URL …, stay as " +
+		"they are stored. Calls of receivers and providers that follow are made afterwards.",
 
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
 	"list-providers": "Returns all providers with the settings of their sources and destinations.",
@@ -238,7 +242,8 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		http.StatusTooManyRequests: "Too many wrong API keys from this address; Retry-After says when to try again",
 	}
 	if o.RequestBody != nil || len(o.Parameters) > 0 {
-		errs[http.StatusUnprocessableEntity] = "A value cannot be accepted; errors names it and says what to write instead"
+		errs[http.StatusUnprocessableEntity] = "A value cannot be accepted; errors names it and " +
+			"says what to write instead"
 	}
 	if o.RequestBody != nil {
 		errs[http.StatusBadRequest] = "The body is not JSON, or a name occurs twice in an object"
@@ -270,7 +275,8 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusGone] = "The lease has ended; detail says why, and what becomes of the delivery"
 	}
 	if o.OperationID == "verify-request" {
-		errs[http.StatusServiceUnavailable] = "The provider could not verify it now, which says nothing about the request"
+		errs[http.StatusServiceUnavailable] = "The provider could not verify it now, which says " +
+			"nothing about the request"
 	}
 	if o.OperationID == "get-file-content" {
 		errs[http.StatusConflict] = "The file is partial, or its bytes are not those that were kept"
@@ -310,7 +316,8 @@ func withSettings(document []byte, providers []provider.Provider, connectors []p
 		if info.SendSettings != nil {
 			schemas[name+"DestinationSettings"] = settingsSchema(info.SendSettings,
 				"Settings of a destination of type "+info.Name)
-			destinations = append(destinations, map[string]any{"$ref": "#/components/schemas/" + name + "DestinationSettings"})
+			destinations = append(destinations, map[string]any{"$ref": "#/components/schemas/" + name +
+				"DestinationSettings"})
 		}
 	}
 	var connections []any

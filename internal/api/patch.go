@@ -28,8 +28,9 @@ func (p *Patch[New]) UnmarshalJSON(b []byte) error {
 func (Patch[New]) Schema(r huma.Registry) *huma.Schema {
 	whole := r.SchemaFromRef(r.Schema(reflect.TypeFor[New](), true, "").Ref)
 	return &huma.Schema{
-		Type:                 huma.TypeObject,
-		Description:          "A JSON merge patch: a named member is set, null removes a member, the other members stay.",
+		Type: huma.TypeObject,
+		Description: "A JSON merge patch: a named member is set, null removes a member, " +
+			"the other members stay.",
 		Properties:           whole.Properties,
 		AdditionalProperties: true,
 	}

@@ -108,7 +108,8 @@ func (s *server) previewEvent(ctx context.Context, n client.NameOr[client.Sample
 		return ev, bellhop.Invalid("body", "takes the place of data; leave one of them out")
 	}
 	ev = bellhop.Event{
-		Type: in.Type, Subject: in.Subject, Tenant: in.Tenant, Time: in.Time, ContentType: "application/json", Body: in.Data,
+		Type: in.Type, Subject: in.Subject, Tenant: in.Tenant, Time: in.Time, ContentType: "application/json",
+		Body: in.Data,
 	}
 	switch {
 	case in.Body != "":

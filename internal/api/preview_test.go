@@ -25,10 +25,12 @@ func TestPreview(t *testing.T) {
 		}
 		return bellhop.Preview{Why: "match.where fails", MatchError: "where: no", Method: "POST",
 			Body: append([]byte("key "+canary+" "), ev.Body...),
-			Header: http.Header{"X-Key": {canary}, "Authorization": {"Bearer " + canary}, "Webhook-Signature": {"v1,abc"},
-				"X-Two": {"1", canary + "2"}}}, nil
+			Header: http.Header{"X-Key": {canary}, "Authorization": {"Bearer " + canary},
+				"Webhook-Signature": {"v1,abc"},
+				"X-Two":             {"1", canary + "2"}}}, nil
 	}
-	same(t, r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1"}`).is(200), `{"matches":false,"why":"match.where fails",
+	same(t, r.do("POST", "/api/v1/destinations/preview", `{"destination":"billing","event":"evt_1"}`).is(200),
+		`{"matches":false,"why":"match.where fails",
 		"match_error":"where: no","error":"","skipped":"","signature":{"Webhook-Signature":["v1,abc"]},
 		"request":{"method":"POST","url":"https://billing.example.com/?code=…","way":"","body":"key … {\"a\": [1]}","body_bytes":49,
 		"headers":{"X-Key":["…"],"Authorization":["Bearer …"],"Webhook-Signature":["v1,abc"],"X-Two":["1","…2"]}}}`)
@@ -60,7 +62,8 @@ func TestPreviewOfSamples(t *testing.T) {
 		d, ev = gotD, gotEv
 		return bellhop.Preview{Method: "POST", Body: []byte(canary)}, nil
 	}
-	const made = `{"url":"https://x.example.com","settings":{"secret":"` + canary + `"},"match":{"where":"data.n == 1"}}`
+	const made = `{"url":"https://x.example.com","settings":{"secret":"` + canary +
+		`"},"match":{"where":"data.n == 1"}}`
 	for event, want := range map[string]bellhop.Event{
 		`{"type":"a.b","data":{"n":null}}`: {Type: "a.b", SourceID: "src_api", Source: "api",
 			ContentType: "application/json", Body: []byte(`{"n":null}`)},

@@ -14,7 +14,8 @@ func TestMalformed(t *testing.T) {
 		"PATCH /api/v1/destinations/billing", "POST /api/v1/events"} {
 		method, path, _ := strings.Cut(path, " ")
 		for _, body := range []string{
-			`{`, `{"name":"` + canary, canary, `{"name":"x",}`, `{"name":"x"} {}`, "\xef\xbb\xbf{}", `{"name":"` + "\xff" +
+			`{`, `{"name":"` + canary, canary, `{"name":"x",}`, `{"name":"x"} {}`, "\xef\xbb\xbf{}", `{"name":"` +
+				"\xff" +
 				`"}`,
 			`{"name":"a","name":"b"}`, `{"settings":{"key":"a","key":"b"}}`, strings.Repeat("[", 20000),
 		} {
@@ -52,7 +53,8 @@ func TestNoRoute(t *testing.T) {
 		t.Errorf("Allow: %q", allow)
 	}
 	r.do("DELETE", "/openapi.json", "").refused(405, bellhop.CodeMalformed)
-	for _, path := range []string{"/x/../api/v1/sources", "//api/v1/sources", "/api%2fv1/sources", "/%61pi/v1/sources"} {
+	for _, path := range []string{"/x/../api/v1/sources", "//api/v1/sources", "/api%2fv1/sources",
+		"/%61pi/v1/sources"} {
 		if a := r.send("GET", path, ""); a.status == 200 {
 			t.Errorf("%s is open", path)
 		}
@@ -62,7 +64,8 @@ func TestNoRoute(t *testing.T) {
 func TestParameters(t *testing.T) {
 	r := newRig(t)
 	for query, path := range map[string]string{
-		"sources?limit=0": "limit", "sources?limit=251": "limit", "sources?limit=x": "limit", "sources?cursor=zzz": "cursor",
+		"sources?limit=0": "limit", "sources?limit=251": "limit", "sources?limit=x": "limit",
+		"sources?cursor=zzz":     "cursor",
 		"sources?offset=1":       "offset",
 		"events?since=yesterday": "since", "events?until=1": "until", "events?source=nobody": "source",
 		"events?types=x":        "types",

@@ -22,7 +22,8 @@ func providerJSON(p provider.Provider) client.Provider {
 	info := p.Info()
 	return client.Provider{
 		Name: info.Name, Title: info.Title, Summary: info.Summary, Links: append([]string{}, info.Links...),
-		Settings: settingList(info.Settings), Sends: info.SendSettings != nil, SendSettings: settingList(info.SendSettings),
+		Settings: settingList(info.Settings), Sends: info.SendSettings != nil,
+		SendSettings: settingList(info.SendSettings),
 	}
 }
 
@@ -43,7 +44,8 @@ func (s *server) showStats(ctx context.Context, _ *struct{}) (*bodyOf[client.Sta
 		return nil, err
 	}
 	out := client.Stats{
-		Sources: stats.Sources, Destinations: stats.Destinations, Events: stats.Events, Deliveries: make(map[string]int64),
+		Sources: stats.Sources, Destinations: stats.Destinations, Events: stats.Events,
+		Deliveries:      make(map[string]int64),
 		OldestPendingAt: client.Time{Time: stats.OldestPendingAt}, NextDueAt: client.Time{Time: stats.NextDueAt},
 		DatabaseBytes: stats.DatabaseBytes, RequestsRefused: stats.RequestsRefused,
 	}

@@ -31,7 +31,8 @@ type Puller interface {
 }
 
 func (s *server) pulls() {
-	o := op{http.MethodPost, "/destinations/{id}/pull", "pull-destination", "Lease a destination's deliveries", 0}.huma()
+	o := op{http.MethodPost, "/destinations/{id}/pull", "pull-destination", "Lease a destination's deliveries",
+		0}.huma()
 	pulled := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[client.Pulled](), true, "Pulled")
 	o.Responses = map[string]*huma.Response{"200": {Description: "The deliveries, which may be none",
 		Content: map[string]*huma.MediaType{"application/json": {Schema: pulled}}}}
@@ -56,8 +57,8 @@ func (s *server) pullDestination(ctx context.Context, in *pullInput) (*huma.Stre
 		return nil, err
 	}
 	if d.Type != bellhop.TypePull {
-		return nil, bellhop.Conflict("the destination is of type " + d.Type + ": only one of type pull has deliveries " +
-			"that a program pulls")
+		return nil, bellhop.Conflict("the destination is of type " + d.Type + ": only one of type pull has " +
+			"deliveries that a program pulls")
 	}
 	want := bellhop.Pull{Max: bellhop.DefaultPullMax}
 	if in.Body != nil {
@@ -93,8 +94,9 @@ func pulledJSON(leases []bellhop.Lease) client.Pulled {
 	for i, l := range leases {
 		ev := &l.Event
 		out.Data[i] = client.Lease{Token: l.Token, EndsAt: client.Time{Time: l.EndsAt}, DeliveryID: l.DeliveryID,
-			Attempt: l.Attempt, EventID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source, Tenant: ev.Tenant,
-			Time: client.Time{Time: ev.HappenedAt()}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
+			Attempt: l.Attempt, EventID: ev.ID, Type: ev.Type, Subject: ev.Subject, Source: ev.Source,
+			Tenant: ev.Tenant,
+			Time:   client.Time{Time: ev.HappenedAt()}, ReceivedAt: client.Time{Time: ev.ReceivedAt},
 			ContentType: ev.ContentType, Headers: l.Header}
 		out.Data[i].Body, out.Data[i].BodyBase64 = textOrBase64(l.Body)
 	}
@@ -131,7 +133,8 @@ func (s *server) extendDelivery(ctx context.Context,
 	in *leaseInput[client.Extension]) (*bodyOf[client.Extended], error) {
 	by, err := parseDuration("for", in.Body.For, 0)
 	if err == nil && (by < 0 || by > bellhop.MaxLease || by == 0 && in.Body.For != "") {
-		err = bellhop.Invalid("for", `use a length of time up to "12h"; leave it out for the timeout of the destination`)
+		err = bellhop.Invalid("for",
+			`use a length of time up to "12h"; leave it out for the timeout of the destination`)
 	}
 	if err != nil {
 		return nil, err

@@ -76,7 +76,8 @@ func TestPull(t *testing.T) {
 	}
 	h.took(t, "pull dst_pulled 10 0s")
 	h.leases = []bellhop.Lease{{Token: "lse_1", DeliveryID: "dlv_1", Attempt: 2, EndsAt: testNow, Body: []byte("a<b"),
-		Event: bellhop.Event{ID: "evt_1", Type: "x.y", Subject: "s", Source: "media", Time: testNow, ReceivedAt: testNow,
+		Event: bellhop.Event{ID: "evt_1", Type: "x.y", Subject: "s", Source: "media", Time: testNow,
+			ReceivedAt:  testNow,
 			ContentType: "text/plain"}, Header: http.Header{"X-A": {"1", "2"}}},
 		{Token: "lse_2", Body: []byte("\xff"), Event: bellhop.Event{ReceivedAt: testNow}}}
 	at := `"` + testNow.UTC().Format("2006-01-02T15:04:05.000Z") + `"`
@@ -84,7 +85,8 @@ func TestPull(t *testing.T) {
 	a.is(200)
 	if want := `{"data":[{"token":"lse_1","ends_at":` + at + `,"delivery_id":"dlv_1","attempt":2,"event_id":"evt_1",` +
 		`"type":"x.y","subject":"s","source":"media","tenant":"","time":` + at + `,"received_at":` + at +
-		`,"content_type":"text/plain","headers":{"X-A":["1","2"]},"body":"a<b"},{"token":"lse_2",`; !strings.HasPrefix(a.body,
+		`,"content_type":"text/plain","headers":{"X-A":["1","2"]},"body":"a<b"},{"token":"lse_2",`; !strings.HasPrefix(
+		a.body,
 		want) || !strings.Contains(a.body, `"body":"","body_base64":"/w=="}]}`) {
 		t.Errorf("%s\nwant %s", a.body, want)
 	}

@@ -30,7 +30,8 @@ func TestBeginRepair(t *testing.T) {
 		path, body string
 		want       bellhop.Repair
 	}{
-		{"/events/replay", `{"source":"media","type":"x.*","where":"data.a != nil","destination":"billing","since":"2026-11-22T08:00:00Z","until":"2026-11-22T09:00:00Z","rate":0}`,
+		{"/events/replay",
+			`{"source":"media","type":"x.*","where":"data.a != nil","destination":"billing","since":"2026-11-22T08:00:00Z","until":"2026-11-22T09:00:00Z","rate":0}`,
 			bellhop.Repair{Kind: "replay", Filter: bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*",
 				Where:         "data.a != nil",
 				DestinationID: "dst_1",
@@ -38,13 +39,17 @@ func TestBeginRepair(t *testing.T) {
 				Until:         time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}},
 		{"/events/replay", `{"all":true}`, bellhop.Repair{Kind: "replay", Rate: 200}},
 		{"/events/replay", `{"source":"api","rate":2.5}`,
-			bellhop.Repair{Kind: "replay", Rate: 2.5, Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceAPIID}}}},
+			bellhop.Repair{Kind: "replay", Rate: 2.5,
+				Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceAPIID}}}},
 		{"/events/replay", `{"source":"bellhop"}`,
-			bellhop.Repair{Kind: "replay", Rate: 200, Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceSelfID}}}},
+			bellhop.Repair{Kind: "replay", Rate: 200,
+				Filter: bellhop.RepairFilter{SourceIDs: []string{bellhop.SourceSelfID}}}},
 		{"/deliveries/retry", `{"destination":"billing"}`,
-			bellhop.Repair{Kind: "retry", Rate: 200, Filter: bellhop.RepairFilter{DestinationID: "dst_1", State: "dead"}}},
+			bellhop.Repair{Kind: "retry", Rate: 200, Filter: bellhop.RepairFilter{DestinationID: "dst_1",
+				State: "dead"}}},
 		{"/deliveries/retry", `{"error":"timeout","state":"cancelled","rate":1}`,
-			bellhop.Repair{Kind: "retry", Rate: 1, Filter: bellhop.RepairFilter{Error: "timeout", State: "cancelled"}}},
+			bellhop.Repair{Kind: "retry", Rate: 1, Filter: bellhop.RepairFilter{Error: "timeout",
+				State: "cancelled"}}},
 		{"/deliveries/cancel", `{"event":"evt_1"}`,
 			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{EventID: "evt_1", State: "pending"}}},
 		{"/deliveries/cancel", `{"all":true,"state":"pending"}`,
@@ -60,7 +65,8 @@ func TestBeginRepair(t *testing.T) {
 			t.Errorf("%s: %s", c.body, a.body)
 		}
 		c.want.ID, c.want.CreatedAt, c.want.UpdatedAt, c.want.State = begun.ID, testNow, testNow, bellhop.RepairRunning
-		if begun.Filter.Since, begun.Filter.Until = begun.Filter.Since.UTC(), begun.Filter.Until.UTC(); !reflect.DeepEqual(begun, c.want) {
+		if begun.Filter.Since, begun.Filter.Until = begun.Filter.Since.UTC(),
+			begun.Filter.Until.UTC(); !reflect.DeepEqual(begun, c.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.body, begun, c.want)
 		}
 		body := strings.Replace(c.body, "{", `{"dry_run":true,`, 1)
@@ -68,7 +74,8 @@ func TestBeginRepair(t *testing.T) {
 			got["complete"] != true || len(r.repairs) != 2 {
 			t.Errorf("%s: %v", body, got)
 		}
-		if counted := r.counted; counted.Filter.DestinationID != c.want.Filter.DestinationID || counted.Kind != c.want.Kind {
+		if counted := r.counted; counted.Filter.DestinationID != c.want.Filter.DestinationID ||
+			counted.Kind != c.want.Kind {
 			t.Errorf("%s: counted %+v", body, counted)
 		}
 	}
@@ -114,10 +121,11 @@ func TestBadRepairs(t *testing.T) {
 		{"/events/replay", "", 400, bellhop.CodeMalformed, nil},
 		{"/events/replay", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/events/replay", `{"destination":"billing"}`, 422, bellhop.CodeInvalid, []string{"all"}},
-		{"/events/replay", `{"source":"nobody","destination":"nobody","type":"a*b","where":"data.","since":"2026-11-22T08:00:00Z","until":"2026-11-22T08:00:00Z"}`,
+		{"/events/replay",
+			`{"source":"nobody","destination":"nobody","type":"a*b","where":"data.","since":"2026-11-22T08:00:00Z","until":"2026-11-22T08:00:00Z"}`,
 			422, bellhop.CodeInvalid, []string{"source", "type", "where", "destination", "until"}},
-		{"/events/replay", `{"where":"` + strings.Repeat("a", bellhop.MaxWhereLength+1) + `"}`, 422, bellhop.CodeInvalid,
-			[]string{"where"}},
+		{"/events/replay", `{"where":"` + strings.Repeat("a", bellhop.MaxWhereLength+1) + `"}`, 422,
+			bellhop.CodeInvalid, []string{"where"}},
 		{"/events/replay", `{"source":"media","rate":-1}`, 422, bellhop.CodeInvalid, []string{"rate"}},
 		{"/events/replay", `{"source":"media","rate":1e9}`, 422, bellhop.CodeInvalid, []string{"rate"}},
 		{"/events/replay", `{"source":"media","rate":1e-9}`, 422, bellhop.CodeInvalid, []string{"rate"}},
@@ -135,8 +143,8 @@ func TestBadRepairs(t *testing.T) {
 		{"/deliveries/retry", `{"error":"a\u0007"}`, 422, bellhop.CodeInvalid, []string{"error"}},
 		{"/deliveries/cancel", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/deliveries/cancel", `{"all":true,"state":"dead"}`, 422, bellhop.CodeInvalid, []string{"state"}},
-		{"/deliveries/cancel", `{"since":"2026-11-22T08:00:00Z","until":"2026-11-21T08:00:00Z"}`, 422, bellhop.CodeInvalid,
-			[]string{"until"}},
+		{"/deliveries/cancel", `{"since":"2026-11-22T08:00:00Z","until":"2026-11-21T08:00:00Z"}`, 422,
+			bellhop.CodeInvalid, []string{"until"}},
 	} {
 		t.Run(c.path+c.body[:min(40, len(c.body))], func(t *testing.T) {
 			r.t = t

@@ -82,6 +82,7 @@ func requestJSON(r bellhop.Request) client.Request {
 	return client.Request{
 		ID: r.ID, Source: r.Source, SourceID: r.SourceID, RequestName: r.RequestName, Outcome: string(r.Outcome),
 		Status: r.Status, Reason: r.Reason, Detail: r.Detail, Method: r.Method, Target: r.Target,
-		RemoteAddr: r.RemoteAddr, BodyBytes: r.BodyBytes, Events: r.Events, ReceivedAt: client.Time{Time: r.ReceivedAt},
+		RemoteAddr: r.RemoteAddr, BodyBytes: r.BodyBytes, Events: r.Events,
+		ReceivedAt: client.Time{Time: r.ReceivedAt},
 	}
 }

@@ -17,7 +17,8 @@ func TestVerifyRequest(t *testing.T) {
 	const path = "/api/v1/requests/req_1/verify"
 	const other = "another-secret-of-the-sender"
 	var got bellhop.Source
-	refused := bellhop.Verdict{Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch", Detail: "no"}
+	refused := bellhop.Verdict{Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch",
+		Detail: "no"}
 	accepted := bellhop.Verdict{Outcome: bellhop.RequestAccepted, Status: 202, Events: 1}
 	r.verify = func(src bellhop.Source, q bellhop.Request) (bellhop.Verdict, error) {
 		if got = src; q.ID != "req_1" || string(q.Body) != "hello" {
@@ -26,8 +27,9 @@ func TestVerifyRequest(t *testing.T) {
 		return refused, nil
 	}
 	a := r.do("POST", path, "").is(200)
-	if a["outcome"] != "refused" || a["status"] != 401.0 || a["reason"] != "signature_mismatch" || a["detail"] != "no" ||
-		!strings.Contains(a["cause"].(string), "another secret") || a["advice"] == "" || len(a["missing"].([]any)) > 0 {
+	if a["outcome"] != "refused" || a["status"] != 401.0 || a["reason"] != "signature_mismatch" ||
+		a["detail"] != "no" || !strings.Contains(a["cause"].(string), "another secret") || a["advice"] == "" ||
+		len(a["missing"].([]any)) > 0 {
 		t.Errorf("%v", a)
 	}
 	if !strings.Contains(string(got.Settings), canary) {
@@ -37,7 +39,8 @@ func TestVerifyRequest(t *testing.T) {
 	a = whole.is(200)
 	var settings map[string]string
 	json.Unmarshal(got.Settings, &settings)
-	if settings["key"] != other || settings["account_id"] != "a1" || !strings.Contains(a["cause"].(string), "this secret either") {
+	if settings["key"] != other || settings["account_id"] != "a1" ||
+		!strings.Contains(a["cause"].(string), "this secret either") {
 		t.Errorf("%s %v", got.Settings, a)
 	}
 	if strings.Contains(whole.body, other) || strings.Contains(r.logged.String(), other) {
@@ -95,7 +98,8 @@ func TestVerifyRequestRefuses(t *testing.T) {
 		bellhop.Request{ID: "req_3", SourceID: "src_gone", Source: "gone"})
 	r.do("POST", "/api/v1/requests/req_9/verify", "").is(404)
 	for id, want := range map[string]string{"req_2": "named no source", "req_3": "source gone was deleted"} {
-		if a := r.do("POST", "/api/v1/requests/"+id+"/verify", "").is(409); !strings.Contains(a["detail"].(string), want) {
+		if a := r.do("POST", "/api/v1/requests/"+id+"/verify", "").is(409); !strings.Contains(
+			a["detail"].(string), want) {
 			t.Errorf("%s: %v", id, a["detail"])
 		}
 	}

@@ -98,13 +98,14 @@ func (breakerSchema) Schema(huma.Registry) *huma.Schema {
 	return nullableObject(map[string]*huma.Schema{
 		"failures": {Type: huma.TypeInteger, Examples: []any{16},
 			Minimum: bound(0), Maximum: bound(bellhop.MaxBreakerFailures),
-			Description: "Failed attempts in a row that open the breaker: the destination then gets one attempt at a time, " +
-				"at growing intervals. Default: 16. 0 is never"},
+			Description: "Failed attempts in a row that open the breaker: the destination then gets one attempt at " +
+				"a time, at growing intervals. Default: 16. 0 is never"},
 		"for": {Type: huma.TypeString, Examples: []any{"10s"},
 			Description: "How long a destination that answers has to fail as well before the breaker opens. " +
 				"Default: 10s, or 0s if failures is given"},
 		"disable_after": {Type: huma.TypeString, Examples: []any{"120h"},
-			Description: "How long the destination fails without a success before it is disabled. Default: 120h. 0s is never"},
+			Description: "How long the destination fails without a success before it is disabled. " +
+				"Default: 120h. 0s is never"},
 	})
 }
 
@@ -114,13 +115,15 @@ type replySchema struct{}
 func (replySchema) Schema(huma.Registry) *huma.Schema {
 	longest, most := match.MaxTemplateLength, bellhop.MaxSourceReplyBytes
 	return nullableObject(map[string]*huma.Schema{
-		"status": {Type: huma.TypeInteger, Nullable: true, Examples: []any{200}, Minimum: bound(200), Maximum: bound(299),
+		"status": {Type: huma.TypeInteger, Nullable: true, Examples: []any{200}, Minimum: bound(200),
+			Maximum:     bound(299),
 			Description: "Default: 200"},
 		"content_type": {Type: huma.TypeString, Nullable: true, Examples: []any{"text/xml"},
 			Description: "Default: text/plain; of a template whose result is no text, application/json"},
 		"body": {Type: huma.TypeString, Nullable: true, MaxLength: &most, Description: "Sent as it is"},
 		"template": {Type: huma.TypeString, Nullable: true, MaxLength: &longest,
-			Description: "An expression over the first event of the request, in place of body; its result is the body"},
+			Description: "An expression over the first event of the request, in place of body; " +
+				"its result is the body"},
 	})
 }
 
@@ -159,8 +162,8 @@ type heldBackSchema struct{}
 // Schema describes why a destination is held back. null is that it is not.
 func (heldBackSchema) Schema(r huma.Registry) *huma.Schema {
 	nextAt := timeSchema{}.Schema(r)
-	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a delivery is " +
-		"due. null while the destination waits for its connection, until somebody signs in"
+	nextAt.Description = "Before this time no attempt begins. It may have passed: then one begins when a " +
+		"delivery is due. null while the destination waits for its connection, until somebody signs in"
 	return nullableObject(map[string]*huma.Schema{
 		"reason": {Type: huma.TypeString,
 			Description: "What was wrong with the last attempt; empty if none since the start"},

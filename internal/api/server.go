@@ -102,7 +102,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request,
 	case pattern == "":
 		writeProblem(guard, unrouted(handler, h, r))
 	case r.Body != nil && r.Body != http.NoBody && !isJSON(r.Header.Get("Content-Type")):
-		writeProblem(guard, newProblem(http.StatusUnsupportedMediaType, "send the body as Content-Type: application/json"))
+		writeProblem(guard, newProblem(http.StatusUnsupportedMediaType, "send the body as Content-Type: "+
+			"application/json"))
 	case s.submitter.patterns[pattern] && r.Header.Values(keyHeader) != nil:
 		s.submit(guard, r)
 	default:

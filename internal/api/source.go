@@ -109,7 +109,8 @@ func (s *server) deleteSource(ctx context.Context, in *deleteSourceInput) (*none
 func (s *server) sourceJSON(src bellhop.Source) client.Source {
 	of := newSource(s.Catalog.MaskSource(src))
 	return client.Source{
-		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" + src.Name,
+		ID: src.ID, Name: src.Name, Provider: src.Provider, URL: strings.TrimSuffix(s.PublicURL, "/") + "/in/" +
+			src.Name,
 		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
 		ExpectEvery: expectEveryText(src.ExpectEvery), Tenant: src.Tenant, Reply: of.Reply,

@@ -76,7 +76,8 @@ func TestSourceRefused(t *testing.T) {
 		{`{"name":"x","provider":"lock","settings":{"key":"k","other":"` + canary + `"}}`, []string{"settings.other"}},
 		{`{"name":"x","provider":"lock","settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"}}}`,
 			[]string{"settings.key"}},
-		{`{"name":"x","provider":"lock","settings":{"key":"k"},"max_body_bytes":33554433}`, []string{"max_body_bytes"}},
+		{`{"name":"x","provider":"lock","settings":{"key":"k"},"max_body_bytes":33554433}`,
+			[]string{"max_body_bytes"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"max_body_bytes":-1}`, []string{"max_body_bytes"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"disabled":"` + canary + `"}`, []string{"disabled"}},
 		{`{"name":"x","provider":"lock","settings":{"key":"k"},"Disabled":true}`, []string{"Disabled"}},
@@ -173,16 +174,19 @@ func TestWarnings(t *testing.T) {
 	same(t, made.is(201)["warnings"], short)
 	same(t, r.do("PATCH", "/api/v1/sources/weak", made.body).is(200)["warnings"], short)
 	same(t, r.do("GET", "/api/v1/sources/weak", "").is(200)["warnings"], `null`)
-	same(t, r.do("PATCH", "/api/v1/sources/weak", `{"settings":{"key":"0123456789abcdef"}}`).is(200)["warnings"], `null`)
+	same(t, r.do("PATCH", "/api/v1/sources/weak", `{"settings":{"key":"0123456789abcdef"}}`).is(200)["warnings"],
+		`null`)
 
 	made = r.do("POST", "/api/v1/destinations",
 		`{"name":"d","url":"https://x.example.com","settings":{"format":"raw"},"access":`+access+`}`)
 	same(t, made.is(201)["warnings"], plain)
 	same(t, r.do("PATCH", "/api/v1/destinations/d", made.body).is(200)["warnings"], plain)
 	same(t, r.do("GET", "/api/v1/destinations/d", "").is(200)["warnings"], `null`)
-	same(t, r.do("PATCH", "/api/v1/destinations/d", `{"access":null,"settings":{"format":"weak"}}`).is(200)["warnings"],
+	same(t, r.do("PATCH", "/api/v1/destinations/d", `{"access":null,"settings":{"format":"weak"}}`).is(
+		200)["warnings"],
 		`["settings.format is weak"]`)
-	same(t, r.do("POST", "/api/v1/destinations/d/rotate-secret", `{}`).is(200)["warnings"], `["settings.format is weak"]`)
+	same(t, r.do("POST", "/api/v1/destinations/d/rotate-secret", `{}`).is(200)["warnings"],
+		`["settings.format is weak"]`)
 	log := r.logged.String()
 	if !strings.Contains(log, "source.weak") || !strings.Contains(log, "destination.weak") ||
 		strings.Contains(log, "hunter2") {

@@ -119,8 +119,9 @@ func (s *server) follow(ctx context.Context, in *streamInput) (*huma.StreamRespo
 	}
 	l, err := s.Stream.Open(ctx, filter)
 	if errors.Is(err, stream.ErrFull) {
-		return nil, &bellhop.Error{Code: bellhop.CodeUnavailable, RetryAfter: streamWait, Message: "as many clients as " +
-			"there may be follow the stream already: end one of them, or try again later"}
+		return nil, &bellhop.Error{Code: bellhop.CodeUnavailable, RetryAfter: streamWait,
+			Message: "as many clients as " +
+				"there may be follow the stream already: end one of them, or try again later"}
 	}
 	if err != nil {
 		return nil, err
@@ -131,7 +132,8 @@ func (s *server) follow(ctx context.Context, in *streamInput) (*huma.StreamRespo
 		f := &follower{server: s, l: l, w: w, control: http.NewResponseController(w)}
 		err := f.run(r, from)
 		if err != nil && r.Context().Err() == nil && !errors.Is(err, errGone) {
-			s.log.Warn("stream.broken", "error", err, "meaning", "a client of the stream was cut off; it can come back")
+			s.log.Warn("stream.broken", "error", err, "meaning", "a client of the stream was cut off; it can "+
+				"come back")
 		}
 	}}, nil
 }
@@ -150,8 +152,8 @@ type follower struct {
 	control *http.ResponseController
 }
 
-// run writes the stream after a position, or from now on, until the client goes, the stream ends or the key of r is not
-// accepted any more, which is looked at every 15 seconds.
+// run writes the stream after a position, or from now on, until the client goes, the stream ends or the key of r is
+// not accepted any more, which is looked at every 15 seconds.
 func (f *follower) run(r *http.Request, from stream.Position) error {
 	err := f.open(r)
 	if err == nil {

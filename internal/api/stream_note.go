@@ -27,7 +27,8 @@ func EventNote(ev *bellhop.Event, bodyBytes, deliveries int, tenant string) stre
 		causedBy: ev.Header.Get(bellhop.CauseHeader)}
 	kept.Header, kept.Body = nil, nil
 	return stream.Note{Kind: stream.EventAccepted, At: ev.ReceivedAt, Mark: bellhop.MarkOf(ev.ID), Tenant: tenant,
-		SourceID: ev.SourceID, Type: ev.Type, Subject: ev.Subject, Outcome: string(bellhop.RequestAccepted), Thing: kept}
+		SourceID: ev.SourceID, Type: ev.Type, Subject: ev.Subject, Outcome: string(bellhop.RequestAccepted),
+		Thing: kept}
 }
 
 // RequestNote returns the note of a request on record; ok is false if its events say everything. It keeps nothing of
@@ -51,7 +52,8 @@ func RequestNote(r *bellhop.Request, tenant string) (n stream.Note, ok bool) {
 // AttemptNote returns the note of an attempt. It keeps nothing of the reply and of the progress of an action.
 func AttemptNote(a bellhop.Attempted) stream.Note {
 	a.Attempt.Reply, a.Progress = nil, nil
-	return stream.Note{Kind: stream.DeliveryAttempted, At: a.Attempt.StartedAt.Add(a.Attempt.Duration), Tenant: a.Tenant,
+	return stream.Note{Kind: stream.DeliveryAttempted, At: a.Attempt.StartedAt.Add(a.Attempt.Duration),
+		Tenant:   a.Tenant,
 		SourceID: a.Event.SourceID, DestinationID: a.DestinationID, Type: a.Event.Type, Subject: a.Event.Subject,
 		Outcome: string(a.State), Thing: &a}
 }
@@ -82,7 +84,8 @@ func WriteNote(dst []byte, n *stream.Note) []byte {
 	case stream.Control:
 		switch n.Kind {
 		case stream.Gap:
-			item.Gap = &client.StreamGap{Kinds: append([]string{}, thing.Kinds...), Since: client.Time{Time: thing.Since},
+			item.Gap = &client.StreamGap{Kinds: append([]string{}, thing.Kinds...),
+				Since:  client.Time{Time: thing.Since},
 				Reason: thing.Reason, Detail: thing.Detail}
 		case stream.End:
 			item.End = &client.StreamEnd{Reason: thing.Reason, Detail: thing.Detail}
@@ -102,7 +105,8 @@ func attemptedJSON(a *bellhop.Attempted) *client.StreamAttempt {
 		DeliveryID: a.DeliveryID, EventID: a.Event.ID, Type: a.Event.Type, Subject: a.Event.Subject,
 		Source: a.Event.Source, SourceID: a.Event.SourceID, Destination: a.Destination, DestinationID: a.DestinationID,
 		State: string(a.State), Number: a.Attempt.Number, StartedAt: client.Time{Time: a.Attempt.StartedAt},
-		DurationMS: float64(a.Attempt.Duration.Microseconds()) / 1000, Status: a.Attempt.Status, Error: a.Attempt.Error,
+		DurationMS: float64(a.Attempt.Duration.Microseconds()) / 1000, Status: a.Attempt.Status,
+		Error:  a.Attempt.Error,
 		Detail: a.Attempt.Detail,
 	}
 	if a.State == bellhop.DeliveryPending {

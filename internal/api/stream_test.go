@@ -97,7 +97,8 @@ func kindsOf(w *httptest.ResponseRecorder) string {
 
 // arrived returns an event of the fake store.
 func arrived(n string) bellhop.Arrival {
-	return bellhop.Arrival{Event: &bellhop.Event{ID: "evt_" + n + fakeTag, SourceID: "src_1", Source: "media", Type: "x.y",
+	return bellhop.Arrival{Event: &bellhop.Event{ID: "evt_" + n + fakeTag, SourceID: "src_1", Source: "media",
+		Type:       "x.y",
 		ReceivedAt: testNow}, BodyBytes: 5, Deliveries: 1}
 }
 
@@ -108,26 +109,31 @@ func refusedRequest(n string) bellhop.Arrival {
 
 func attemptedAt(id string, at time.Time) bellhop.Attempted {
 	return bellhop.Attempted{Destination: "billing", Result: bellhop.Result{DeliveryID: id, DestinationID: "dst_1",
-		State: bellhop.DeliveryPending, NextAt: testNow.Add(time.Minute), Event: bellhop.EventLabel{ID: "evt_1" + fakeTag,
+		State: bellhop.DeliveryPending, NextAt: testNow.Add(time.Minute),
+		Event: bellhop.EventLabel{ID: "evt_1" + fakeTag,
 			Type: "x.y", Source: "media", SourceID: "src_1"},
-		Attempt: bellhop.Attempt{Number: 2, StartedAt: at, Duration: 1500 * time.Microsecond, Status: 503, Error: "status",
+		Attempt: bellhop.Attempt{Number: 2, StartedAt: at, Duration: 1500 * time.Microsecond, Status: 503,
+			Error:  "status",
 			Detail: "the reply was 503", Reply: []byte(canary)}}}
 }
 
 // TestStreamMessages: each kind of message, as it is written. Bodies, headers, replies and progress are not in it.
 func TestStreamMessages(t *testing.T) {
-	ev := bellhop.Event{ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", Subject: "a<b\n", ProviderID: "p",
+	ev := bellhop.Event{ID: "evt_1", SourceID: "src_1", Source: "media", Type: "x.y", Subject: "a<b\n",
+		ProviderID: "p",
 		ReceivedAt: testNow, ContentType: "text/plain", Body: []byte(canary),
 		Header: bellhop.Header(bellhop.CauseHeader + ": evt_0\nX-Key: " + canary + "\n")}
 	req := bellhop.Request{ID: "req_1", RequestName: "medai", Outcome: bellhop.RequestRefused, Status: 404,
-		Reason: "unknown_source", Method: "POST", Target: "/in/medai", Header: bellhop.Header("X-Key: " + canary + "\n"),
-		Body: []byte(canary), ReceivedAt: testNow}
+		Reason: "unknown_source", Method: "POST", Target: "/in/medai",
+		Header: bellhop.Header("X-Key: " + canary + "\n"),
+		Body:   []byte(canary), ReceivedAt: testNow}
 	attempted := attemptedAt("dlv_1", testNow)
 	request, _ := RequestNote(&req, "")
 	for want, n := range map[string]stream.Note{
 		`{"kind":"event.accepted","at":"2026-11-22T09:30:00.123Z","event":{"id":"evt_1","type":"x.y",` +
 			`"subject":"a<b\n","source":"media","source_id":"src_1","provider_id":"p","tenant":"","time":null,` +
-			`"received_at":"2026-11-22T09:30:00.123Z","content_type":"text/plain","body_bytes":` + strconv.Itoa(len(canary)) +
+			`"received_at":"2026-11-22T09:30:00.123Z","content_type":"text/plain","body_bytes":` +
+			strconv.Itoa(len(canary)) +
 			`,"body_sha256":"` + strings.Repeat("0", 64) + `","conflicts_with":"","caused_by":"evt_0",` +
 			`"deliveries":2}}`: EventNote(&ev, len(ev.Body), 2, ""),
 		`{"kind":"request.refused","at":"2026-11-22T09:30:00.123Z","request":{"id":"req_1","source":"","source_id":"",` +
@@ -171,7 +177,8 @@ func TestStreamBadInput(t *testing.T) {
 		r.do("GET", Prefix+"/stream?after=1fake01-1-1-1", "", "Last-Event-ID: "+id).refused(422, bellhop.CodeInvalid,
 			"Last-Event-ID")
 	}
-	for _, query := range []string{"", "?after=1fake01-1-1-1", "?source=media&destination=billing&type=x.*&subject=a"} {
+	for _, query := range []string{"", "?after=1fake01-1-1-1",
+		"?source=media&destination=billing&type=x.*&subject=a"} {
 		a := r.do("GET", Prefix+"/stream"+query, "")
 		if a.status != 200 || a.header.Get("Content-Type") != "text/event-stream" ||
 			!strings.Contains(a.body, "event: end\ndata: {") || !strings.Contains(a.body, `"reason":"stopping"`) {

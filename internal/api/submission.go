@@ -32,8 +32,8 @@ import (
 
 // Submissions keeps the requests with an Idempotency-Key, each for [bellhop.KeepSubmissions].
 type Submissions interface {
-	// BeginSubmission stores sub as one that begins now, unless there is one with its key: then it returns that one, and
-	// begun is false.
+	// BeginSubmission stores sub as one that begins now, unless there is one with its key: then it returns that one,
+	// and begun is false.
 	BeginSubmission(ctx context.Context, sub bellhop.Submission) (first bellhop.Submission, begun bool, err error)
 	// EndSubmission stores the answer to a submission. The error is CodeNotFound if there is none with that key.
 	EndSubmission(ctx context.Context, key [32]byte, status int, answer []byte) error
@@ -69,8 +69,8 @@ func describeKey(o *huma.Operation) {
 	if repeatable[o.OperationID] {
 		most := maxKeyLength
 		o.Parameters = append(o.Parameters, &huma.Param{Name: keyHeader, In: "header",
-			Description: "A repeat with the same key within 24 hours gets the first answer, and does nothing; 409 if it " +
-				"asks for something else, or while the first request is being answered",
+			Description: "A repeat with the same key within 24 hours gets the first answer, and does nothing; 409 " +
+				"if it asks for something else, or while the first request is being answered",
 			Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &most}})
 		o.Responses["409"] = conflictWith(o.Responses["409"])
 	}
@@ -129,8 +129,8 @@ func (s *server) submitOnce(w http.ResponseWriter, r *http.Request, sub bellhop.
 	case first.Request != sub.Request:
 		err = bellhop.Conflict("this " + keyHeader + " was used for another request: a new request needs a new key")
 	case first.Status == 0:
-		err = bellhop.Conflict("the first request with this " + keyHeader + " was cut off or failed inside, and whether " +
-			"it was done is not known: look, and then send it with a new key if it was not")
+		err = bellhop.Conflict("the first request with this " + keyHeader + " was cut off or failed inside, and " +
+			"whether it was done is not known: look, and then send it with a new key if it was not")
 	default:
 		var a storedAnswer
 		err = json.Unmarshal(first.Answer, &a)

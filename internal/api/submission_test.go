@@ -52,8 +52,11 @@ var submitted = []struct {
 	done              func(r *rig) int
 }{
 	{"/sources", `{"name":"two","provider":"lock","settings":{"key":"` + canary + `"}}`,
-		`{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}`, func(r *rig) int { return len(r.sources) - 1 }},
-	{"/destinations", `{"name":"two","url":"https://two.example.com"}`, `{"name":"three","url":"https://two.example.com"}`,
+		`{"name":"three","provider":"lock","settings":{"key":"` + canary + `"}}`, func(r *rig) int {
+			return len(r.sources) - 1
+		}},
+	{"/destinations", `{"name":"two","url":"https://two.example.com"}`,
+		`{"name":"three","url":"https://two.example.com"}`,
 		func(r *rig) int { return len(r.destinations) - 1 }},
 	{"/connections", `{"name":"two","provider":"crm","settings":{"secret":"` + canary + `","api_url":"https://x"}}`,
 		`{"name":"three","provider":"crm","settings":{"secret":"` + canary + `","api_url":"https://x"}}`,
@@ -61,7 +64,9 @@ var submitted = []struct {
 	{"/subscriptions", `{"name":"two","source":"media","connection":"work","provider":"crm","resource":"/me"}`,
 		`{"name":"three","source":"media","connection":"work","provider":"crm","resource":"/me"}`,
 		func(r *rig) int { return len(r.subscriptions) - 1 }},
-	{"/events/replay", `{"source":"media"}`, `{"source":"media","rate":1}`, func(r *rig) int { return len(r.repairs) - 1 }},
+	{"/events/replay", `{"source":"media"}`, `{"source":"media","rate":1}`, func(r *rig) int {
+		return len(r.repairs) - 1
+	}},
 	{"/deliveries/retry", `{"destination":"billing"}`, `{"destination":"billing","rate":1}`,
 		func(r *rig) int { return len(r.repairs) - 1 }},
 	{"/deliveries/cancel", `{"destination":"billing"}`, `{"destination":"billing","error":"4xx"}`,
@@ -83,7 +88,8 @@ func TestIdempotencyKey(t *testing.T) {
 		}
 		for _, name := range []string{"Location", "ETag", "Content-Type", client.Header} {
 			if again.header.Get(name) != first.header.Get(name) {
-				t.Errorf("%s: %s was %q, and is %q in the repeat", path, name, first.header.Get(name), again.header.Get(name))
+				t.Errorf("%s: %s was %q, and is %q in the repeat", path, name, first.header.Get(name),
+					again.header.Get(name))
 			}
 		}
 		if first.header.Get("Idempotent-Replayed") != "" || again.header.Get("Idempotent-Replayed") != "true" {
@@ -120,9 +126,11 @@ func TestIdempotencyKeyOfFailure(t *testing.T) {
 		refused(413, bellhop.CodeTooLarge)
 	r.do("POST", Prefix+"/sources", `{"name":"two","provider":"lock","settings":{"key":"`+canary+`"}}`, key).is(201)
 	for _, wrong := range []string{"", strings.Repeat("k", 256)} {
-		r.do("POST", Prefix+"/sources", `{}`, "Idempotency-Key: "+wrong).refused(422, bellhop.CodeInvalid, "Idempotency-Key")
+		r.do("POST", Prefix+"/sources", `{}`, "Idempotency-Key: "+wrong).refused(422, bellhop.CodeInvalid,
+			"Idempotency-Key")
 	}
-	r.do("POST", Prefix+"/sources", `{}`, key, "Idempotency-Key: k2").refused(422, bellhop.CodeInvalid, "Idempotency-Key")
+	r.do("POST", Prefix+"/sources", `{}`, key, "Idempotency-Key: k2").refused(422, bellhop.CodeInvalid,
+		"Idempotency-Key")
 	r.send("POST", Prefix+"/sources", `{}`, key).refused(401, bellhop.CodeUnauthorized)
 	r.err = &bellhop.Error{Code: bellhop.CodeUnavailable, Message: "storage is full"}
 	r.do("POST", Prefix+"/sources", `{}`, key).refused(503, bellhop.CodeUnavailable)
@@ -178,8 +186,8 @@ func TestIdempotencyKeyOfImpatience(t *testing.T) {
 	}
 }
 
-// TestIdempotencyKeyOfInternalError: nobody knows whether a request that failed inside was done, and a repeat says so in
-// place of doing it again.
+// TestIdempotencyKeyOfInternalError: nobody knows whether a request that failed inside was done, and a repeat says so
+// in place of doing it again.
 func TestIdempotencyKeyOfInternalError(t *testing.T) {
 	r := newRig(t)
 	r.fill()

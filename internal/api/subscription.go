@@ -20,7 +20,8 @@ type Subscriptions interface {
 
 func (s *server) subscriptions() {
 	handle(s, op{http.MethodGet, "/subscriptions", "list-subscriptions", "List subscriptions", 0}, s.listSubscriptions)
-	handle(s, op{http.MethodPost, "/subscriptions", "create-subscription", "Create a subscription", http.StatusCreated},
+	handle(s, op{http.MethodPost, "/subscriptions", "create-subscription", "Create a subscription",
+		http.StatusCreated},
 		s.createSubscription)
 	handle(s, op{http.MethodPost, "/subscriptions/sync", "sync-subscriptions",
 		"Compare all subscriptions with their providers", 0}, s.syncSubscriptions)
@@ -56,7 +57,8 @@ type listSubscriptionsInput struct {
 
 func (s *server) listSubscriptions(ctx context.Context, in *listSubscriptionsInput) (*listOutput[client.Subscription],
 	error) {
-	f := bellhop.SubscriptionFilter{State: bellhop.SubscriptionState(in.State), Provider: in.Provider, Tenant: in.Tenant}
+	f := bellhop.SubscriptionFilter{State: bellhop.SubscriptionState(in.State), Provider: in.Provider,
+		Tenant: in.Tenant}
 	if in.Source != "" {
 		src, err := s.Store.Source(ctx, in.Source)
 		if err != nil {
@@ -226,7 +228,8 @@ func (s *server) remoteSubscriptions(ctx context.Context, in *remoteInput) (*lis
 	}
 	return listOf(list, "", func(r bellhop.RemoteSubscription) client.RemoteSubscription {
 		return client.RemoteSubscription{RemoteID: r.RemoteID, Resource: r.Resource, ChangeTypes: words(r.ChangeTypes),
-			Origin: r.Origin, ExpiresAt: client.Time{Time: r.ExpiresAt}, Owner: string(r.Owner), Subscription: r.Subscription}
+			Origin: r.Origin, ExpiresAt: client.Time{Time: r.ExpiresAt}, Owner: string(r.Owner),
+			Subscription: r.Subscription}
 	}), nil
 }
 
@@ -240,8 +243,9 @@ func subscriptionOf(in client.NewSubscription) (bellhop.Subscription, error) {
 		return bellhop.Subscription{}, err
 	}
 	expect, err := readExpectEvery(in.ExpectEvery)
-	return bellhop.Subscription{Name: in.Name, Provider: in.Provider, Resource: in.Resource, ChangeTypes: in.ChangeTypes,
-		Settings: settings, ExpectEvery: expect}, err
+	return bellhop.Subscription{Name: in.Name, Provider: in.Provider, Resource: in.Resource,
+		ChangeTypes: in.ChangeTypes,
+		Settings:    settings, ExpectEvery: expect}, err
 }
 
 // readExpectEvery reads the member expect_every of a source or a subscription; "" is 0.
@@ -274,7 +278,8 @@ func (s *server) subscriptionJSON(ctx context.Context, sub bellhop.Subscription)
 		SourceID: sub.SourceID, ConnectionID: sub.ConnectionID,
 		Resource: sub.Resource, ChangeTypes: words(sub.ChangeTypes),
 		Settings: readSettings(sub.Settings), ExpectEvery: expectEveryText(sub.ExpectEvery), State: string(sub.State),
-		Reason: sub.Reason, RemoteID: sub.RemoteID, URL: sub.URL, ExpiresAt: at(sub.ExpiresAt), RenewAt: at(sub.RenewAt),
+		Reason: sub.Reason, RemoteID: sub.RemoteID, URL: sub.URL, ExpiresAt: at(sub.ExpiresAt),
+		RenewAt:     at(sub.RenewAt),
 		LastEventAt: at(sub.LastEventAt), LostAt: at(sub.LostAt), Gaps: []client.Gap{}, CreatedAt: at(sub.CreatedAt),
 		UpdatedAt: at(sub.UpdatedAt)}
 	if s.Subscriptions != nil {

@@ -17,7 +17,8 @@ func subscriptionNames(s bellhop.Subscription) []string { return []string{s.ID, 
 func (f *fake) Subscriptions(_ context.Context, filter bellhop.SubscriptionFilter, p bellhop.Page) (
 	[]bellhop.Subscription, string, error) {
 	return page(f, f.subscriptions, p, func(s bellhop.Subscription) bool {
-		return (filter.State == "" || s.State == filter.State) && (filter.SourceID == "" || s.SourceID == filter.SourceID) &&
+		return (filter.State == "" || s.State == filter.State) &&
+			(filter.SourceID == "" || s.SourceID == filter.SourceID) &&
 			(filter.ConnectionID == "" || s.ConnectionID == filter.ConnectionID)
 	})
 }
@@ -76,7 +77,8 @@ func (k keeper) Delete(ctx context.Context, id string, keep bool) error {
 }
 func (k keeper) Fill(ctx context.Context, id string, since time.Time) ([]bellhop.Gap, error) {
 	k.kept = append(k.kept, "fill "+id+" "+since.Format(time.DateOnly))
-	return []bellhop.Gap{{ID: "gap_1", State: bellhop.GapFilled}, {ID: "gap_2", State: bellhop.GapFilling}}[:len(k.kept)%3],
+	return []bellhop.Gap{{ID: "gap_1", State: bellhop.GapFilled},
+			{ID: "gap_2", State: bellhop.GapFilling}}[:len(k.kept)%3],
 		k.err
 }
 func (k keeper) Remote(_ context.Context, connectionID, provider, resource string) ([]bellhop.RemoteSubscription,
@@ -104,7 +106,8 @@ func TestSubscription(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	shown := r.do("GET", "/api/v1/subscriptions/calendar", "").is(200)
-	same(t, shown, `{"id":"sub_1","name":"calendar","provider":"crm","source":"media","source_id":"src_1","connection":"work",
+	same(t, shown,
+		`{"id":"sub_1","name":"calendar","provider":"crm","source":"media","source_id":"src_1","connection":"work",
 		"connection_id":"con_1","tenant":"","resource":"/me","change_types":["created"],"settings":{},"expect_every":"","state":"active",
 		"reason":"","remote_id":"r1","url":"https://hooks.example.com/in/media","expires_at":"2026-11-22T09:30:00.123Z",
 		"renew_at":null,"last_event_at":"2026-11-22T10:30:00.123Z","lost_at":null,
@@ -131,7 +134,8 @@ func TestSubscription(t *testing.T) {
 			t.Errorf("%s: %d %s", body, p.status, p.body)
 		}
 	}
-	made := r.do("POST", "/api/v1/subscriptions", `{"name":"two","provider":"crm","source":"media","connection":"con_1",
+	made := r.do("POST", "/api/v1/subscriptions",
+		`{"name":"two","provider":"crm","source":"media","connection":"con_1",
 		"resource":"/me","change_types":["Created"]}`).is(201)
 	if made["state"] != "failed" || made["reason"] != "no handshake came" || made["source"] != "media" {
 		t.Errorf("%v", made)
@@ -153,7 +157,8 @@ func TestSubscription(t *testing.T) {
 	}
 	r.do("GET", "/api/v1/subscriptions?source=none", "").refused(404, bellhop.CodeNotFound)
 	history := r.do("GET", "/api/v1/subscriptions/calendar/history", "").is(200)
-	same(t, history, `{"data":[{"at":"2026-11-22T09:30:00.123Z","call":"create","status":400,"done":false,"outcome":"no",
+	same(t, history,
+		`{"data":[{"at":"2026-11-22T09:30:00.123Z","call":"create","status":400,"done":false,"outcome":"no",
 		"handshake":"","duration":"1ms"}],"next":null}`)
 	r.do("DELETE", "/api/v1/connections/work", "").refused(409, bellhop.CodeConflict)
 	r.kept = nil
@@ -187,10 +192,12 @@ func TestSourceReply(t *testing.T) {
 	if got := fmt.Sprint(reply(`{"reply":{"body":null,"template":"data"}}`)); got != "map[status:201 template:data]" {
 		t.Errorf("%v", got)
 	}
-	if got := r.do("GET", "/api/v1/sources/media", "").is(200)["reply"]; fmt.Sprint(got) != "map[status:201 template:data]" {
+	if got := r.do("GET", "/api/v1/sources/media", "").is(200)["reply"]; fmt.Sprint(got) != "map[status:201 "+
+		"template:data]" {
 		t.Errorf("%v", got)
 	}
-	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"status":500}}`).refused(422, bellhop.CodeInvalid, "reply.status")
+	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"status":500}}`).refused(422, bellhop.CodeInvalid,
+		"reply.status")
 	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"template":"data."}}`).refused(422, bellhop.CodeInvalid,
 		"reply.template")
 	r.do("PATCH", "/api/v1/sources/media", `{"reply":{"text":"x"}}`).refused(422, bellhop.CodeInvalid, "reply.text")

@@ -10,7 +10,8 @@ import (
 )
 
 // tryDestination sends one event to a destination that need not be stored, and answers with what came back.
-func (s *server) tryDestination(ctx context.Context, in *struct{ Body client.TryRequest }) (*bodyOf[client.Try], error) {
+func (s *server) tryDestination(ctx context.Context,
+	in *struct{ Body client.TryRequest }) (*bodyOf[client.Try], error) {
 	d, err := s.draftDestination(ctx, in.Body.Destination)
 	if err = bellhop.Join("destination", err); err != nil {
 		return nil, err

@@ -19,7 +19,8 @@ func TestTry(t *testing.T) {
 			Header: http.Header{"X-Key": {canary}}}, nil
 	}
 	r.tried = func(d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) {
-		if d.Name != "try" || d.Timeout != 25*time.Second || ev.ID != "evt_1" || !strings.Contains(string(d.Settings), canary) {
+		if d.Name != "try" || d.Timeout != 25*time.Second || ev.ID != "evt_1" ||
+			!strings.Contains(string(d.Settings), canary) {
 			t.Errorf("%+v %+v", d, ev)
 		}
 		return bellhop.Result{State: bellhop.DeliveryPending, NextAt: testNow, Attempt: bellhop.Attempt{Number: 1,

@@ -322,7 +322,8 @@ func (a *App) openRooms(client *egress.Client) {
 	a.undoLater("door", a.door.Stop)
 	a.openKeys()
 	a.catalog = catalog.New(catalog.Options{
-		Store: a.store, Opener: a.opener, Engine: a.engine, Gate: a.gate, Publisher: a.door, Verifier: a.door, Repairer: a.repairer,
+		Store: a.store, Opener: a.opener, Engine: a.engine, Gate: a.gate, Publisher: a.door, Verifier: a.door,
+		Repairer:  a.repairer,
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
 		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys, Later: a.later,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
@@ -369,7 +370,8 @@ func (a *App) maxAttempts() int {
 	most := bound(a.opts.Config.MaxAttempts, granted, 2)
 	if most < a.opts.Config.MaxAttempts {
 		a.log.Warn("attempts.bounded", "setting", "max-attempts", "attempts", most, "descriptors", granted,
-			"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
+			"meaning", "fewer at a time than the setting says, because the system grants few open "+
+				"files; ulimit -n raises that")
 	}
 	return most
 }
@@ -382,7 +384,8 @@ func (a *App) maxConnections() int {
 	most := bound(a.opts.Config.MaxConnections, granted, 3)
 	if most < a.opts.Config.MaxConnections {
 		a.log.Warn("connections.bounded", "setting", "max-connections", "connections", most, "descriptors", granted,
-			"meaning", "fewer at a time than the setting says, because the system grants few open files; ulimit -n raises that")
+			"meaning", "fewer at a time than the setting says, because the system grants few open "+
+				"files; ulimit -n raises that")
 	}
 	return most
 }
@@ -444,7 +447,8 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Info("server.stopping", "timeout", a.opts.Config.ShutdownTimeout.String())
 	case <-a.store.Failed():
 		err = a.store.Err()
-		a.log.Error("storage.failed", "error", err, "meaning", "stopping, because the storage can no longer be trusted")
+		a.log.Error("storage.failed", "error", err, "meaning", "stopping, because the storage can no longer be "+
+			"trusted")
 	case err = <-served:
 		err = fmt.Errorf("serve: %w", err)
 	}

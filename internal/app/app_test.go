@@ -126,11 +126,19 @@ func TestNewFails(t *testing.T) {
 				keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40),
 					0o644)
 			}, "chmod 600", func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o600) }},
-		{"admin key for the group", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o640) },
-			datadir.AdminKeyFile, func(o *Options) { os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o400) }},
+		{"admin key for the group", func(o *Options) {
+			keyFile(t, o, datadir.AdminKeyFile, strings.Repeat("k", 40), 0o640)
+		},
+			datadir.AdminKeyFile, func(o *Options) {
+				os.Chmod(filepath.Join(o.Config.Data, datadir.AdminKeyFile), 0o400)
+			}},
 		{"short admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, " 123456789012345 \n", 0o600) },
-			"fewer than 16 characters", func(o *Options) { os.Remove(filepath.Join(o.Config.Data, datadir.AdminKeyFile)) }},
-		{"empty admin key", func(o *Options) { keyFile(t, o, datadir.AdminKeyFile, "", 0o600) }, "fewer than 16 characters",
+			"fewer than 16 characters", func(o *Options) {
+				os.Remove(filepath.Join(o.Config.Data, datadir.AdminKeyFile))
+			}},
+		{"empty admin key", func(o *Options) {
+			keyFile(t, o, datadir.AdminKeyFile, "", 0o600)
+		}, "fewer than 16 characters",
 			func(o *Options) { o.AdminKey = "1234567890123456" }},
 		{"short key in the environment", func(o *Options) { o.AdminKey = "123456789012345" }, "BELLHOP_ADMIN_KEY",
 			func(o *Options) { o.AdminKey = "" }},
@@ -143,7 +151,8 @@ func TestNewFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			opts := options(t, c.prepare)
 			a, err := New(t.Context(), opts)
-			if err == nil || a != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") ||
+			if err == nil || a != nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "s3cret") ||
 				strings.Contains(err.Error(), "12345678") {
 				t.Fatalf("%v, want something about %s", err, c.want)
 			}
@@ -278,7 +287,8 @@ func TestStop(t *testing.T) {
 		c.Close()
 		t.Error("still listening")
 	}
-	if code, body := run(t, opts).call("GET", "/api/v1/stats", ""); code != 200 || !strings.Contains(body, `"events":1`) {
+	if code, body := run(t, opts).call("GET", "/api/v1/stats", ""); code != 200 ||
+		!strings.Contains(body, `"events":1`) {
 		t.Errorf("afterwards: %d %s", code, body)
 	}
 }
@@ -352,7 +362,8 @@ func (r *running) begin(path, body string) net.Conn {
 	}
 	r.t.Cleanup(func() { c.Close() })
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path, len(body))
+	fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", path,
+		len(body))
 	answer := make([]byte, len("HTTP/1.1 100 Continue\r\n\r\n"))
 	if _, err := c.Read(answer); err != nil || !strings.Contains(string(answer), "100 Continue") {
 		r.t.Fatalf("%s %v", answer, err)

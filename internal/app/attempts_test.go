@@ -138,7 +138,9 @@ func TestAllowLocalhost(t *testing.T) {
 				t.Skip("this machine has no such address:", err)
 			}
 			got := make(chan string, 16)
-			receiver := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Host })}
+			receiver := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				got <- r.Host
+			})}
 			go receiver.Serve(listener)
 			t.Cleanup(func() { receiver.Close() })
 			cfg, err := config.Load("", func(string) string { return "" }, map[string]string{"allow": "localhost"})

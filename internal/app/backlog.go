@@ -38,14 +38,16 @@ var (
 	backlogOldest = prometheus.NewDesc("bellhop_deliveries_oldest_pending_age_seconds",
 		"Age of the oldest pending delivery; 0 if there is none.", nil, nil)
 	backlogStates  = prometheus.NewDesc("bellhop_destinations", "Destinations, by state.", []string{"state"}, nil)
-	backlogPending = prometheus.NewDesc("bellhop_destination_pending_deliveries", "Pending deliveries of a destination.",
+	backlogPending = prometheus.NewDesc("bellhop_destination_pending_deliveries", "Pending deliveries of a "+
+		"destination.",
 		[]string{"destination"}, nil)
 	backlogDead = prometheus.NewDesc("bellhop_destination_dead_deliveries", "Stored dead deliveries of a destination.",
 		[]string{"destination"}, nil)
 	backlogFailing = prometheus.NewDesc("bellhop_destination_failing",
 		"1 while a destination is held back because it fails, otherwise 0.", []string{"destination"}, nil)
 	backlogActive = prometheus.NewDesc("bellhop_destination_active",
-		"1 while a destination is active; 0 if it is paused, disabled, unverified or expired.", []string{"destination"}, nil)
+		"1 while a destination is active; 0 if it is paused, disabled, unverified or expired.",
+		[]string{"destination"}, nil)
 )
 
 // Describe implements prometheus.Collector.

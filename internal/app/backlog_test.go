@@ -41,7 +41,8 @@ func TestBacklogMetrics(t *testing.T) {
 	}}
 	text := scrape(c)
 	for _, want := range []string{
-		`bellhop_deliveries{state="pending"} 12`, `bellhop_deliveries{state="leased"} 3`, `bellhop_deliveries{state="dead"} 2`,
+		`bellhop_deliveries{state="pending"} 12`, `bellhop_deliveries{state="leased"} 3`,
+		`bellhop_deliveries{state="dead"} 2`,
 		`bellhop_deliveries_oldest_pending_age_seconds 60`, `bellhop_destinations{state="active"} 1`,
 		`bellhop_destinations{state="paused"} 1`, `bellhop_destinations{state="expired"} 0`,
 		`bellhop_destination_pending_deliveries{destination="billing"} 5`,
@@ -101,7 +102,8 @@ func TestBacklogOfServer(t *testing.T) {
 	defer receiver.Close()
 	r := run(t, options(t, func(o *Options) { o.Config.AllowPrivate = true }))
 	for name, schedule := range map[string]string{"dies": `"none"`, "waits": `["1h"]`} {
-		body := `{"name":"` + name + `","url":"` + receiver.URL + `","settings":{"format":"raw"},"retry":{"schedule":` +
+		body := `{"name":"` + name + `","url":"` + receiver.URL +
+			`","settings":{"format":"raw"},"retry":{"schedule":` +
 			schedule + `}}`
 		if code, answer := r.call("POST", "/api/v1/destinations", body); code != 201 {
 			t.Fatalf("%d %s", code, answer)

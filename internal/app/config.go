@@ -107,7 +107,8 @@ func CheckConfig(ctx context.Context, opts Options, c client.Config, skip []stri
 	a.openOpener(outward, env)
 	rules := catalog.New(catalog.Options{Store: noStore{}, Opener: a.opener, Engine: noEngine{},
 		Providers: opts.Providers, Actions: a.actions, Connectors: opts.Connectors, Env: env, Logger: a.log,
-		Subscriptions: subscription.New(subscription.Options{Providers: opts.Providers, Now: time.Now, Rand: rand.Reader,
+		Subscriptions: subscription.New(subscription.Options{Providers: opts.Providers, Now: time.Now,
+			Rand:   rand.Reader,
 			Logger: a.log})})
 	cfg := api.ReadConfig(c)
 	cfg.Alone = true
@@ -149,7 +150,8 @@ func (noStore) Destinations(context.Context, bellhop.DestinationFilter, bellhop.
 	return nil, "", nil
 }
 
-func (noStore) Subscriptions(context.Context, bellhop.SubscriptionFilter, bellhop.Page) ([]bellhop.Subscription, string,
+func (noStore) Subscriptions(context.Context, bellhop.SubscriptionFilter,
+	bellhop.Page) ([]bellhop.Subscription, string,
 	error) {
 	return nil, "", nil
 }

@@ -29,7 +29,8 @@ func (r *running) plan(verb, body string) (changes []string, problem client.Prob
 	return changes, problem
 }
 
-// TestApplyConfig: a configuration is stored whole, is the same the second time, and moves no secret to another address.
+// TestApplyConfig: a configuration is stored whole, is the same the second time, and moves no secret to another
+// address.
 func TestApplyConfig(t *testing.T) {
 	t.Parallel()
 	r := run(t, options(t, func(o *Options) { o.Config.AllowPrivate = true }))
@@ -47,13 +48,15 @@ func TestApplyConfig(t *testing.T) {
 		{"apply", declare(two, `{"set":true}`, ""), "422 destinations[0].url: has another scheme, host or port"},
 		{"apply", declare(two, `"hunter2hunter2"`, ""), "update destination d"},
 		{"plan", declare(two, `"another-token-here"`, ""), "update destination d"},
-		{"apply", declare(two, `{"set":true}`, `,{"name":"e","url":"…"}`), "422 destinations[1].url: this is only the mask"},
+		{"apply", declare(two, `{"set":true}`, `,{"name":"e","url":"…"}`), "422 destinations[1].url: this is only " +
+			"the mask"},
 		{"apply", declare(two, `{"set":true}`, `,{"name":"e","url":"http://127.0.0.1:9","settings":{"format":"raw"},`+
 			`"access":{"token":{"set":true}}}`), "422 destinations[1].access.token: this is only the mask"},
 		{"apply", declare(two, `{"set":true}`, `,{"name":"d","url":"http://127.0.0.1:9"}`),
 			"422 destinations[1].name: another destination of the configuration has this name"},
-		{"apply", `{"sources":[{"name":"a","provider":"generic","settings":{"scheme":"non"}},{"name":"b c","provider":"generic",` +
-			`"settings":{"scheme":"none"}}]}`, "422 sources[0].settings.scheme: sources[1].name: "},
+		{"apply",
+			`{"sources":[{"name":"a","provider":"generic","settings":{"scheme":"non"}},{"name":"b c","provider":"generic",` +
+				`"settings":{"scheme":"none"}}]}`, "422 sources[0].settings.scheme: sources[1].name: "},
 	} {
 		changes, problem := r.plan(c.verb, c.body)
 		got := strings.Join(changes, ", ")

@@ -107,7 +107,8 @@ func TestParts(t *testing.T) {
 		err  error
 		want []error
 	}{
-		{nil, nil}, {a, []error{a}}, {both, []error{both}}, {errors.Join(a, nil, errors.Join(both, c)), []error{a, both, c}},
+		{nil, nil}, {a, []error{a}}, {both, []error{both}}, {errors.Join(a, nil, errors.Join(both, c)),
+			[]error{a, both, c}},
 	} {
 		if got := parts(x.err); !slices.Equal(got, x.want) {
 			t.Errorf("%v: %v, want %v", x.err, got, x.want)

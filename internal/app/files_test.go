@@ -50,7 +50,8 @@ func keepFile(t *testing.T, r *running, name, text string) bellhop.File {
 // checkFile reads a file by the API.
 func checkFile(t *testing.T, r *running, f bellhop.File, text string) {
 	t.Helper()
-	if code, body := r.call("GET", "/api/v1/files/"+f.ID, ""); code != 200 || !strings.Contains(body, `"source":"api"`) {
+	if code, body := r.call("GET", "/api/v1/files/"+f.ID, ""); code != 200 ||
+		!strings.Contains(body, `"source":"api"`) {
 		t.Errorf("%d %s", code, body)
 	}
 	if code, body := r.call("GET", "/api/v1/files/"+f.ID+"/content", ""); code != 200 || body != text {
@@ -138,7 +139,8 @@ func TestFilesRefused(t *testing.T) {
 		o.Config.FilesAccessKey, o.Config.FilesSecretKey = "AKIA", "s3cret"
 	}
 	_, err = New(t.Context(), options(t, bucket))
-	if err == nil || !strings.Contains(err.Error(), "there is no such bucket: make it") || strings.Contains(err.Error(), "s3cret") {
+	if err == nil || !strings.Contains(err.Error(), "there is no such bucket: make it") ||
+		strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("no bucket: %v", err)
 	}
 	service.Close()

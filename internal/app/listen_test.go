@@ -194,7 +194,8 @@ func TestListenerLeaves(t *testing.T) {
 	}
 	poll(t, "the second attempt", func() bool {
 		_, body := r.call("GET", "/api/v1/deliveries/"+second.DeliveryID, "")
-		return strings.Contains(body, `"state":"delivered","attempts":2`) && strings.Contains(body, `"error":"listener_gone"`)
+		return strings.Contains(body, `"state":"delivered","attempts":2`) &&
+			strings.Contains(body, `"error":"listener_gone"`)
 	})
 }
 

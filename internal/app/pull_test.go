@@ -122,10 +122,12 @@ func TestPullOfServer(t *testing.T) {
 	}
 	restarted := run(t, opts)
 	api = client.New(restarted.URL(), restarted.opts.AdminKey, nil)
-	refused("acked before the restart", api.Ack(t.Context(), again), bellhop.CodeConflict, "attempt 2 was acked already")
+	refused("acked before the restart", api.Ack(t.Context(), again), bellhop.CodeConflict, "attempt 2 was acked "+
+		"already")
 	refused("leased before the restart", api.Ack(t.Context(), third), bellhop.CodeGone, "or the gateway was restarted")
 	last := pull(10, 30*time.Second)
-	if len(last) != 1 || last[0].DeliveryID != third.DeliveryID || last[0].Attempt != 1 || last[0].Token == third.Token {
+	if len(last) != 1 || last[0].DeliveryID != third.DeliveryID || last[0].Attempt != 1 ||
+		last[0].Token == third.Token {
 		t.Fatalf("%+v", last)
 	}
 	refused("leased before the restart, and again", api.Ack(t.Context(), third), bellhop.CodeGone, "another pull has")

@@ -14,7 +14,8 @@ import (
 func (a *App) reload(ctx context.Context) error {
 	a.reloading.Lock()
 	defer a.reloading.Unlock()
-	sources, err := catalog.ReadAll(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source, string, error) {
+	sources, err := catalog.ReadAll(ctx, func(ctx context.Context, page bellhop.Page) ([]bellhop.Source,
+		string, error) {
 		return a.store.Sources(ctx, bellhop.SourceFilter{}, page)
 	})
 	if err != nil {

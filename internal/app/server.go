@@ -57,8 +57,9 @@ func (a *App) handler() http.Handler {
 		Closed: a.engine.Closed, Hold: a.engine.Hold,
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
-		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions, Settings: config.Schema(),
-		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
+		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
+		Settings: config.Schema(),
+		Metrics:  a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})
 	mux.Handle("/", handler)

@@ -20,12 +20,14 @@ func TestPaths(t *testing.T) {
 	r.source("src")
 	for path, want := range map[string]int{
 		"/in/src": 202, "/in/src?a=b": 202, "http://other.example/in/src": 202, "/in/src/": 202, "/in/src/?a=b": 202,
-		"/in/src/../other": 404, "/in/../in/src": 404, "/in/./src": 404, "//in/src": 404, "/in//src": 404, "/./in/src": 404,
+		"/in/src/../other": 404, "/in/../in/src": 404, "/in/./src": 404, "//in/src": 404, "/in//src": 404,
+		"/./in/src":    404,
 		"/x/../in/src": 404, "///in/src": 404,
 		"/in/src//": 404, "/in/src/x": 404, "/in/src%2f": 404, "/in%2fsrc": 404, "/in/%73rc": 404, "/%69n/src": 404,
 		"/in/src;x": 404,
 		"/in/SRC":   404, "/in/": 404, "/in": 404, "/": 404,
-		"//api/v1/sources": 404, "/api//v1/sources": 404, "/api/v1/../v1/sources": 404, "/healthz/": 404, "//healthz": 404,
+		"//api/v1/sources": 404, "/api//v1/sources": 404, "/api/v1/../v1/sources": 404, "/healthz/": 404,
+		"//healthz": 404,
 	} {
 		c, err := net.Dial("tcp", r.listener.Addr().String())
 		if err != nil {
@@ -107,7 +109,8 @@ func TestUnclean(t *testing.T) {
 func TestContainerLimit(t *testing.T) {
 	t.Parallel()
 	const none = 1<<63 - 1
-	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none, "0\n": none,
+	for text, want := range map[string]int64{"536870912\n": 512 << 20, "max\n": none, "": none, "-5\n": none,
+		"0\n":                    none,
 		"99999999999999999999\n": none} {
 		path := filepath.Join(t.TempDir(), "memory.max")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -56,7 +56,8 @@ func TestMetricsListener(t *testing.T) {
 		t.Errorf("at the door, with the key: %d %.200s", code, body)
 	}
 	address := r.metricsListener.Addr().String()
-	if host, _, _ := net.SplitHostPort(address); host != "127.0.0.1" || r.MetricsURL() != "http://"+address+"/metrics" {
+	if host, _, _ := net.SplitHostPort(address); host != "127.0.0.1" || r.MetricsURL() != "http://"+address+
+		"/metrics" {
 		t.Errorf("listens on %s, says %s", address, r.MetricsURL())
 	}
 	for path, want := range map[string]string{"/metrics": eventsOfSource, "/healthz": "alive", "/readyz": "ready"} {
@@ -180,7 +181,8 @@ func TestWrongKeys(t *testing.T) {
 	}
 	r.opts.AdminKey = right
 	if code, body := r.call("GET", "/metrics", ""); code != 200 ||
-		!strings.Contains(body, fmt.Sprintf("bellhop_api_unauthorized_total{reason=\"wrong_key\"} %d", auth.MaxWrongKeys)) ||
+		!strings.Contains(body, fmt.Sprintf("bellhop_api_unauthorized_total{reason=\"wrong_key\"} %d",
+			auth.MaxWrongKeys)) ||
 		!strings.Contains(body, `bellhop_api_unauthorized_total{reason="limited"} 1`) {
 		t.Errorf("the right key: %d %.200s", code, body)
 	}

@@ -23,8 +23,9 @@ var (
 // Sync implements [api.Subscriptions].
 func (s subscriptions) Sync(ctx context.Context) (client.SubscriptionSync, error) {
 	done, err := s.Manager.Sync(ctx)
-	return client.SubscriptionSync{Checked: done.Checked, Found: done.Found, Doubted: append([]string{}, done.Doubted...),
-		Strays: done.Strays, Errors: append([]string{}, done.Errors...)}, err
+	return client.SubscriptionSync{Checked: done.Checked, Found: done.Found,
+		Doubted: append([]string{}, done.Doubted...),
+		Strays:  done.Strays, Errors: append([]string{}, done.Errors...)}, err
 }
 
 // openSubscriptions makes the room of subscriptions. It comes before the door, which asks it about each source.

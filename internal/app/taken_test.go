@@ -53,7 +53,8 @@ func TestDataFolderTakenAway(t *testing.T) {
 				}
 				dir := opts.Config.Data
 				home := take(t, what, dir)
-				// The server ends once any of its parts finds it out. A connection may be cut off, so this calls its handlers.
+				// The server ends once any of its parts finds it out. A connection may be cut off, so this calls its
+				// handlers.
 				ask := func(handler http.Handler, method, path string) {
 					t.Helper()
 					answer := httptest.NewRecorder()
@@ -118,8 +119,8 @@ func take(t *testing.T, what, dir string) (home string) {
 	case "database moved":
 		err = os.Rename(path, path+".moved")
 	case "database replaced":
-		err = errors.Join(os.Rename(path, path+".moved"), os.Rename(path+"-wal", path+".moved-wal"), write("bellhop.db"),
-			write("bellhop.db-wal"))
+		err = errors.Join(os.Rename(path, path+".moved"), os.Rename(path+"-wal", path+".moved-wal"),
+			write("bellhop.db"), write("bellhop.db-wal"))
 	}
 	if err != nil {
 		t.Fatal(err)

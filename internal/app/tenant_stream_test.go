@@ -42,7 +42,8 @@ func TestStreamStaysWithinTenant(t *testing.T) {
 
 	ofAcme := []string{"event.accepted by.acme", "source.changed orders", "request.refused orders",
 		"destination.changed live-acme", "delivery.attempted live-acme"}
-	ofGlobex := []string{"event.accepted by.globex", "destination.changed live-globex", "delivery.attempted live-globex"}
+	ofGlobex := []string{"event.accepted by.globex", "destination.changed live-globex", "delivery.attempted " +
+		"live-globex"}
 	has := func(kept *followed, texts []string) func() bool {
 		return func() bool {
 			for _, text := range texts {

@@ -234,9 +234,10 @@ func TestForeignFilters(t *testing.T) {
 		"destination": "deliveries files", "connection": "subscriptions", "event": "deliveries files",
 		"caused_by": "events"}
 	bodies := map[string]map[string]string{
-		"source":      {"events/replay": `{"source":"%s"}`},
-		"destination": {"events/replay": `{"all":true,"destination":"%s"}`, "deliveries/retry": `{"destination":"%s"}`},
-		"event":       {"deliveries/cancel": `{"event":"%s"}`},
+		"source": {"events/replay": `{"source":"%s"}`},
+		"destination": {"events/replay": `{"all":true,"destination":"%s"}`,
+			"deliveries/retry": `{"destination":"%s"}`},
+		"event": {"deliveries/cancel": `{"event":"%s"}`},
 	}
 	unknown := map[string]string{"source": "src_00000000000000000001", "destination": "dst_00000000000000000001",
 		"connection": "con_00000000000000000001"}
@@ -254,7 +255,8 @@ func TestForeignFilters(t *testing.T) {
 			code, answer := ask(foreign)
 			wantCode, want := ask(nobody)
 			if code != wantCode || strings.ReplaceAll(answer, foreign, nobody) != want {
-				t.Errorf("%s: %d %s for the id of another, %d %s for that of nobody", what, code, answer, wantCode, want)
+				t.Errorf("%s: %d %s for the id of another, %d %s for that of nobody", what, code, answer,
+					wantCode, want)
 			}
 		}
 		for noun := range strings.FieldsSeq(nouns) {

@@ -146,7 +146,8 @@ func (s sessions) Find(ctx context.Context, token string) (context.Context, ui.P
 	if err != nil {
 		return ctx, ui.Person{}, clientError(err)
 	}
-	return auth.NewContext(ctx, p), ui.Person{Name: p.Name, Role: ui.RoleOf(string(p.Scope)), Tenant: p.Tenant, Ends: ends},
+	return auth.NewContext(ctx, p), ui.Person{Name: p.Name, Role: ui.RoleOf(string(p.Scope)), Tenant: p.Tenant,
+			Ends: ends},
 		nil
 }
 

@@ -154,7 +154,8 @@ func TestRolesOfKeys(t *testing.T) {
 	h.must(h.admin.DeleteKey(t.Context(), made["operate"].ID))
 	operator.is("after the key was revoked", "/ui/", 303)
 	viewer.is("another key was revoked", "/ui/", 200)
-	planted := &browser{h: h, base: h.URL(), cookies: []*http.Cookie{{Name: "bellhop", Value: strings.Repeat("A", 43)}}}
+	planted := &browser{h: h, base: h.URL(),
+		cookies: []*http.Cookie{{Name: "bellhop", Value: strings.Repeat("A", 43)}}}
 	planted.is("a planted cookie", "/ui/", 303)
 }
 

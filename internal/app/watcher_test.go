@@ -53,7 +53,8 @@ func (f *followed) add(item client.StreamItem) {
 	text := item.Kind
 	switch {
 	case item.Event != nil:
-		text += fmt.Sprintf(" %s %s %d %d", item.Event.Type, item.Event.Source, item.Event.BodyBytes, item.Event.Deliveries)
+		text += fmt.Sprintf(" %s %s %d %d", item.Event.Type, item.Event.Source, item.Event.BodyBytes,
+			item.Event.Deliveries)
 	case item.Request != nil:
 		text += " " + item.Request.Source + " " + item.Request.Reason
 	case item.Attempt != nil:
@@ -82,8 +83,8 @@ func (f *followed) String() string {
 	return strings.Join(f.all, "\n")
 }
 
-// TestStreamOfServer: the stream of a whole server tells of events, refused requests, attempts, and changes of nouns by
-// anybody, and only of those that are changes.
+// TestStreamOfServer: the stream of a whole server tells of events, refused requests, attempts, and changes of nouns
+// by anybody, and only of those that are changes.
 func TestStreamOfServer(t *testing.T) {
 	t.Parallel()
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -117,8 +118,10 @@ func TestStreamOfServer(t *testing.T) {
 	do(204, "DELETE", "/api/v1/destinations/all", "")
 	do(204, "DELETE", "/api/v1/sources/inbox", "")
 	for _, want := range []string{
-		"source.changed inbox created ", "destination.changed all created active", "destination.changed all updated active",
-		"source.changed inbox updated ", "event.accepted generic.received inbox 7 1", "request.refused inbox too_large",
+		"source.changed inbox created ", "destination.changed all created active", "destination.changed all " +
+			"updated active",
+		"source.changed inbox updated ", "event.accepted generic.received inbox 7 1", "request.refused inbox " +
+			"too_large",
 		"request.refused  unknown_source", "delivery.attempted all dead 410 generic.received inbox",
 		"destination.changed all deleted ", "source.changed inbox deleted ",
 	} {

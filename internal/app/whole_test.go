@@ -37,7 +37,8 @@ func TestAgreeLater(t *testing.T) {
 		o.Providers = []provider.Provider{cloudevents.Provider{}}
 	}))
 	created, answer := r.call("POST", "/api/v1/destinations",
-		`{"name":"later","type":"cloudevents","url":"`+receiver.URL+`","settings":{"origin":"bellhop.example.com","source":"/bellhop"}}`)
+		`{"name":"later","type":"cloudevents","url":"`+receiver.URL+
+			`","settings":{"origin":"bellhop.example.com","source":"/bellhop"}}`)
 	if created != 201 || !strings.Contains(answer, `"state":"unverified"`) {
 		t.Fatal(created, answer)
 	}
@@ -167,7 +168,9 @@ func TestLoop(t *testing.T) {
 	t.Parallel()
 	r := run(t, options(t, func(o *Options) { o.Config.AllowPrivate = true }))
 	r.source("src")
-	destination := fmt.Sprintf(`{"name":"back","type":"http","url":"%s/in/src","settings":{"format":"raw"},"retry":{"schedule":"none"}}`, r.URL())
+	destination := fmt.Sprintf(
+		`{"name":"back","type":"http","url":"%s/in/src","settings":{"format":"raw"},"retry":{"schedule":"none"}}`,
+		r.URL())
 	if code, body := r.call("POST", "/api/v1/destinations", destination); code != 201 {
 		t.Fatalf("destination: %d %s", code, body)
 	}

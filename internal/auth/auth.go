@@ -3,8 +3,8 @@
 //
 // The server has one admin key, whose principal may do everything, and the keys that people make: [Keys] knows them
 // all. A key has a scope, which the API compares with the scope that an operation needs. A [Guard] counts and logs
-// the requests that another authenticator refuses, and limits wrong keys from one address. [Sessions] let people act in
-// a browser as the holders of keys.
+// the requests that another authenticator refuses, and limits wrong keys from one address. [Sessions] let people act
+// in a browser as the holders of keys.
 package auth
 
 import (

@@ -112,7 +112,8 @@ func (s *Sessions) begin(ctx context.Context, p Principal, keyHash [32]byte, by,
 		return "", err
 	}
 	now := bellhop.StoredTime(s.opts.Now())
-	err = s.opts.Store.CreateSession(ctx, bellhop.Session{Hash: bellhop.HashToken(token), KeyID: p.KeyID, KeyHash: keyHash,
+	err = s.opts.Store.CreateSession(ctx, bellhop.Session{Hash: bellhop.HashToken(token), KeyID: p.KeyID,
+		KeyHash:   keyHash,
 		CreatedAt: now, UsedAt: now})
 	if err != nil {
 		return "", err

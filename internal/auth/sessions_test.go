@@ -118,7 +118,8 @@ func TestSessionEnds(t *testing.T) {
 	short.ExpiresAt = l.desk.now.Add(2 * time.Hour)
 	l.desk.Put(short)
 	start := l.desk.now
-	admin, byShort, byRevoked, idle := l.signIn(" "+testKey+"\n"), l.signIn(shortText), l.signIn(revokedText), l.signIn(testKey)
+	admin, byShort, byRevoked, idle := l.signIn(" "+testKey+"\n"), l.signIn(shortText), l.signIn(revokedText),
+		l.signIn(testKey)
 	if len(admin) != 43 || admin == idle {
 		t.Errorf("tokens: %q %q", admin, idle)
 	}
@@ -183,7 +184,8 @@ func TestSessionOfRotatedAdminKey(t *testing.T) {
 	l.goesOn("of the new key", l.signIn("bhk_second"), "admin")
 }
 
-// TestSignInRefuses: a wrong key is counted and limited like that of the API, and a key that only publishes is refused.
+// TestSignInRefuses: a wrong key is counted and limited like that of the API, and a key that only publishes is
+// refused.
 func TestSignInRefuses(t *testing.T) {
 	t.Parallel()
 	publisher, text := newKey(t, "ci", bellhop.ScopePublish)

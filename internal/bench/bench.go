@@ -53,9 +53,10 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 	}
 	r = &Report{
 		Options: o,
-		Machine: fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version()),
-		Folder:  folder,
-		Sides:   [2]string{sides[0].name, sides[1].name},
+		Machine: fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0),
+			runtime.Version()),
+		Folder: folder,
+		Sides:  [2]string{sides[0].name, sides[1].name},
 	}
 	for i := range o.Runs {
 		for j, of := range sides {

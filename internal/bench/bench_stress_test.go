@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestStressComparisonFaults: where Bellhop is compared with itself a repeat is a fault, and held deliveries may be lost
-// too.
+// TestStressComparisonFaults: where Bellhop is compared with itself a repeat is a fault, and held deliveries may be
+// lost too.
 func TestStressComparisonFaults(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -34,7 +34,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("peak memory %f, whole life %t: both come from /proc", run.PeakMemory, run.WholeLifeCPU)
 		}
 	}
-	if got := strings.Join(order, " "); got != "relay bellhop relay bellhop" || r.Runs[1].Run != 1 || r.Runs[2].Run != 2 {
+	if got := strings.Join(order, " "); got != "relay bellhop relay bellhop" || r.Runs[1].Run != 1 ||
+		r.Runs[2].Run != 2 {
 		t.Error(got, r.Runs)
 	}
 	if r.Err() != nil || r.Ratio.DeliveredPerSecond <= 0 {
@@ -162,9 +163,13 @@ func TestCheck(t *testing.T) {
 		{"fanout", func(o *Options) { o.Fanout = 1 }, "--fanout: use a number from 2 to 64, not 1"},
 		{"batch", func(o *Options) { o.Batch = 1001 }, "--batch: use a number from 2 to 1,000, not 1001"},
 		{"batch", func(o *Options) { o.Sign = true }, "--sign: does nothing with --against batch; leave it out"},
-		{"hanging", func(o *Options) { o.Destinations = 99 }, "--destinations: use a number from 100 to 20,000, not 99"},
+		{"hanging", func(o *Options) {
+			o.Destinations = 99
+		}, "--destinations: use a number from 100 to 20,000, not 99"},
 		{"hanging", func(o *Options) { o.Rate = 0 }, "--rate: use a number from 1 to 1,000,000, not 0"},
-		{"outage", func(o *Options) { o.Delay = 2 * time.Second }, "--delay: use a length of time from 0s to 1s, not 2s"},
+		{"outage", func(o *Options) {
+			o.Delay = 2 * time.Second
+		}, "--delay: use a length of time from 0s to 1s, not 2s"},
 	} {
 		o := defaults(t, c.against)
 		c.change(&o)
@@ -201,8 +206,8 @@ func TestComparisons(t *testing.T) {
 		"fanout":  {func(o *Options) { o.Fanout = 3 }, "1", "3", 200, 200, 0, 0},
 		"batch":   {func(o *Options) { o.Batch = 20 }, "1", "20", 200, 200, 0, 0},
 		"hanging": {func(o *Options) { o.Rate, o.Destinations = 1000, 100 }, "answers", "hangs", 220, 220, 20, 20},
-		"outage": {func(o *Options) { o.Rate, o.Backlog, o.Delay = 1000, 300, time.Millisecond }, "none", "300", 200, 200,
-			300, 0},
+		"outage": {func(o *Options) { o.Rate, o.Backlog, o.Delay = 1000, 300, time.Millisecond }, "none", "300",
+			200, 200, 300, 0},
 	} {
 		t.Run(against, func(t *testing.T) {
 			t.Parallel()

@@ -97,7 +97,8 @@ const sourceName = "bench"
 
 // load returns the load of events that every destination gets.
 func (o Options) load() load {
-	return load{source: sourceName, events: o.Events, rate: o.Rate, destinations: o.Fanout, concurrency: attemptsAtOnce}
+	return load{source: sourceName, events: o.Events, rate: o.Rate, destinations: o.Fanout,
+		concurrency: attemptsAtOnce}
 }
 
 // relayComparison, whereComparison, fanoutComparison and batchComparison are about throughput.
@@ -116,8 +117,8 @@ var relayComparison = comparison{
 			return fmt.Sprintf("Bellhop delivered %.2f of what an in-memory relay does", r.Ratio.DeliveredPerSecond)
 		}
 		relay, bellhop := r.Medians[0], r.Medians[1]
-		return fmt.Sprintf("An in-memory relay delivered half within %.1f ms and 99 %% within %.1f ms, Bellhop within "+
-			"%.1f and %.1f ms",
+		return fmt.Sprintf("An in-memory relay delivered half within %.1f ms and 99 %% within %.1f ms, Bellhop "+
+			"within %.1f and %.1f ms",
 			relay.EndToEndP50, relay.EndToEndP99, bellhop.EndToEndP50, bellhop.EndToEndP99)
 	},
 }
@@ -126,11 +127,12 @@ var relayComparison = comparison{
 const defaultWhere = "data.kind == 'bench'"
 
 var whereComparison = comparison{
-	name:     "where",
-	about:    "destinations that match by source, and by an expression too",
-	heading:  "match",
-	flags:    []string{"where", "fanout", "sign"},
-	defaults: Options{Events: 50_000, Connections: 64, Size: 1024, Runs: 7, Fanout: 1, Where: defaultWhere}, minFanout: 1,
+	name:      "where",
+	about:     "destinations that match by source, and by an expression too",
+	heading:   "match",
+	flags:     []string{"where", "fanout", "sign"},
+	defaults:  Options{Events: 50_000, Connections: 64, Size: 1024, Runs: 7, Fanout: 1, Where: defaultWhere},
+	minFanout: 1,
 	sides: func(o Options) [2]side {
 		plain, where := o.load(), o.load()
 		where.where = o.Where
@@ -224,7 +226,8 @@ var outageComparison = comparison{
 		alone := load{source: sourceName, events: o.Events, rate: o.Rate, destinations: 1, concurrency: defaultAtOnce}
 		beside := alone
 		beside.events = 0
-		backlog := load{source: troubleName, events: o.Backlog, destinations: 1, concurrency: defaultAtOnce, held: true,
+		backlog := load{source: troubleName, events: o.Backlog, destinations: 1, concurrency: defaultAtOnce,
+			held:  true,
 			delay: o.Delay}
 		return [2]side{{"none", bellhopGateway, []load{alone}}, {thousands(o.Backlog), bellhopGateway,
 			[]load{beside, backlog}}}
@@ -232,8 +235,8 @@ var outageComparison = comparison{
 	verdict: func(r *Report) string {
 		with := r.Medians[1]
 		return fmt.Sprintf("%s deliveries that came due at once drained in %.1f s, at most %.0f at a time of %d "+
-			"allowed, in %.0f MiB; meanwhile 99 %% of another destination's events arrived within %.1f ms, %.2f times as "+
-			"long as without",
+			"allowed, in %.0f MiB; meanwhile 99 %% of another destination's events arrived within %.1f ms, %.2f "+
+			"times as long as without",
 			thousands(r.Options.Backlog), with.Drain, with.AtOnce, defaultAtOnce, with.PeakMemory, with.EndToEndP99,
 			r.Ratio.EndToEndP99)
 	},

@@ -267,7 +267,8 @@ func small(t *testing.T, fault string) Options {
 		t.Fatal(err)
 	}
 	// Under the race detector each process would end with a second's sleep without GORACE.
-	script := fmt.Sprintf("#!/bin/sh\n%s='%s' GORACE=atexit_sleep_ms=0 exec '%s' \"$@\"\n", faultVariable, fault, binary)
+	script := fmt.Sprintf("#!/bin/sh\n%s='%s' GORACE=atexit_sleep_ms=0 exec '%s' \"$@\"\n", faultVariable,
+		fault, binary)
 	program := filepath.Join(t.TempDir(), "bellhop")
 	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)

@@ -13,8 +13,9 @@ import (
 // repeat at one destination cannot hide a loss at another, and an event that arrived although its answer was lost
 // cannot hide one that did not arrive. All methods are safe for concurrent use.
 type ledger struct {
-	events  int
-	spread  int       // number of destinations if event i goes only to destination i modulo spread; 0 if events go to all
+	events int
+	// number of destinations if event i goes only to destination i modulo spread; 0 if events go to all
+	spread  int
 	began   time.Time // of the run; set before it is used
 	entered bitset    // events answered 2xx
 	arrived []bitset  // by destination; a single one if spread

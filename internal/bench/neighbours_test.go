@@ -41,16 +41,19 @@ func TestNeighbours(t *testing.T) {
 			gateway.add(fakeDestination{URL: to.url(1)})
 			server := httptest.NewServer(gateway)
 			defer server.Close()
-			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l, connections: 4,
-				size: 200}
+			p := &producer{address: server.Listener.Addr().String(), path: doorPath + sourceName, ledger: l,
+				connections: 4,
+				size:        200}
 			if err := p.run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			gateway.drain()
-			if l.accepted.Load() != c.accepted || l.refused.Load() != 100-c.accepted || l.delivered.Load() != c.delivered ||
-				l.duplicates.Load() != c.duplicates || int64(l.missing()) != c.lost || l.settled() != (c.lost == 0) {
-				t.Errorf("accepted %d, refused %d, delivered %d, duplicates %d, missing %d, settled %t", l.accepted.Load(),
-					l.refused.Load(), l.delivered.Load(), l.duplicates.Load(), l.missing(), l.settled())
+			if l.accepted.Load() != c.accepted || l.refused.Load() != 100-c.accepted ||
+				l.delivered.Load() != c.delivered || l.duplicates.Load() != c.duplicates ||
+				int64(l.missing()) != c.lost || l.settled() != (c.lost == 0) {
+				t.Errorf("accepted %d, refused %d, delivered %d, duplicates %d, missing %d, settled %t",
+					l.accepted.Load(), l.refused.Load(), l.delivered.Load(), l.duplicates.Load(), l.missing(),
+					l.settled())
 			}
 		})
 	}
@@ -74,7 +77,8 @@ func TestReceiverOfBatches(t *testing.T) {
 	to := &reception{ledger: l}
 	r := receiverOf(t, to)
 	one := func(event int) string {
-		return fmt.Sprintf(`{"id":"evt_1","data":{"bench":"%010d 0000000000000001","kind":"bench","pad":"abc"}}`, event)
+		return fmt.Sprintf(`{"id":"evt_1","data":{"bench":"%010d 0000000000000001","kind":"bench","pad":"abc"}}`,
+			event)
 	}
 	res, err := http.Post(r.url(0), "application/json", strings.NewReader("["+one(0)+","+one(2)+","+one(0)+"]"))
 	if err != nil {
@@ -187,7 +191,8 @@ func TestRequest(t *testing.T) {
 			if got := req.Header.Get(typeHeader); got != fmt.Sprintf("bench.%05d", event%3) {
 				t.Errorf("event %d has type %s", event, got)
 			}
-			if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); req.Header.Get("webhook-signature") != want {
+			if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); req.Header.Get(
+				"webhook-signature") != want {
 				t.Errorf("signature %s", req.Header.Get("webhook-signature"))
 			}
 		}
@@ -214,7 +219,8 @@ func TestRate(t *testing.T) {
 		if worst := l.acceptLatency.quantile(1); worst < 190*time.Millisecond || worst > 192*time.Millisecond {
 			t.Errorf("latency %s, want 191ms", worst)
 		}
-		if due, err := p.due(t.Context(), 500); err != nil || due != 500*time.Millisecond || time.Since(l.began) != due {
+		if due, err := p.due(t.Context(), 500); err != nil || due != 500*time.Millisecond ||
+			time.Since(l.began) != due {
 			t.Errorf("event 500 is due at %s and sent at %s, %v", due, time.Since(l.began), err)
 		}
 	})

@@ -34,7 +34,8 @@ type Options struct {
 	Progress io.Writer `json:"-"` // where progress is written, for a person; nil discards it
 	Live     bool      `json:"-"` // Progress is a terminal: one line is rewritten
 
-	patience time.Duration // how long no delivery arrives before the missing ones count as lost; 0 is [defaultPatience]
+	// how long no delivery arrives before the missing ones count as lost; 0 is [defaultPatience]
+	patience time.Duration
 }
 
 // Bounds of [Options].
@@ -99,7 +100,8 @@ func (o Options) Check() error {
 				return c.idle(b.flag)
 			}
 		} else if b.value < b.min || b.value > b.max {
-			return fmt.Errorf("--%s: use a number from %s to %s, not %d", b.flag, thousands(b.min), thousands(b.max), b.value)
+			return fmt.Errorf("--%s: use a number from %s to %s, not %d", b.flag, thousands(b.min), thousands(b.max),
+				b.value)
 		}
 	}
 	return o.checkRest(c)

@@ -214,8 +214,8 @@ type request struct {
 // a type that selects the destination if spread is not 0. Each request has its own random padding.
 func newRequest(host, path string, size int, key []byte, spread int) *request {
 	r := &request{spread: spread}
-	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n", path,
-		host, size)
+	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n",
+		path, host, size)
 	r.bytes = append(make([]byte, 0, len(head)+size+256), head...) // a sufficient capacity: parts must not move
 	if spread > 0 {
 		r.write(typeHeader + ": " + typeStart)

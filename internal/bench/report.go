@@ -33,7 +33,8 @@ func (r *Report) summarize() {
 				ratio = append(ratio, b/a)
 			}
 		}
-		*r.Medians[0].each()[i], *r.Medians[1].each()[i], *r.Ratio.each()[i] = median(first), median(second), median(ratio)
+		*r.Medians[0].each()[i], *r.Medians[1].each()[i], *r.Ratio.each()[i] = median(first), median(second),
+			median(ratio)
 	}
 }
 
@@ -55,8 +56,8 @@ func (r *Report) Err() error {
 	}
 	if n, runs := r.count(func(one Result) int64 { return one.Duplicates + one.Unwanted }); n > 0 &&
 		r.Options.Against != relayComparison.name {
-		return fmt.Errorf("%s deliveries arrived twice or where nobody wanted them, in %d of %d runs", thousands(int(n)),
-			runs, len(r.Runs))
+		return fmt.Errorf("%s deliveries arrived twice or where nobody wanted them, in %d of %d runs",
+			thousands(int(n)), runs, len(r.Runs))
 	}
 	return nil
 }
@@ -89,8 +90,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 
 // titles are the column headings of the figures, in two lines.
 var titles = [2][]string{
-	{"accepted", "delivered", "accept", "ms", "end to", "end ms", "CPU µs", "peak", "events", "drain", "drained", "most",
-		"connec-"},
+	{"accepted", "delivered", "accept", "ms", "end to", "end ms", "CPU µs", "peak", "events", "drain",
+		"drained", "most", "connec-"},
 	{"/s", "/s", "p50", "p99", "p50", "p99", "/event", "MiB", "/request", "s", "/s", "at once", "tions"},
 }
 
@@ -246,7 +247,8 @@ func (r *Report) notes() (all []string) {
 		all = append(all, fmt.Sprintf("beside each gateway, producer and receiver used %.0f µs of CPU per event", v))
 	}
 	if wholeLife {
-		all = append(all, "CPU includes the start of the process, and peak memory is unknown: this system has no /proc")
+		all = append(all, "CPU includes the start of the process, and peak memory is unknown: "+
+			"this system has no /proc")
 	}
 	if refused > 0 {
 		all = append(all, fmt.Sprintf("%s events were not accepted; the first: %s", thousands(int(refused)), first))

@@ -13,8 +13,10 @@ var update = flag.Bool("update", false, "rewrite golden files")
 // sample returns a report of two runs of each gateway.
 func sample(t *testing.T) *Report {
 	figures := func(scale float64) Figures {
-		return Figures{AcceptedPerSecond: 21034.4 * scale, DeliveredPerSecond: 20987.2 * scale, AcceptP50: 2.914 / scale,
-			AcceptP99: 6.1 / scale, EndToEndP50: 3.2 / scale, EndToEndP99: 12.35 / scale, CPU: 52.4 / scale, PeakMemory: 31.25}
+		return Figures{AcceptedPerSecond: 21034.4 * scale, DeliveredPerSecond: 20987.2 * scale,
+			AcceptP50: 2.914 / scale,
+			AcceptP99: 6.1 / scale, EndToEndP50: 3.2 / scale, EndToEndP99: 12.35 / scale, CPU: 52.4 / scale,
+			PeakMemory: 31.25}
 	}
 	r := &Report{
 		Options: defaults(t, "relay"),

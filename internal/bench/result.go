@@ -35,8 +35,9 @@ type Figures struct {
 	CPU                float64 `json:"cpu_us,omitzero"`          // user and system, per accepted event
 	PeakMemory         float64 `json:"peak_memory_mib,omitzero"` // resident
 
-	PerRequest      float64 `json:"events_per_request,omitzero"` // of a held stream
-	Drain           float64 `json:"drain_s,omitzero"`            // from when the backlog came due until its last arrival
+	PerRequest float64 `json:"events_per_request,omitzero"` // of a held stream
+	// from when the backlog came due until its last arrival
+	Drain           float64 `json:"drain_s,omitzero"`
 	DrainsPerSecond float64 `json:"drained_per_s,omitzero"`
 	// requests waiting for an answer at the destinations in trouble
 	AtOnce      float64 `json:"most_at_once,omitzero"`

@@ -82,6 +82,6 @@ var (
 	ErrPartial     = errors.New("a bucket shows whole files alone")
 )
 
-// partialFolder is the folder, or the prefix of keys, of the bytes of partial files. No name begins with it, because no
-// part of a name begins with a dot.
+// partialFolder is the folder, or the prefix of keys, of the bytes of partial files. No name begins with it, because
+// no part of a name begins with a dot.
 const partialFolder = ".partial"

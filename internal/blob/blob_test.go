@@ -150,7 +150,8 @@ func TestFile(t *testing.T) {
 // TestFinishAgain: Finish can be repeated, whether its caller learned of the first one or not, also for an empty file.
 func TestFinishAgain(t *testing.T) {
 	inEach(t, func(t *testing.T, p place) {
-		for name, parts := range map[string][]string{"some": {"abc"}, "empty": nil, "large": {someBytes(testPart + 3)}} {
+		for name, parts := range map[string][]string{"some": {"abc"}, "empty": nil,
+			"large": {someBytes(testPart + 3)}} {
 			f := newFile(name)
 			f.ID = "fil_" + name
 			f = p.add(t, f, parts...)

@@ -70,12 +70,12 @@ func OpenBucket(o BucketOptions) (*Bucket, error) {
 	case o.AccessKey == "" || o.SecretKey == "":
 		return nil, errors.New("a bucket needs --files-access-key and --files-secret-key")
 	case o.Endpoint == "" && o.Region == "":
-		return nil, errors.New("a bucket of Amazon needs --files-region, such as eu-central-1; any other service needs " +
-			"--files-endpoint")
+		return nil, errors.New("a bucket of Amazon needs --files-region, such as eu-central-1; any other service " +
+			"needs --files-endpoint")
 	case o.Endpoint != "":
 		u, err := url.Parse(o.Endpoint)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" ||
-			u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" ||
+			strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 			return nil, errors.New("--files-endpoint: use the scheme and host of the service, such as " +
 				"https://minio.example.com:9000")
 		}
@@ -87,8 +87,8 @@ func OpenBucket(o BucketOptions) (*Bucket, error) {
 	prefix := strings.Trim(o.Prefix, "/")
 	if prefix != "" {
 		if err := CheckName(prefix); err != nil || len(prefix) > maxPrefix {
-			return nil, fmt.Errorf("--files: the prefix in the bucket cannot be used: it is a name of at most %d bytes, with "+
-				"the rules of names of files", maxPrefix)
+			return nil, fmt.Errorf("--files: the prefix in the bucket cannot be used: it is a name of at most %d "+
+				"bytes, with the rules of names of files", maxPrefix)
 		}
 		prefix += "/"
 	}

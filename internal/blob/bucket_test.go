@@ -59,7 +59,8 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if code != "" {
 			io.Copy(io.Discard, r.Body)
 			w.WriteHeader(status)
-			xml.NewEncoder(w).Encode(minio.ErrorResponse{Code: code, Message: "about " + r.Header.Get("Authorization") +
+			xml.NewEncoder(w).Encode(minio.ErrorResponse{Code: code, Message: "about " +
+				r.Header.Get("Authorization") +
 				testSecret})
 			return
 		}
@@ -108,8 +109,8 @@ func newBucket(t *testing.T) bucketPlace {
 	}}
 	b := p.open(t)
 	p.place = place{b, func(name, text string) {
-		_, err := b.core.PutObject(t.Context(), "media", testPrefix+"/"+name, strings.NewReader(text), int64(len(text)), "",
-			"", minio.PutObjectOptions{})
+		_, err := b.core.PutObject(t.Context(), "media", testPrefix+"/"+name, strings.NewReader(text),
+			int64(len(text)), "", "", minio.PutObjectOptions{})
 		if err != nil {
 			t.Error(err)
 		}
@@ -195,8 +196,8 @@ func manyParts(n int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		after, _ := strconv.Atoi(r.URL.Query().Get("part-number-marker"))
 		last := min(after+1000, n)
-		fmt.Fprintf(w, "<ListPartsResult><NextPartNumberMarker>%d</NextPartNumberMarker><IsTruncated>%t</IsTruncated>", last,
-			last < n)
+		fmt.Fprintf(w, "<ListPartsResult><NextPartNumberMarker>%d</NextPartNumberMarker><IsTruncated>%t</IsTruncated>",
+			last, last < n)
 		for part := after + 1; part <= last; part++ {
 			fmt.Fprintf(w, `<Part><PartNumber>%d</PartNumber><ETag>"%[1]d"</ETag><Size>1</Size></Part>`, part)
 		}
@@ -224,15 +225,16 @@ func TestManyParts(t *testing.T) {
 	}
 }
 
-// TestAbandonedUploads: uploads of a file that a crash left are aborted before another begins, and with the file; those
-// of other keys stay.
+// TestAbandonedUploads: uploads of a file that a crash left are aborted before another begins, and with the file;
+// those of other keys stay.
 func TestAbandonedUploads(t *testing.T) {
 	t.Parallel()
 	p := newBucket(t)
 	b := p.Storage.(*Bucket)
 	stray := func(name string) {
 		t.Helper()
-		if _, err := b.core.NewMultipartUpload(t.Context(), "media", b.key(name), minio.PutObjectOptions{}); err != nil {
+		if _, err := b.core.NewMultipartUpload(t.Context(), "media", b.key(name),
+			minio.PutObjectOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -396,8 +398,9 @@ func noKeys(t *testing.T, err error) {
 // TestBucketOptions: settings that cannot be right are refused before any call.
 func TestBucketOptions(t *testing.T) {
 	t.Parallel()
-	good := BucketOptions{Bucket: "media", Region: "eu-central-1", AccessKey: "a", SecretKey: "s", Transport: failing{},
-		Scratch: t.TempDir()}
+	good := BucketOptions{Bucket: "media", Region: "eu-central-1", AccessKey: "a", SecretKey: "s",
+		Transport: failing{},
+		Scratch:   t.TempDir()}
 	b, err := OpenBucket(good)
 	if err != nil || b.String() != "bucket media at s3.amazonaws.com" {
 		t.Errorf("%v %v", b, err)

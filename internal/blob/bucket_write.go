@@ -236,8 +236,8 @@ func (b *Bucket) finish(ctx context.Context, f File) error {
 	case err != nil:
 		return err
 	case there && !isOf(info, f.ID):
-		return fmt.Errorf("%w: the object %s has other bytes, which Bellhop did not write there: move it away", ErrTaken,
-			key)
+		return fmt.Errorf("%w: the object %s has other bytes, which Bellhop did not write there: move it away",
+			ErrTaken, key)
 	case there && info.Size == f.Size: // a crash came after it was made
 		return b.clearPartial(ctx, f)
 	}

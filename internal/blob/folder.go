@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// A Folder keeps files in a folder of this machine. Whole files are there under their names, partial ones in its folder
-// .partial under their ids. Files and folders are made for their owner alone.
+// A Folder keeps files in a folder of this machine. Whole files are there under their names, partial ones in its
+// folder .partial under their ids. Files and folders are made for their owner alone.
 type Folder struct {
 	dir  string
 	root *os.Root
@@ -174,8 +174,8 @@ func parents(name string) (list []string) {
 	return list
 }
 
-// lookUp returns what is under a name. It is an error if the way there leads through a symlink, or ends at anything but
-// a file.
+// lookUp returns what is under a name. It is an error if the way there leads through a symlink, or ends at anything
+// but a file.
 func (f *Folder) lookUp(name string) (fs.FileInfo, error) {
 	for _, parent := range append(parents(name), name) {
 		info, err := f.root.Lstat(parent)
@@ -362,7 +362,8 @@ func (f *Folder) finish(of File) error {
 		return err
 	}
 	if taken != nil {
-		return fmt.Errorf("%w: %s has other bytes, which Bellhop did not write there: move them away", ErrTaken, of.Name)
+		return fmt.Errorf("%w: %s has other bytes, which Bellhop did not write there: move them away",
+			ErrTaken, of.Name)
 	}
 	for _, parent := range parents(of.Name) {
 		if err := f.makeFolder(parent); err != nil {

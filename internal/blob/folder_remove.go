@@ -50,8 +50,8 @@ func (f *Folder) removeFile(of File) error {
 const walkStep = 256
 
 // Walk visits the partial files, and everything else in the folder. It does not go into symlinks. The entries of one
-// folder are read some at a time, so that memory does not grow with their number; the folders that are still to be read
-// are remembered.
+// folder are read some at a time, so that memory does not grow with their number; the folders that are still to be
+// read are remembered.
 func (f *Folder) Walk(ctx context.Context, visit func([]Entry) error) error {
 	folders := []string{"."}
 	for len(folders) > 0 {

@@ -23,8 +23,8 @@ import (
 )
 
 // Store keeps the nouns. Its errors are *bellhop.Error where a person can act on them: CodeNotFound for an
-// unknown id or name, CodeConflict for a name that is taken or a state that does not allow the change. A method that is
-// given a version changes a noun only while that is its UpdatedAt, and returns CodeChanged otherwise.
+// unknown id or name, CodeConflict for a name that is taken or a state that does not allow the change. A method that
+// is given a version changes a noun only while that is its UpdatedAt, and returns CodeChanged otherwise.
 type Store interface {
 	SourceStore
 	DestinationStore
@@ -228,8 +228,8 @@ func again(f func() error) error {
 	return f()
 }
 
-// changedAt returns the time of a change to a noun that was changed last at before: now, but later than before whatever
-// the clock says, because it is the version of the noun.
+// changedAt returns the time of a change to a noun that was changed last at before: now, but later than before
+// whatever the clock says, because it is the version of the noun.
 func (c *Catalog) changedAt(before time.Time) time.Time {
 	now := c.now()
 	if next := bellhop.StoredTime(before).Add(time.Microsecond); now.Before(next) {
@@ -273,8 +273,8 @@ func (c *Catalog) SourceIDs(ctx context.Context, idOrName string) ([]string, err
 }
 
 // DestinationIDs returns the ids of the destinations that a filter names, and none for "". A name is that of the
-// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. An id means
-// also a deleted destination.
+// destination which has it or, if none has it, of all deleted ones that had it last: their deliveries stay. An id
+// means also a deleted destination.
 func (c *Catalog) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
 	return filterIDs(ctx, "destination", bellhop.PrefixDestination, idOrName, c.opts.Store.DestinationIDs)
 }
@@ -307,7 +307,8 @@ func (c *Catalog) DestinationID(ctx context.Context, idOrName string) (string, e
 	case err != nil || len(ids) == 0:
 		return "", err
 	case len(ids) > 1:
-		return "", bellhop.Invalid("destination", "several deleted destinations had this name: give the id of one of them: "+
+		return "", bellhop.Invalid("destination", "several deleted destinations had this name: give "+
+			"the id of one of them: "+
 			strings.Join(ids[:min(len(ids), maxNamedIDs)], ", "))
 	}
 	return ids[0], nil

@@ -49,7 +49,8 @@ type Config struct {
 	By string
 }
 
-// A Declared is a noun of a configuration. A secret of it that is a mask, and the URL KeptURL, stay as they are stored.
+// A Declared is a noun of a configuration. A secret of it that is a mask, and the URL KeptURL, stay as they are
+// stored.
 type Declared[T any] struct {
 	Path  string // in the configuration: "sources[0]"
 	Noun  T
@@ -158,7 +159,8 @@ type draft struct {
 	sources     map[string]bellhop.Source
 	connections map[string]bellhop.Connection
 	leaving     map[string]bool
-	// Who uses a tenant, a source or a connection once the plan is done: the sentence for its refusal, by its name or id.
+	// Who uses a tenant, a source or a connection once the plan is done: the sentence for its refusal, by its name or
+	// id.
 	users map[string]string
 	// How many destinations each tenant has then, and the path of one that is new.
 	destinations map[string]int
@@ -233,8 +235,8 @@ func (d *draft) furtherTenants(tenants []string) error {
 			break
 		}
 		if d.owner(name) != nil || name == bellhop.AllTenants {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("tenants[%d]", i), "there is no tenant of this name; * alone "+
-				"stands for all"))
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("tenants[%d]", i), "there is no tenant of this name; * "+
+				"alone stands for all"))
 		}
 	}
 	return bellhop.Join("", errs...)
@@ -464,6 +466,6 @@ func ReadAll[T any](ctx context.Context, list func(context.Context, bellhop.Page
 
 // cannotBeChanged is the error for a member of a noun that stays as it was made.
 func cannotBeChanged(member, present string) error {
-	return bellhop.Invalid(member, "is "+present+" on the server, and cannot be changed: give the new one another name, "+
-		"or delete the old one first")
+	return bellhop.Invalid(member, "is "+present+" on the server, and cannot be changed: give the new one another "+
+		"name, or delete the old one first")
 }

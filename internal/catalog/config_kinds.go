@@ -112,8 +112,8 @@ func (d *draft) connectionKind() kind {
 		waits: func(_ context.Context, n bellhop.Connection) (string, error) {
 			if d.ending[n.ID] && d.users[n.ID] == "" {
 				d.ending[tenantOf(n.Tenant)] = true
-				return "it is needed until the registrations of its subscriptions are ended: apply the configuration again " +
-					"then", nil
+				return "it is needed until the registrations of its subscriptions are ended: apply the " +
+					"configuration again then", nil
 			}
 			return "", nil
 		},
@@ -145,8 +145,8 @@ func (d *draft) sourceKind() kind {
 			d.warnAll(path, c.SourceWarnings(src))
 			return src, Step{}, nil, err
 		},
-		succeed: func(path string, before, src bellhop.Source) (to bellhop.Successor[bellhop.Source], same bool, step Step,
-			follow func(), err error) {
+		succeed: func(path string, before, src bellhop.Source) (to bellhop.Successor[bellhop.Source], same bool,
+			step Step, follow func(), err error) {
 			if err := bellhop.Join("", stay("provider", before.Provider, src.Provider),
 				stay("tenant", before.Tenant, src.Tenant)); err != nil {
 				return to, false, step, nil, err
@@ -225,8 +225,8 @@ func (d *draft) destinationKind() kind {
 			}
 			return n, step, ask(n), err
 		},
-		succeed: func(path string, before, n bellhop.Destination) (to bellhop.Successor[bellhop.Destination], same bool,
-			step Step, follow func(), err error) {
+		succeed: func(path string, before, n bellhop.Destination) (to bellhop.Successor[bellhop.Destination],
+			same bool, step Step, follow func(), err error) {
 			if err := bellhop.Join("", stay("type", before.Type, cmp.Or(n.Type, bellhop.TypeHTTP)),
 				stay("tenant", before.Tenant, n.Tenant)); err != nil {
 				return to, false, step, nil, err
@@ -370,7 +370,8 @@ func (d *draft) subscriptionKind() kind {
 		}
 		var errs [2]error
 		if !ok {
-			errs[0] = bellhop.Invalid("source", "there is no such source, neither in the configuration nor on the server")
+			errs[0] = bellhop.Invalid("source", "there is no such source, neither in the "+
+				"configuration nor on the server")
 		}
 		conn, ok = d.connections[n.Connection]
 		for _, each := range d.connections {
@@ -417,8 +418,8 @@ func (d *draft) subscriptionKind() kind {
 			case err != nil:
 				return to, false, step, nil, err
 			case before.Deleting:
-				return to, false, step, nil, bellhop.Invalid("name", "the subscription of this name is being deleted; "+
-					"apply the configuration again once it is gone")
+				return to, false, step, nil, bellhop.Invalid("name", "the subscription of this name is being "+
+					"deleted; apply the configuration again once it is gone")
 			case src.ID != before.SourceID:
 				return to, false, step, nil, cannotBeChanged("source", d.sourceName(before.SourceID))
 			case conn.ID != before.ConnectionID:
@@ -510,8 +511,8 @@ func (d *draft) keyKind() kind {
 				return to, true, step, nil, nil
 			}
 			if k.Text == "" || bellhop.HashKey(k.Text) == before.Hash {
-				return to, false, step, nil, bellhop.Invalid("", "a key is never changed: give the new one another name, or "+
-					"another text in key, which revokes the old one")
+				return to, false, step, nil, bellhop.Invalid("", "a key is never changed: give the new one another "+
+					"name, or another text in key, which revokes the old one")
 			}
 			to.Noun, _, err = d.newKey(k)
 			step.Change, step.Note = StepReplace, "the old key is refused from then on"
@@ -534,8 +535,8 @@ func (d *draft) keyKind() kind {
 // newKey returns a key with the text that the configuration gives, or a new one.
 func (d *draft) newKey(k DeclaredKey) (bellhop.Key, string, error) {
 	if k.Text == "" && d.config.GivenKeys {
-		return k.Key, "", bellhop.Invalid("key", "required, because the text of a key that a server makes at its start "+
-			"would be seen by nobody; 'bellhop config key' makes one: write it as env:NAME or file:PATH")
+		return k.Key, "", bellhop.Invalid("key", "required, because the text of a key that a server makes at its "+
+			"start would be seen by nobody; 'bellhop config key' makes one: write it as env:NAME or file:PATH")
 	}
 	return d.catalog.newKey(k.Key, k.Text, d.owner(k.Tenant))
 }

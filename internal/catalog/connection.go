@@ -15,8 +15,8 @@ import (
 type ConnectionStore interface {
 	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
 	CreateConnection(ctx context.Context, c bellhop.Connection) error
-	// UpdateConnection leaves the state and the tokens unchanged. It changes the name of the connection in the settings
-	// of actions too, and returns the names of those.
+	// UpdateConnection leaves the state and the tokens unchanged. It changes the name of the connection in the
+	// settings of actions too, and returns the names of those.
 	UpdateConnection(ctx context.Context, c bellhop.Connection, version ...time.Time) (followed []string, err error)
 	DeleteConnection(ctx context.Context, id string, version ...time.Time) error
 }
@@ -172,7 +172,8 @@ func (c *Catalog) deleteConnection(
 	}
 	if c.opts.Subscriptions != nil {
 		if name := c.opts.Subscriptions.HasConnection(n.ID); name != "" {
-			return bellhop.Conflict("subscription " + name + " is made in the name of this connection; delete it first")
+			return bellhop.Conflict("subscription " + name + " is made in the name of this connection; delete it " +
+				"first")
 		}
 	}
 	user, err := c.destinationNaming(ctx, n)
@@ -180,8 +181,8 @@ func (c *Catalog) deleteConnection(
 		return err
 	}
 	if user != "" {
-		return bellhop.Conflict("destination " + user + " makes its calls in the name of this connection; delete it, or " +
-			"set its connection to another one, first")
+		return bellhop.Conflict("destination " + user + " makes its calls in the name of this connection; delete " +
+			"it, or set its connection to another one, first")
 	}
 	if err := c.opts.Store.DeleteConnection(ctx, n.ID, n.UpdatedAt); err != nil {
 		return err

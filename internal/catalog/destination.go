@@ -95,7 +95,8 @@ func (c *Catalog) UpdateDestination(
 func (c *Catalog) replace(
 	ctx context.Context, before bellhop.Destination, to DestinationChange,
 ) (after bellhop.Destination, asks bool, err error) {
-	after, restarts, asks, err := c.succeedDestination(before, to, c.checkTenants(ctx, to.After.Tenants, before.Tenants))
+	after, restarts, asks, err := c.succeedDestination(before, to,
+		c.checkTenants(ctx, to.After.Tenants, before.Tenants))
 	switch {
 	case err != nil:
 	case restarts:

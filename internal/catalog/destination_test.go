@@ -87,7 +87,8 @@ func TestDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Type != bellhop.TypeHTTP || d.Timeout != bellhop.DefaultTimeout || d.Concurrency != bellhop.DefaultConcurrency ||
+	if d.Type != bellhop.TypeHTTP || d.Timeout != bellhop.DefaultTimeout ||
+		d.Concurrency != bellhop.DefaultConcurrency ||
 		!d.Rate.IsZero() || d.Order != bellhop.OrderNone || len(d.Retry.Schedule) == 0 ||
 		d.Handshake != bellhop.HandshakeNone ||
 		d.State != bellhop.DestinationActive {

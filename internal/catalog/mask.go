@@ -217,14 +217,16 @@ const (
 // sourceSecretTimes returns when each secret of after was set. before is the source until now, or the zero Source.
 func (c *Catalog) sourceSecretTimes(before, after bellhop.Source, now time.Time) bellhop.SecretTimes {
 	times := make(bellhop.SecretTimes)
-	c.sourceSecrets(after.Provider).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt, now)
+	c.sourceSecrets(after.Provider).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt,
+		now)
 	return times
 }
 
 // destinationSecretTimes is sourceSecretTimes for destinations.
 func (c *Catalog) destinationSecretTimes(before, after bellhop.Destination, now time.Time) bellhop.SecretTimes {
 	times := make(bellhop.SecretTimes)
-	c.destinationSecrets(after.Type).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt, now)
+	c.destinationSecrets(after.Type).stamp(times, settingsPrefix, before.Settings, after.Settings, before.SecretsAt,
+		now)
 	accessSecrets.stamp(times, accessPrefix, before.Access, after.Access, before.SecretsAt, now)
 	return times
 }

@@ -57,7 +57,10 @@ func TestMergePatch(t *testing.T) {
 // TestTextMask: a secret is masked as it is and as JSON writes it, a longer secret before its parts, a short one not.
 func TestTextMask(t *testing.T) {
 	x := secrets{names: []string{"a", "list"}, each: "headers"}
-	mask := textMask(x.texts([]byte(`{"a":"q\"uotation","list":["part-one","part-one-of-whole","","prod"],"headers":{"X":"h"},"open":"open","n":7}`)))
+	mask := textMask(
+		x.texts(
+			[]byte(
+				`{"a":"q\"uotation","list":["part-one","part-one-of-whole","","prod"],"headers":{"X":"h"},"open":"open","n":7}`)))
 	got := mask(`q"uotation q\"uotation part-one part-one-of-whole production hush open 7`)
 	if got != `… … … … production hush open 7` {
 		t.Error(got)

@@ -83,8 +83,8 @@ func (c *Catalog) MatchEvents(ctx context.Context, d bellhop.Destination, limit 
 	}
 }
 
-// matched says whether d, whose match is compiled, would want a listed event. It reads the whole event only if the where
-// decides. An event that was deleted meanwhile is one that the where fails for.
+// matched says whether d, whose match is compiled, would want a listed event. It reads the whole event only if the
+// where decides. An event that was deleted meanwhile is one that the where fails for.
 func (c *Catalog) matched(ctx context.Context, d bellhop.Destination, m *match.Matcher,
 	listed bellhop.Event) (Matched, error) {
 	got := Matched{Event: listed}

@@ -161,7 +161,8 @@ func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
 	}
 	narrow := o.Source != "" || f.Type != "" || f.Where != "" || !f.Since.IsZero() || !f.Until.IsZero()
 	if !narrow && !o.All {
-		return bellhop.Invalid("all", "give source, type, where, since or until, or all: true for every event there is")
+		return bellhop.Invalid("all", "give source, type, where, since or until, or all: true "+
+			"for every event there is")
 	}
 	return nil
 }

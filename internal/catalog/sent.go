@@ -102,9 +102,10 @@ func (c *Catalog) checkMove(before bellhop.Destination, change DestinationChange
 			}
 		}
 		if len(kept) > 0 {
-			errs = append(errs, bellhop.Invalid(to.path, "has another scheme, host or port, and would be sent stored secrets: "+
-				strings.Join(kept, ", ")+"; give these again or remove them in the same change, or set keep_secrets to true if "+
-				"they are meant for the new address"))
+			errs = append(errs, bellhop.Invalid(to.path, "has another scheme, host or port, and would be sent "+
+				"stored secrets: "+
+				strings.Join(kept, ", ")+"; give these again or remove them in the same change, or set "+
+				"keep_secrets to true if they are meant for the new address"))
 		}
 	}
 	return bellhop.Join("", errs...)

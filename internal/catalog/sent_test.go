@@ -14,7 +14,8 @@ import (
 type dialect struct{ provider.Provider }
 
 func (dialect) Info() provider.Info {
-	settings := []provider.Setting{{Name: "shared", Secret: true}, {Name: "key", Secret: true, Signs: true}, {Name: "id"}}
+	settings := []provider.Setting{{Name: "shared", Secret: true}, {Name: "key", Secret: true, Signs: true},
+		{Name: "id"}}
 	return provider.Info{Name: "dialect", Settings: settings, SendSettings: settings}
 }
 
@@ -94,7 +95,8 @@ func TestMove(t *testing.T) {
 		{access: proxied, patch: `{"access":{"proxy":"http://q.example:3128"}}`,
 			refused: "access.proxy: access.proxy_password"},
 		{access: proxied, patch: `{"access":{"proxy":"http://p.example:3128/"}}`},
-		{access: proxied, patch: `{"access":{"proxy":"http://q.example:3128","proxy_username":null,"proxy_password":null}}`},
+		{access: proxied,
+			patch: `{"access":{"proxy":"http://q.example:3128","proxy_username":null,"proxy_password":null}}`},
 		// what the caller says about the secrets
 		{access: basic, patch: `{"keep_secrets":true,` + moved + `}`},
 		{access: basic, patch: `{"keep_secrets":false,` + moved + `}`, refused: "url: access.password"},
@@ -104,7 +106,8 @@ func TestMove(t *testing.T) {
 		{access: basic, patch: `{"access":{"password":{"set":true}},` + moved + `}`, refused: "url: access.password"},
 		{access: basic, patch: `{"access":null,` + moved + `}`},
 		{access: basic, patch: `{"access":{"username":null,"password":null,"token":"new"},` + moved + `}`},
-		{settings: `{"headers":{"X-Key":"hunter2","A":"b"}}`, patch: `{"settings":{"headers":{"A":"b"}},` + moved + `}`,
+		{settings: `{"headers":{"X-Key":"hunter2","A":"b"}}`, patch: `{"settings":{"headers":{"A":"b"}},` + moved +
+			`}`,
 			refused: "url: settings.headers.X-Key"},
 		{settings: `{"headers":{"X-Key":"hunter2","A":"b"}}`,
 			patch: `{"settings":{"headers":{"A":{"set":true},"X-Key":null}},` + moved +

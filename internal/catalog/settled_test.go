@@ -48,9 +48,11 @@ func TestCheckSettled(t *testing.T) {
 		{shipments{leased: 16, pending: 700}, "716 deliveries of its events are pending; cancel them"},
 		{shipments{pending: 2 * maxCounted}, "at least 10000 deliveries of its events are pending; cancel them"},
 		{shipments{pending: 9, time: 3}, "at least 3 deliveries of its events are pending; cancel them"},
-		{shipments{time: -1}, "too many deliveries are pending to look through them in time for those of its events; cancel"},
+		{shipments{time: -1}, "too many deliveries are pending to look through them in time for " +
+			"those of its events; cancel"},
 	} {
-		err := newCatalog(&shelf{Store: &c.shipments}, &opener{}).CheckSettled(t.Context(), bellhop.Source{ID: "src_1", Name: "media"})
+		err := newCatalog(&shelf{Store: &c.shipments}, &opener{}).CheckSettled(t.Context(),
+			bellhop.Source{ID: "src_1", Name: "media"})
 		var e *bellhop.Error
 		switch {
 		case c.want == "" && err == nil:
@@ -65,7 +67,8 @@ func TestCheckSettled(t *testing.T) {
 		}
 	}
 	failure := errors.New("no answer")
-	err := newCatalog(&shelf{Store: &shipments{err: failure}}, &opener{}).CheckSettled(t.Context(), bellhop.Source{ID: "src_1"})
+	err := newCatalog(&shelf{Store: &shipments{err: failure}}, &opener{}).CheckSettled(t.Context(),
+		bellhop.Source{ID: "src_1"})
 	if !errors.Is(err, failure) {
 		t.Errorf("%v", err)
 	}

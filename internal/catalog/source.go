@@ -117,7 +117,8 @@ func (c *Catalog) warnOfRename(ctx context.Context, name string) (warnings []str
 		}
 		for _, d := range list {
 			if match.ComparesSource(d.Match.Where, name) {
-				warnings = append(warnings, "the where of destination "+d.Name+" compares source, and may mean the old name "+
+				warnings = append(warnings, "the where of destination "+d.Name+" compares source, and may mean the "+
+					"old name "+
 					name+": it was not changed")
 			}
 		}
@@ -158,8 +159,8 @@ func (c *Catalog) CheckSettled(ctx context.Context, src bellhop.Source) error {
 	if err != nil || pending == "" {
 		return err
 	}
-	return bellhop.Conflict("source " + src.Name + ": " + pending + "; cancel them or wait for them, or delete it by " +
-		"force: then they are still made")
+	return bellhop.Conflict("source " + src.Name + ": " + pending + "; cancel them or wait for them, or delete " +
+		"it by force: then they are still made")
 }
 
 // pendingOf says how many deliveries of the events of a source are pending or under way, of each at most about limit;
@@ -189,8 +190,8 @@ func (c *Catalog) pendingOf(ctx context.Context, src bellhop.Source, limit int) 
 	return fmt.Sprintf("at least %d deliveries of its events are pending", n), nil
 }
 
-// countDeliveries counts the deliveries that f selects, no page more once they are limit, and for as long as one search
-// may take. whole is false if there may be more.
+// countDeliveries counts the deliveries that f selects, no page more once they are limit, and for as long as one
+// search may take. whole is false if there may be more.
 func (c *Catalog) countDeliveries(ctx context.Context, f bellhop.DeliveryFilter, limit int) (n int, whole bool,
 	err error) {
 	page := bellhop.Page{Limit: min(limit, bellhop.MaxPage)}

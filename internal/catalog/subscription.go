@@ -139,8 +139,8 @@ func (c *Catalog) FillSubscription(ctx context.Context, idOrName string, since t
 	return c.opts.Subscriptions.Fill(ctx, sub.ID, since)
 }
 
-// DeleteSubscription deletes a subscription that allowed, unless it is nil, returns no error for and, unless keepRemote
-// is set, its registration at the provider.
+// DeleteSubscription deletes a subscription that allowed, unless it is nil, returns no error for and, unless
+// keepRemote is set, its registration at the provider.
 func (c *Catalog) DeleteSubscription(
 	ctx context.Context, idOrName string, keepRemote bool, allowed func(bellhop.Subscription) error,
 ) error {

@@ -25,13 +25,13 @@ type Try struct {
 }
 
 // Try sends ev to d once, whatever the match of d says, and returns what came back. d need not be stored. Nothing is
-// stored, and no limit of d counts. Nothing is sent if ev cannot be rendered, or if the type's own filter skips it. The
-// secrets of d are masked, also where the receiver repeats them. The zero event is a test event.
+// stored, and no limit of d counts. Nothing is sent if ev cannot be rendered, or if the type's own filter skips it.
+// The secrets of d are masked, also where the receiver repeats them. The zero event is a test event.
 func (c *Catalog) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Event) (t Try, err error) {
 	_, isAction := c.action(d.Type)
 	if isAction || d.Type == bellhop.TypePull {
-		return t, bellhop.Invalid("type", "only http and the types that send can be tried: nothing is sent to pull, and an "+
-			"action does its work here and may store what it makes; create the destination and test it")
+		return t, bellhop.Invalid("type", "only http and the types that send can be tried: nothing is sent to "+
+			"pull, and an action does its work here and may store what it makes; create the destination and test it")
 	}
 	if ev.ID == "" {
 		ev, err = c.SampleEvent(ctx, c.testEvent(d), "")
@@ -43,8 +43,8 @@ func (c *Catalog) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Eve
 		return t, err
 	}
 	if !d.Takes(c.opts.Engine.OwnerOf(&ev)) {
-		return t, bellhop.Conflict("the event belongs to another tenant than the destination, whose tenants do not name it, " +
-			"so nothing was sent")
+		return t, bellhop.Conflict("the event belongs to another tenant than the destination, whose tenants do not " +
+			"name it, so nothing was sent")
 	}
 	if t.Method == "" {
 		return t, nil

@@ -11,8 +11,8 @@ import (
 
 // Verifier reads requests on record again.
 type Verifier interface {
-	// Verify has the provider of src read r as if it came in when it did. It stores, publishes and answers nothing. Cause
-	// and Advice of the verdict are empty. An error of the settings of src has a path below "settings".
+	// Verify has the provider of src read r as if it came in when it did. It stores, publishes and answers nothing.
+	// Cause and Advice of the verdict are empty. An error of the settings of src has a path below "settings".
 	Verify(ctx context.Context, src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error)
 }
 
@@ -30,8 +30,8 @@ func (c *Catalog) VerifyRequest(ctx context.Context, id string, o VerifyOrder) (
 		return v, err
 	}
 	if r.SourceID == "" {
-		return v, bellhop.Conflict("the request named no source, so nothing can verify it, and neither headers nor body of " +
-			"it are kept: correct the URL at the provider")
+		return v, bellhop.Conflict("the request named no source, so nothing can verify it, and neither headers nor " +
+			"body of it are kept: correct the URL at the provider")
 	}
 	src, err := c.opts.Store.Source(ctx, r.SourceID)
 	if isNotFound(err) {
@@ -124,7 +124,8 @@ func verified(v bellhop.Verdict) bool {
 
 // explain returns the likely cause of the refusal of v, or of r if v is none, and what to do about it. src has the
 // settings that v was reached by.
-func (c *Catalog) explain(src bellhop.Source, r bellhop.Request, v bellhop.Verdict, o VerifyOrder) (cause, advice string) {
+func (c *Catalog) explain(src bellhop.Source, r bellhop.Request, v bellhop.Verdict,
+	o VerifyOrder) (cause, advice string) {
 	resend := "Have the provider send it again: the request on record is not published."
 	switch {
 	case v.Outcome == "":
@@ -133,7 +134,8 @@ func (c *Catalog) explain(src bellhop.Source, r bellhop.Request, v bellhop.Verdi
 	case !verified(v) || v.Outcome == bellhop.RequestPartial:
 		words, ok := causes[v.Reason]
 		if !ok {
-			words = [2]string{"The request is not as the provider sends them.", "Read what detail says, and the page of the provider."}
+			words = [2]string{"The request is not as the provider sends them.", "Read what detail says, and the " +
+				"page of the provider."}
 		}
 		if v.Reason == "signature_mismatch" && o.Secret != "" {
 			words = [2]string{"The request was not signed with this secret either, or a proxy changed its body.",
@@ -148,11 +150,12 @@ func (c *Catalog) explain(src bellhop.Source, r bellhop.Request, v bellhop.Verdi
 	case slices.Contains(passing, r.Reason):
 		return "Not the request itself, but a limit or a shortage when it came (" + r.Reason + ").", resend
 	case src.UpdatedAt.After(r.ReceivedAt):
-		return "The settings of the source when it came: they were changed since, and by the present ones it is accepted.",
+		return "The settings of the source when it came: they were changed since, and by the " +
+				"present ones it is accepted.",
 			resend
 	}
-	return "Not the settings of the source, which are the same: something that passes, such as a key set that could not " +
-		"be fetched.", resend
+	return "Not the settings of the source, which are the same: something that passes, such as a key set that " +
+		"could not be fetched.", resend
 }
 
 // passing are the reasons of refusals that say nothing about the request or the settings.
@@ -165,7 +168,8 @@ var causes = map[string][2]string{
 		"The sender does not sign its requests, or a proxy removed a header.",
 		"Set the secret at the provider too, and see that no proxy removes headers."},
 	"signature_mismatch": {
-		"The source has another secret than the sender, mostly one that was replaced on one side; or a proxy changed the body.",
+		"The source has another secret than the sender, mostly one that was replaced on one side; or a " +
+			"proxy changed the body.",
 		"Copy the secret at the provider and verify with it; if it fits, store it in the source."},
 	"signature_expired": {
 		"It was old when it came: an earlier request sent again, or a clock that is wrong.",
@@ -175,7 +179,8 @@ var causes = map[string][2]string{
 		"Compare the scheme of the source with the documentation of the sender; detail says which part differs."},
 	"forbidden": {
 		"The request is of another registration or account than the source is for, mostly of an old one.",
-		"Compare client_state, account_id or what the provider's page names; delete old registrations at the provider."},
+		"Compare client_state, account_id or what the provider's page names; delete old " +
+			"registrations at the provider."},
 	"malformed_body": {
 		"The body is not what the provider sends: another system uses the URL, or a proxy changed the body.",
 		"See detail for the place, and who sends to this URL."},

@@ -18,8 +18,8 @@ func (c *Catalog) SourceWarnings(src bellhop.Source) []string {
 		}
 	}
 	if string(members(src.Settings)["unauthenticated"]) == "true" {
-		known = append(known, "unauthenticated accepts events from everyone who knows the URL; remove it once the sender "+
-			"can prove who it is")
+		known = append(known, "unauthenticated accepts events from everyone who knows the URL; remove it once the "+
+			"sender can prove who it is")
 	}
 	return settingWarnings(known, c.sourceSecrets(src.Provider).short(src.Settings))
 }

@@ -62,22 +62,22 @@ var docs = map[string]string{
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
 		"address of --listen",
 	"ui": "serve the pages, for browsers, below /ui; --ui=false serves none",
-	"ui-listen": "address and port of the pages, such as 127.0.0.1:8081, so that --listen can face the world without " +
-		"them; a port alone is at 127.0.0.1; by default they are at --listen",
+	"ui-listen": "address and port of the pages, such as 127.0.0.1:8081, so that --listen can face the world " +
+		"without them; a port alone is at 127.0.0.1; by default they are at --listen",
 	"ui-url": "the scheme and host by which people reach the pages, such as https://bellhop.example.com; by default " +
 		"those of --public-url, or the address of --ui-listen",
-	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of --config " +
-		"made before and does not have any more",
+	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of " +
+		"--config made before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
-	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by default the " +
-		"folder files in the data folder",
-	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as https://minio.example.com:9000" +
-		"; by default that of Amazon",
+	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by " +
+		"default the folder files in the data folder",
+	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as " +
+		"https://minio.example.com:9000; by default that of Amazon",
 	"files-region":     "region of the bucket, such as eu-central-1",
 	"files-access-key": "access key of the bucket: env:NAME, file:PATH, or the key itself",
-	"files-secret-key": "secret key of the bucket: env:NAME, file:PATH, or the key itself, which other users may see in " +
-		"the list of processes",
+	"files-secret-key": "secret key of the bucket: env:NAME, file:PATH, or the key itself, which other users may " +
+		"see in the list of processes",
 	"files-retention": "how long a file is kept once it is whole, such as 90d; 0 keeps it as long as its event",
 	"allow-private": "let deliveries reach private, loopback, shared and documentation addresses, every address of " +
 		"this machine, and all ports; link-local addresses and those of cloud metadata stay closed",
@@ -209,7 +209,8 @@ func Schema() map[string]any {
 	return schemas
 }
 
-// CheckFile returns the faults of the settings that a file has, by their names. References to secrets are not followed.
+// CheckFile returns the faults of the settings that a file has, by their names. References to secrets are not
+// followed.
 func CheckFile(file map[string]any) map[string]error {
 	faults := map[string]error{}
 	good := map[string]any{}
@@ -374,11 +375,13 @@ func (c *Config) check() (name string, err error) {
 	case c.Data == "":
 		return "data", errors.New("name a folder")
 	case c.ListenMetrics != "" && !isAddress(c.ListenMetrics):
-		return "listen-metrics", fmt.Errorf("use an address and a port, such as 127.0.0.1:9090, not %q", c.ListenMetrics)
+		return "listen-metrics", fmt.Errorf("use an address and a port, such as 127.0.0.1:9090, not %q",
+			c.ListenMetrics)
 	case c.UIListen != "" && !isAddress(c.UIListen):
 		return "ui-listen", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.UIListen)
 	case c.UIURL != "" && (!isWebURL(c.UIURL) || !isProxyURL(c.UIURL)):
-		return "ui-url", fmt.Errorf("use the scheme and host alone, such as https://bellhop.example.com, not %q", c.UIURL)
+		return "ui-url", fmt.Errorf("use the scheme and host alone, such as https://bellhop.example.com, not %q",
+			c.UIURL)
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
@@ -392,14 +395,14 @@ func (c *Config) check() (name string, err error) {
 		return "files", errors.New("use a folder, or s3://BUCKET/PREFIX")
 	case !isBucket(c.Files) && (c.FilesEndpoint != "" || c.FilesRegion != "" || c.FilesAccessKey != "" ||
 		c.FilesSecretKey != ""):
-		return "files", errors.New("the settings of a bucket are given, but no bucket: use s3://BUCKET/PREFIX, or leave " +
-			"them out")
+		return "files", errors.New("the settings of a bucket are given, but no bucket: use s3://BUCKET/PREFIX, or " +
+			"leave them out")
 	case isBucket(c.Files) && (c.FilesAccessKey == "" || c.FilesSecretKey == ""):
-		return "files", errors.New("a bucket needs --files-access-key and --files-secret-key: env:NAME, file:PATH, or " +
-			"the key itself")
+		return "files", errors.New("a bucket needs --files-access-key and --files-secret-key: env:NAME, " +
+			"file:PATH, or the key itself")
 	case isBucket(c.Files) && c.FilesEndpoint == "" && c.FilesRegion == "":
-		return "files", errors.New("a bucket of Amazon needs --files-region, such as eu-central-1; any other service " +
-			"needs --files-endpoint")
+		return "files", errors.New("a bucket of Amazon needs --files-region, such as eu-central-1; any other " +
+			"service needs --files-endpoint")
 	case c.FilesEndpoint != "" && (!isWebURL(c.FilesEndpoint) || !isProxyURL(c.FilesEndpoint)):
 		return "files-endpoint", errors.New("use the scheme and host of the service, such as " +
 			"https://minio.example.com:9000")

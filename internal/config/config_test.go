@@ -149,7 +149,8 @@ func TestFileEncodings(t *testing.T) {
 		"UTF-16":          "\xff\xfe" + wide(text),
 		"UTF-16 and CRLF": "\xff\xfe" + wide(strings.ReplaceAll(text, "\n", "\r\n")),
 	} {
-		if got, err := load(t, file, nil, nil); err != nil || got.Listen != "127.0.0.1:9000" || got.LogFormat != "json" {
+		if got, err := load(t, file, nil, nil); err != nil || got.Listen != "127.0.0.1:9000" ||
+			got.LogFormat != "json" {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}
@@ -277,7 +278,8 @@ func TestFilesSettings(t *testing.T) {
 		}
 	}
 	env := map[string]string{"BUCKET_KEY": "AKIAFROMENV", "BELLHOP_FILES_REGION": "eu-central-1"}
-	got, err := load(t, "", env, map[string]string{"files": "s3://media/kept/here", "files-access-key": "env:BUCKET_KEY",
+	got, err := load(t, "", env, map[string]string{"files": "s3://media/kept/here",
+		"files-access-key": "env:BUCKET_KEY",
 		"files-secret-key": "file:" + key, "files-retention": "90d"})
 	bucket, prefix, ok := got.FilesBucket()
 	if err != nil || !ok || bucket != "media" || prefix != "kept/here" || got.FilesAccessKey != "AKIAFROMENV" ||
@@ -288,7 +290,8 @@ func TestFilesSettings(t *testing.T) {
 	if _, _, ok := got.FilesBucket(); err != nil || ok || got.Files != "/var/lib/files" {
 		t.Errorf("a folder: %+v %v", got, err)
 	}
-	whole := map[string]string{"files": "s3://media", "files-endpoint": "https://minio.example:9000", "files-access-key": "a",
+	whole := map[string]string{"files": "s3://media", "files-endpoint": "https://minio.example:9000",
+		"files-access-key": "a",
 		"files-secret-key": "s3cret"}
 	if got, err := load(t, "", nil, whole); err != nil || got.FilesSecretKey != "s3cret" {
 		t.Errorf("a bucket of another service: %+v %v", got, err)
@@ -304,8 +307,9 @@ func TestFilesSettings(t *testing.T) {
 		"--files-endpoint: use the scheme":                   {"files-endpoint": "https://minio.example/path"},
 		"--files-secret-key: the variable NOBODY is not set": {"files-secret-key": "env:NOBODY"},
 		"--files-secret-key: open ":                          {"files-secret-key": "file:" + key + "s"},
-		"empty is empty":                                     {"files-secret-key": "file:" + filepath.Join(dir, "empty")},
-		"--files-retention: use a length of time":            {"files-retention": "soon"},
+		"empty is empty": {"files-secret-key": "file:" +
+			filepath.Join(dir, "empty")},
+		"--files-retention: use a length of time": {"files-retention": "soon"},
 	} {
 		flags := maps.Clone(whole)
 		maps.Copy(flags, change)

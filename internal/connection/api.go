@@ -40,7 +40,8 @@ func (m *Manager) baseURL(ctx context.Context, id string) (*url.URL, error) {
 	}
 	base, err := url.Parse(opened.BaseURL)
 	if err != nil {
-		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the base URL of the connection cannot be read"}
+		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: "the base URL of the connection cannot " +
+			"be read"}
 	}
 	return base, nil
 }
@@ -60,7 +61,8 @@ func (m *Manager) opened(ctx context.Context, id string) (provider.Connected, er
 	}
 	opened, err := m.open(noun)
 	if err != nil {
-		return opened, &provider.APIError{Kind: provider.APIInvalid, Message: "the settings of the connection cannot be used"}
+		return opened, &provider.APIError{Kind: provider.APIInvalid, Message: "the settings of the connection " +
+			"cannot be used"}
 	}
 	return opened, nil
 }
@@ -147,8 +149,8 @@ func (a *api) signed(ctx context.Context, s *session, l *link, call provider.Cal
 	}
 	if skew := x.skew(a.m.now()); (skew - by.skew).Abs() > maxSkew {
 		a.m.log.Warn("connection.clock", "connection_id", s.noun.ID, "connection", s.noun.Name, "ahead_s",
-			int(skew.Seconds()), "meaning", "the clock of the API differs from that of this machine; calls are signed by the "+
-				"clock of the API if it accepts that")
+			int(skew.Seconds()), "meaning", "the clock of the API differs from that of this machine; calls are "+
+				"signed by the clock of the API if it accepts that")
 		by.skew = skew
 		if again(by) {
 			return x, err
@@ -220,8 +222,8 @@ func (l *link) mayRenew(now time.Time) bool {
 	return true
 }
 
-// resolve returns the URL of a call. It is of the origin of the API or, of a call to storage, a URL that the connection
-// allows, so that no token or signature goes elsewhere.
+// resolve returns the URL of a call. It is of the origin of the API or, of a call to storage, a URL that the
+// connection allows, so that no token or signature goes elsewhere.
 func resolve(opened provider.Connected, call provider.Call) (*url.URL, error) {
 	invalid := func(message string) (*url.URL, error) {
 		return nil, &provider.APIError{Kind: provider.APIInvalid, Message: message}
@@ -238,7 +240,8 @@ func resolve(opened provider.Connected, call provider.Call) (*url.URL, error) {
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
 		return invalid("the path of the call cannot be read")
-	case call.Storage && (u.User != nil || !provider.SameOrigin(u, root) && (opened.Storage == nil || !opened.Storage(u))):
+	case call.Storage && (u.User != nil || !provider.SameOrigin(u, root) &&
+		(opened.Storage == nil || !opened.Storage(u))):
 		return invalid("the call leads to a host that the connection does not allow")
 	case !call.Storage && (!provider.SameOrigin(u, root) || u.User != nil):
 		return invalid("the call leads to another host than the API of the connection, " + root.Host)

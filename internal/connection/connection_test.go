@@ -116,7 +116,8 @@ func TestExpiredSecret(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, entra.Options{})
 	r.create("work", "graph", nil)
-	if _, err := r.entra.Happen(emulator.Event{Resource: "clients/bellhop/secret", ChangeType: "deleted"}); err != nil {
+	if _, err := r.entra.Happen(
+		emulator.Event{Resource: "clients/bellhop/secret", ChangeType: "deleted"}); err != nil {
 		t.Fatal(err)
 	}
 	r.works("work") // the token is still good
@@ -364,8 +365,8 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// TestRequestEnds shows that a request for tokens is over when its caller has the result: the next caller does not take
-// it for one under way, during which an old token serves.
+// TestRequestEnds shows that a request for tokens is over when its caller has the result: the next caller does not
+// take it for one under way, during which an old token serves.
 func TestRequestEnds(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, entra.Options{})
@@ -648,8 +649,9 @@ func TestStopAfterItsTime(t *testing.T) {
 	r.end()
 }
 
-// TestBack: whoever waits for a connection is told once when it can be used again: after a sign-in, after new settings,
-// and after a failure that passed. A call that follows at once succeeds. A refresh of a good token says nothing.
+// TestBack: whoever waits for a connection is told once when it can be used again: after a sign-in, after new
+// settings, and after a failure that passed. A call that follows at once succeeds. A refresh of a good token says
+// nothing.
 func TestBack(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, entra.Options{})

@@ -80,7 +80,8 @@ func (m *Manager) session(ctx context.Context, id string, n need) (*session, err
 		defer cancel()
 		s, err := m.obtain(flight, l, n)
 		m.sayBack(l)
-		<-l.busy // before the caller has its result, so that its next call does not take this request for one under way
+		// before the caller has its result, so that its next call does not take this request for one under way
+		<-l.busy
 		done <- result{s, err}
 	}()
 	select {

@@ -100,8 +100,9 @@ func TestOpen(t *testing.T) {
 		t.Errorf("none: %v", err)
 	}
 	for _, q := range server.requests() {
-		err := acs.Verifier{Keys: [][]byte{[]byte("secret")}}.Verify(acs.Request{Method: q.Method, Target: q.RequestURI,
-			Host: q.Host, Header: q.Header}, r.clock.now())
+		err := acs.Verifier{Keys: [][]byte{[]byte("secret")}}.Verify(acs.Request{Method: q.Method,
+			Target: q.RequestURI,
+			Host:   q.Host, Header: q.Header}, r.clock.now())
 		if err != nil {
 			t.Errorf("%s: %v", q.URL.Path, err)
 		}
@@ -119,9 +120,10 @@ func TestStorage(t *testing.T) {
 		"storage_hosts": []string{strings.TrimPrefix(store.URL, "http://")}})
 	c := r.connection("calls")
 	for location, allowed := range map[string]bool{
-		endpoint.URL + "/v1/objects/1?a=b": true, store.URL + "/v1/objects/1?a=b": true, foreign.URL + "/v1/objects/1": false,
-		strings.Replace(store.URL, "http://", "http://user@", 1): false, "/v1/objects/1": false, "file:///etc/passwd": false,
-		store.URL + "/#x": false, "://": false,
+		endpoint.URL + "/v1/objects/1?a=b": true, store.URL + "/v1/objects/1?a=b": true, foreign.URL +
+			"/v1/objects/1": false,
+		strings.Replace(store.URL, "http://", "http://user@", 1): false, "/v1/objects/1": false,
+		"file:///etc/passwd": false, store.URL + "/#x": false, "://": false,
 	} {
 		call := provider.Call{Method: "GET", Path: location, Storage: true}
 		before := len(endpoint.requests()) + len(store.requests())
@@ -178,8 +180,9 @@ func TestClock(t *testing.T) {
 		now := r.clock.now().Add(ahead)
 		mu.Unlock()
 		w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
-		err := acs.Verifier{Keys: [][]byte{[]byte("secret")}}.Verify(acs.Request{Method: q.Method, Target: q.RequestURI,
-			Host: q.Host, Header: q.Header}, now)
+		err := acs.Verifier{Keys: [][]byte{[]byte("secret")}}.Verify(acs.Request{Method: q.Method,
+			Target: q.RequestURI,
+			Host:   q.Host, Header: q.Header}, now)
 		if err != nil {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -201,7 +204,8 @@ func TestClock(t *testing.T) {
 	mu.Unlock()
 	call(200, 2)
 	call(200, 1)
-	if text := r.logged.String(); !strings.Contains(text, "connection.clock") || !strings.Contains(text, "ahead_s=3600") {
+	if text := r.logged.String(); !strings.Contains(text, "connection.clock") ||
+		!strings.Contains(text, "ahead_s=3600") {
 		t.Errorf("the log has no warning: %s", text)
 	}
 	r.update("calls", map[string]any{"access_key": []string{"d3Jvbmc=", "b3RoZXI="}})
@@ -274,14 +278,16 @@ func TestIdle(t *testing.T) {
 					t.Fatal(err)
 				}
 				m.link("con_1").session = &session{noun: bellhop.Connection{ID: "con_1"}, opened: opened}
-				s, err := (&api{m: m, id: "con_1"}).open(t.Context(), provider.Call{Method: "GET", Path: "/x", Idle: c.idle})
+				s, err := (&api{m: m, id: "con_1"}).open(t.Context(),
+					provider.Call{Method: "GET", Path: "/x", Idle: c.idle})
 				text := []byte{}
 				if err == nil {
 					time.Sleep(2 * time.Minute) // a slow reader is not silence
 					text, err = io.ReadAll(s.Body)
 					s.Body.Close()
 				}
-				if string(text) != c.got || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				if string(text) != c.got || (err == nil) != (c.want == "") || err != nil &&
+					!strings.Contains(err.Error(), c.want) {
 					t.Errorf("%q, %v", text, err)
 				}
 				var e *provider.APIError

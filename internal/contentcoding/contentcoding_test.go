@@ -21,8 +21,11 @@ var encoders = map[string]func(io.Writer) io.WriteCloser{
 	"gzip":    func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) },
 	"deflate": func(w io.Writer) io.WriteCloser { return zlib.NewWriter(w) },
 	"raw":     func(w io.Writer) io.WriteCloser { f, _ := flate.NewWriter(w, 6); return f },
-	"zstd":    func(w io.Writer) io.WriteCloser { z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)); return z },
-	"br":      func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) },
+	"zstd": func(w io.Writer) io.WriteCloser {
+		z, _ := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+		return z
+	},
+	"br": func(w io.Writer) io.WriteCloser { return brotli.NewWriter(w) },
 }
 
 func encode(t testing.TB, name string, content []byte) []byte {
@@ -89,10 +92,12 @@ func TestDecode(t *testing.T) {
 			if err != nil || string(got) != content || got == nil {
 				t.Errorf("%s of %d bytes: %d bytes, %v", name, len(content), len(got), err)
 			}
-			if reserved < int64(len(content)) || reserved > int64(len(content))+1 && reserved > 4*int64(len(body))+firstRead {
+			if reserved < int64(len(content)) || reserved > int64(len(content))+1 &&
+				reserved > 4*int64(len(body))+firstRead {
 				t.Errorf("%s of %d bytes: reserved %d", name, len(content), reserved)
 			}
-			if _, err := Decode(coding, body, int64(len(content))-1, nil); content != "" && !errors.Is(err, ErrTooLarge) {
+			if _, err := Decode(coding, body, int64(len(content))-1, nil); content != "" &&
+				!errors.Is(err, ErrTooLarge) {
 				t.Errorf("%s of %d bytes, one too many: %v", name, len(content), err)
 			}
 			for cut := 1; cut < min(len(body), 40); cut++ {
@@ -100,7 +105,8 @@ func TestDecode(t *testing.T) {
 					t.Fatalf("%s of %d bytes, without the last %d: %v", name, len(content), cut, err)
 				}
 			}
-			if _, err := Decode(coding, append(bytes.Clone(body), "<?>!"...), 1<<21, nil); !errors.Is(err, ErrMalformed) {
+			if _, err := Decode(coding, append(bytes.Clone(body), "<?>!"...), 1<<21, nil); !errors.Is(
+				err, ErrMalformed) {
 				t.Errorf("%s of %d bytes, others behind: %v", name, len(content), err)
 			}
 		}
@@ -119,7 +125,10 @@ func TestBomb(t *testing.T) {
 	bomb := make([]byte, 64*limit)
 	for name := range encoders {
 		reserved := int64(0)
-		_, err := Decode(codingOf(name), encode(t, name, bomb), limit, func(n int64) error { reserved += n; return nil })
+		_, err := Decode(codingOf(name), encode(t, name, bomb), limit, func(n int64) error {
+			reserved += n
+			return nil
+		})
 		if !errors.Is(err, ErrTooLarge) || reserved > limit+1 {
 			t.Errorf("%s: %v, with %d bytes reserved", name, err, reserved)
 		}
@@ -184,7 +193,8 @@ func FuzzDecode(f *testing.F) {
 		if len(input) > limit {
 			return
 		}
-		if got, err := Decode(codingOf(name), encode(t, name, input), limit, nil); err != nil || !bytes.Equal(got, input) {
+		if got, err := Decode(codingOf(name), encode(t, name, input), limit, nil); err != nil ||
+			!bytes.Equal(got, input) {
 			t.Fatalf("encoded and decoded: %v", err)
 		}
 	})

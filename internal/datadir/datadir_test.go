@@ -101,7 +101,8 @@ func TestAdminKey(t *testing.T) {
 	if again, err := f.AdminKey("", random); err != nil || again != made {
 		t.Errorf("read: %q %v, want %q", again, err, made)
 	}
-	if _, err := f.AdminKey("123456789012345", nil); err == nil || !strings.Contains(err.Error(), "BELLHOP_ADMIN_KEY") {
+	if _, err := f.AdminKey("123456789012345", nil); err == nil ||
+		!strings.Contains(err.Error(), "BELLHOP_ADMIN_KEY") {
 		t.Errorf("a short key: %v", err)
 	}
 }

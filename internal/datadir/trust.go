@@ -79,7 +79,8 @@ func checkFiles(dir string) error {
 		case err != nil:
 			return err
 		case info.Mode()&fs.ModeSymlink != 0:
-			return fmt.Errorf("%s is a symlink, which could lead to another file: put the file itself there, or remove it",
+			return fmt.Errorf("%s is a symlink, which could lead to another file: put the file "+
+				"itself there, or remove it",
 				path)
 		case !info.Mode().IsRegular():
 			return fmt.Errorf("%s is not a file: remove it", path)

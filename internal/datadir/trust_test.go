@@ -32,7 +32,8 @@ func TestOpenRefuses(t *testing.T) {
 		if err := c.prepare(dir); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), dir) {
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 		if entries, _ := os.ReadDir(dir); len(entries) > 0 {
@@ -62,8 +63,9 @@ func TestOpenRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(),
-				"remove it") {
+			if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), path) ||
+				!strings.Contains(err.Error(),
+					"remove it") {
 				t.Errorf("%s is %s: %v", name, kind, err)
 			}
 			os.Remove(path)
@@ -172,8 +174,10 @@ func TestCheckURL(t *testing.T) {
 			&net.IPNet{IP: net.ParseIP("2001:db8::7"), Mask: net.CIDRMask(64, 128)}}, nil
 	}
 	for rawURL, want := range map[string]bool{
-		"http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://192.0.2.7:1": true, "http://[2001:db8::7]:1": true,
-		"http://192.0.2.8:1": false, "http://example.com": false, "": false, "https://127.0.0.1:1": false, "http://": false,
+		"http://127.0.0.1:8080": true, "http://[::1]:8080": true, "http://192.0.2.7:1": true,
+		"http://[2001:db8::7]:1": true,
+		"http://192.0.2.8:1":     false, "http://example.com": false, "": false, "https://127.0.0.1:1": false,
+		"http://":                      false,
 		"http://127.0.0.1.example.com": false, "http://[::1": false,
 	} {
 		if err := checkURL(rawURL, local); (err == nil) != want {

@@ -40,12 +40,14 @@ func TestAccessHeader(t *testing.T) {
 	} {
 		inBubble(t, func(t *testing.T) {
 			r := newRig(t, withPicky)
-			plain, batch, dialect := r.network.receiver("plain"), r.network.receiver("batch"), r.network.receiver("dialect")
+			plain, batch, dialect := r.network.receiver("plain"), r.network.receiver("batch"),
+				r.network.receiver("dialect")
 			dialect.will(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Welcome", "1") })
 			access := withAccess(members)
 			r.destination(plain, access)
 			r.destination(batch, access, func(d *bellhop.Destination) {
-				d.Settings, d.Batch = []byte(`{"format":"envelope"}`), bellhop.Batch{MaxEvents: 2, MaxWait: time.Minute}
+				d.Settings, d.Batch = []byte(`{"format":"envelope"}`),
+					bellhop.Batch{MaxEvents: 2, MaxWait: time.Minute}
 			})
 			d := r.destination(dialect, access, func(d *bellhop.Destination) { d.Type, d.Settings = "picky", nil })
 			r.acceptMany(2)

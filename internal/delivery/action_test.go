@@ -110,7 +110,8 @@ func TestAction(t *testing.T) {
 		"done": {provider.ActionResult{Reply: []byte(long)}, bellhop.DeliveryDelivered, "", ""},
 		"not done": {provider.ActionResult{Error: "exit", Detail: "exit status 3", Reply: []byte(long)},
 			bellhop.DeliveryPending, "exit", "exit status 3"},
-		"never to be": {provider.ActionResult{Error: "exit", Detail: "exit status 65", Final: true, Reply: []byte(long)},
+		"never to be": {provider.ActionResult{Error: "exit", Detail: "exit status 65", Final: true,
+			Reply: []byte(long)},
 			bellhop.DeliveryDead, "exit", "exit status 65"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +149,8 @@ func TestActionRetries(t *testing.T) {
 		}
 		c.will(until(0))
 		time.Sleep(time.Hour)
-		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 || string(got.Last.Reply) != "done" {
+		if got := r.only(); got.State != bellhop.DeliveryDelivered || got.Attempts != 2 ||
+			string(got.Last.Reply) != "done" {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
 		if made, _ := c.seen(); len(made) != 2 || made[0].DeliveryID != first.ID || made[1].DeliveryID != first.ID ||
@@ -162,12 +164,14 @@ func TestActionRetries(t *testing.T) {
 // TestActionOutcomes: a destination may give up a delivery whose action asks for a retry.
 func TestActionOutcomes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
-			return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
-		}}, func(d *bellhop.Destination) { d.Retry.Outcomes = bellhop.Outcomes{"exit": bellhop.OutcomeDead} })
+		r := newChoreRig(t,
+			&chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+				return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
+			}}, func(d *bellhop.Destination) { d.Retry.Outcomes = bellhop.Outcomes{"exit": bellhop.OutcomeDead} })
 		r.acceptMany(1)
 		synctest.Wait()
-		if got := r.only(); got.State != bellhop.DeliveryDead || got.Attempts != 1 || got.Last.Detail != "exit status 3" {
+		if got := r.only(); got.State != bellhop.DeliveryDead || got.Attempts != 1 ||
+			got.Last.Detail != "exit status 3" {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
 	})
@@ -197,7 +201,8 @@ func TestActionStop(t *testing.T) {
 			return map[string]performance{
 				"event 0": until(time.Second), "event 1": until(time.Hour),
 				// returns its own error when its context ends
-				"event 2": func(ctx context.Context, ev *bellhop.Event, at provider.AttemptInfo) provider.ActionResult {
+				"event 2": func(ctx context.Context, ev *bellhop.Event,
+					at provider.AttemptInfo) provider.ActionResult {
 					until(time.Hour)(ctx, ev, at)
 					return provider.ActionResult{Error: "exit", Detail: "exit status 3"}
 				},
@@ -284,7 +289,8 @@ func TestActionContinues(t *testing.T) {
 			case done == parts:
 				return provider.ActionResult{Reply: []byte("done")}
 			case done == parts/2 && at.Attempt == parts/2+1:
-				return provider.ActionResult{Error: "exit", Detail: "exit status 3", Progress: append(at.Progress, '!')}
+				return provider.ActionResult{Error: "exit", Detail: "exit status 3",
+					Progress: append(at.Progress, '!')}
 			}
 			return provider.ActionResult{Continue: at.Time.Add(time.Minute), Progress: append(at.Progress, '.')}
 		})
@@ -418,14 +424,15 @@ func TestActionSaysCancelled(t *testing.T) {
 			t.Error("the stop was not cut short")
 		}
 		r.open()
-		if got := r.only(); got.Attempts != 1 || got.Last.Error != "cancelled" || got.Last.Detail != "by the other side" {
+		if got := r.only(); got.Attempts != 1 || got.Last.Error != "cancelled" ||
+			got.Last.Detail != "by the other side" {
 			t.Errorf("%+v, %+v", got, got.Last)
 		}
 	})
 }
 
-// TestActionLeavesOut: a destination gets no delivery of an event that an action made and its own never works on. It gets
-// those of other actions, what a sender calls by that type, and what somebody replays to it.
+// TestActionLeavesOut: a destination gets no delivery of an event that an action made and its own never works on. It
+// gets those of other actions, what a sender calls by that type, and what somebody replays to it.
 func TestActionLeavesOut(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newChoreRig(t, &chore{do: until(0)})

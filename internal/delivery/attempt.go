@@ -68,9 +68,9 @@ func (a *lesson) resultOf(d *bellhop.Delivery, reply outbound.Reply, start, end 
 	return result
 }
 
-// Try makes one attempt for ev with a destination that need not be stored, and returns the attempt with the state that a
-// first attempt of a delivery would bring about. The attempt waits for no lane, limit or breaker; it is not recorded or
-// counted, and changes nothing. An error is one of the settings, as [outbound.Opener.Open] has them.
+// Try makes one attempt for ev with a destination that need not be stored, and returns the attempt with the state that
+// a first attempt of a delivery would bring about. The attempt waits for no lane, limit or breaker; it is not recorded
+// or counted, and changes nothing. An error is one of the settings, as [outbound.Opener.Open] has them.
 func (e *Engine) Try(ctx context.Context, d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) {
 	target, err := e.opts.Opener.Open(d)
 	if err != nil {
@@ -109,7 +109,8 @@ func (e *Engine) record(l *lane, d *bellhop.Delivery, r bellhop.Result, keep fun
 func (e *Engine) recordDamaged(l *lane, d *bellhop.Delivery) {
 	now := e.now()
 	e.record(l, d, bellhop.Result{State: bellhop.DeliveryDead,
-		Attempt: bellhop.Attempt{StartedAt: now, Error: "damaged", Detail: "the stored body does not match its checksum"}},
+		Attempt: bellhop.Attempt{StartedAt: now, Error: "damaged", Detail: "the stored body does not match its " +
+			"checksum"}},
 		e.opts.Store.Record)
 	l.noteDue(now) // of deliveries that waited behind it
 }
@@ -124,8 +125,8 @@ func (e *Engine) warnShort(detail string, now time.Time) {
 		return
 	}
 	e.opts.Logger.Warn("machine.short", "component", "delivery", "detail", detail,
-		"meaning", "attempts are repeated later and use up no try; see the limit of open files (ulimit -n), memory and "+
-			"local ports")
+		"meaning", "attempts are repeated later and use up no try; see the limit of open files (ulimit -n), "+
+			"memory and local ports")
 }
 
 // log writes the attempt's line: at level info if it failed, otherwise at level debug. name is the destination's.
@@ -137,9 +138,9 @@ func (e *Engine) log(name string, d *bellhop.Delivery, r *bellhop.Result, record
 	if !e.opts.Logger.Enabled(e.ctx, level) {
 		return
 	}
-	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id", d.DestinationID,
-		"destination", name, "attempt", r.Attempt.Number, "state", r.State, "status", r.Attempt.Status,
-		"duration_ms", r.Attempt.Duration.Milliseconds()}
+	args := []any{"component", "delivery", "delivery_id", d.ID, "event_id", d.EventID, "destination_id",
+		d.DestinationID, "destination", name, "attempt", r.Attempt.Number, "state", r.State, "status",
+		r.Attempt.Status, "duration_ms", r.Attempt.Duration.Milliseconds()}
 	if r.Attempt.Error != "" {
 		args = append(args, "error", r.Attempt.Error, "detail", r.Attempt.Detail)
 	}

@@ -31,7 +31,8 @@ func TestDecide(t *testing.T) {
 		{"204 after others", 3, outbound.Reply{Status: 204}, delivered, 0, "", ""},
 		{"299", 1, outbound.Reply{Status: 299}, delivered, 0, "", ""},
 		{"200 with Retry-After", 1, outbound.Reply{Status: 200, RetryAfter: "60"}, delivered, 0, "", ""},
-		{"301", 1, outbound.Reply{Status: 301}, pending, time.Minute, "status", "answered 301: redirects are not followed"},
+		{"301", 1, outbound.Reply{Status: 301}, pending, time.Minute, "status", "answered 301: redirects are not " +
+			"followed"},
 		{"302 again", 2, outbound.Reply{Status: 302}, pending, time.Hour, "status", "redirects are not followed"},
 		{"304", 1, outbound.Reply{Status: 304}, pending, time.Minute, "status", "304"},
 		{"400", 1, outbound.Reply{Status: 400}, pending, time.Minute, "status", "answered 400 Bad Request"},
@@ -46,7 +47,8 @@ func TestDecide(t *testing.T) {
 		{"a status that cannot be", 1, outbound.Reply{Status: 999}, pending, time.Minute, "status", "answered 999"},
 
 		{"429", 1, outbound.Reply{Status: 429}, pending, time.Minute, "status", "answered 429 Too Many Requests"},
-		{"429 in seconds", 1, outbound.Reply{Status: 429, RetryAfter: "120"}, pending, 2 * time.Minute, "status", "429"},
+		{"429 in seconds", 1, outbound.Reply{Status: 429, RetryAfter: "120"}, pending, 2 * time.Minute,
+			"status", "429"},
 		{"429, sooner than the schedule", 1, outbound.Reply{Status: 429, RetryAfter: "3"}, pending, 3 * time.Second,
 			"status", "429"},
 		{"429, a date", 1, outbound.Reply{Status: 429, RetryAfter: in(10 * time.Minute)}, pending, 10 * time.Minute,
@@ -63,14 +65,18 @@ func TestDecide(t *testing.T) {
 			24 * time.Hour, "status", "429"},
 		{"429, negative", 1, outbound.Reply{Status: 429, RetryAfter: "-5"}, pending, time.Minute, "status", "429"},
 		{"429, a fraction", 1, outbound.Reply{Status: 429, RetryAfter: "1.5"}, pending, time.Minute, "status", "429"},
-		{"429, nonsense", 1, outbound.Reply{Status: 429, RetryAfter: "in a while"}, pending, time.Minute, "status", "429"},
+		{"429, nonsense", 1, outbound.Reply{Status: 429, RetryAfter: "in a while"}, pending, time.Minute,
+			"status", "429"},
 		{"429, not the last, for it is spared", 3, outbound.Reply{Status: 429, RetryAfter: "120"}, pending,
 			2 * time.Minute, "status", "429"},
-		{"429 without a time, the last", 3, outbound.Reply{Status: 429}, dead, 0, "status", "given up after 3 attempts"},
-		{"503 in seconds", 1, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, 2 * time.Minute, "status", "503"},
-		{"503, sooner than the schedule", 2, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, time.Hour, "status",
-			"503"},
-		{"500 has no Retry-After", 1, outbound.Reply{Status: 500, RetryAfter: "120"}, pending, time.Minute, "status", "500"},
+		{"429 without a time, the last", 3, outbound.Reply{Status: 429}, dead, 0, "status", "given up after 3 " +
+			"attempts"},
+		{"503 in seconds", 1, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, 2 * time.Minute,
+			"status", "503"},
+		{"503, sooner than the schedule", 2, outbound.Reply{Status: 503, RetryAfter: "120"}, pending, time.Hour,
+			"status", "503"},
+		{"500 has no Retry-After", 1, outbound.Reply{Status: 500, RetryAfter: "120"}, pending, time.Minute,
+			"status", "500"},
 
 		{"timeout", 1, outbound.Reply{Error: "timeout", Detail: "no reply within 5s"}, pending, time.Minute, "timeout",
 			"no reply within 5s"},
@@ -80,8 +86,8 @@ func TestDecide(t *testing.T) {
 			"connection_refused", "it does"},
 		{"an error beside a status", 1, outbound.Reply{Error: "timeout", Detail: "cut", Status: 200}, pending,
 			time.Minute, "timeout", "cut"},
-		{"cannot be rendered", 1, outbound.Reply{Error: "render", Detail: "no account", Final: true}, dead, 0, "render",
-			"no account"},
+		{"cannot be rendered", 1, outbound.Reply{Error: "render", Detail: "no account", Final: true}, dead, 0,
+			"render", "no account"},
 	} {
 		retry := bellhop.Retry{Schedule: schedule}
 		d := decide(retry, c.got, clockStart)

@@ -32,7 +32,8 @@ func TestStressOrder(t *testing.T) { orderKept(t, 20, 25) }
 
 // TestStressBurst is TestBurst with a thousand events also while calls are long.
 func TestStressBurst(t *testing.T) {
-	fetchBursts(t, map[time.Duration]int{50 * time.Millisecond: 1000, 700 * time.Millisecond: 1000, 3 * time.Second: 300})
+	fetchBursts(t, map[time.Duration]int{50 * time.Millisecond: 1000, 700 * time.Millisecond: 1000,
+		3 * time.Second: 300})
 }
 
 // TestStressMemory is TestMemory with more destinations and bodies of usual size.

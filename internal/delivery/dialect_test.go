@@ -77,7 +77,8 @@ func TestJudge(t *testing.T) {
 		detail      string
 	}{
 		{500, "delivered", bellhop.DeliveryDelivered, bellhop.DestinationActive, ""},
-		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, which is no success here"},
+		{200, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 200 OK, which is no " +
+			"success here"},
 		{410, "retry", bellhop.DeliveryPending, bellhop.DestinationActive, "answered 410 Gone"},
 		{400, "give up", bellhop.DeliveryDead, bellhop.DestinationActive, "answered 400 Bad Request"},
 		{404, "stop", bellhop.DeliveryDead, bellhop.DestinationDisabled, "answered 404 Not Found"},
@@ -155,12 +156,13 @@ func TestHandshake(t *testing.T) {
 				}
 				start := time.Now()
 				asked := bellhop.Rate{}
-				got, err := r.opener.Handshake(t.Context(), d, "https://hooks.example.com/agree/x", func(rate bellhop.Rate) error {
-					if asked = rate; len(to.got()) > 0 {
-						t.Error("told too late")
-					}
-					return nil
-				})
+				got, err := r.opener.Handshake(t.Context(), d, "https://hooks.example.com/agree/x",
+					func(rate bellhop.Rate) error {
+						if asked = rate; len(to.got()) > 0 {
+							t.Error("told too late")
+						}
+						return nil
+					})
 				if asked != bellhop.PerSecond(5) {
 					t.Errorf("asks for %+v", asked)
 				}

@@ -36,8 +36,8 @@ type Store interface {
 	NextDue(ctx context.Context, destinationID string) (time.Time, bool, error)
 	// Record stores an attempt and the new state of its delivery. It does not wait for the disk.
 	Record(r bellhop.Result) error
-	// Settle is Record, and returns once the result is on disk. It reports whether the result was stored, and not dropped
-	// because its lease is outdated. If ctx ends before that, the result is still written.
+	// Settle is Record, and returns once the result is on disk. It reports whether the result was stored, and not
+	// dropped because its lease is outdated. If ctx ends before that, the result is still written.
 	Settle(ctx context.Context, r bellhop.Result) (stored bool, err error)
 	// Release makes leased deliveries pending and due now.
 	Release(ctx context.Context, deliveryIDs []string) error
@@ -61,8 +61,8 @@ type Options struct {
 	Gate    *match.Gate           // of large bodies, for all who evaluate expressions; nil makes one
 	Changed func()                // called after the engine disabled or expired a destination; may be nil
 
-	// OrderKey is a secret from which the keys of ordered deliveries are made. They are stored, so a store has the same
-	// one at each start.
+	// OrderKey is a secret from which the keys of ordered deliveries are made. They are stored, so a store has the
+	// same one at each start.
 	OrderKey [16]byte
 
 	// Announce accepts an event of the gateway's own, as the door accepts other events. Nil announces nothing.
@@ -122,7 +122,8 @@ type Engine struct {
 
 // New returns an engine without destinations. It claims and sends nothing before Run.
 func New(opts Options) *Engine {
-	e := &Engine{opts: opts, bytes: defaultBytes, metrics: newMetrics(opts.Metrics), orders: newOrderHash(opts.OrderKey),
+	e := &Engine{opts: opts, bytes: defaultBytes, metrics: newMetrics(opts.Metrics),
+		orders:  newOrderHash(opts.OrderKey),
 		limiter: newLimiter(cmp.Or(opts.MaxAttempts, DefaultMaxAttempts)), checkNow: make(chan struct{}, 1)}
 	if e.opts.Random == nil {
 		e.opts.Random = rand.Float64
@@ -286,8 +287,8 @@ func (e *Engine) Wake(destinationID string) {
 	}
 }
 
-// Return says that a connection which was signed out is back, or that somebody listens to a destination: the lanes that
-// rest for what has that id make attempts again at once.
+// Return says that a connection which was signed out is back, or that somebody listens to a destination: the lanes
+// that rest for what has that id make attempts again at once.
 func (e *Engine) Return(id string) {
 	e.returns.Add(1) // first: an attempt that began before, and ends after it, parks no lane
 	for _, l := range e.lanes.Load().byID {
@@ -370,7 +371,8 @@ func (e *Engine) disable(l *lane, dst *destination, reason string) {
 		reason)
 	if err != nil {
 		e.opts.Logger.Error("disable.failed", "component", "delivery", "destination_id", l.id,
-			"destination", l.name(), "error", err, "meaning", "the destination goes on; the next such answer tries again")
+			"destination", l.name(), "error", err, "meaning", "the destination goes on; the next such answer tries "+
+				"again")
 	}
 	if !ended {
 		resume()

@@ -54,8 +54,8 @@ func TestDead(t *testing.T) {
 		time.Sleep(48 * time.Hour)
 
 		got := r.only()
-		if got.State != bellhop.DeliveryDead || got.Attempts != 3 || got.Last.Error != "status" || got.Last.Status != 500 ||
-			!strings.Contains(got.Last.Detail, "500 Internal Server Error") ||
+		if got.State != bellhop.DeliveryDead || got.Attempts != 3 || got.Last.Error != "status" ||
+			got.Last.Status != 500 || !strings.Contains(got.Last.Detail, "500 Internal Server Error") ||
 			!strings.Contains(got.Last.Detail, "given up after 3 attempts") {
 			t.Errorf("recorded: %+v, %+v", got, got.Last)
 		}
@@ -102,7 +102,8 @@ func TestDuplicates(t *testing.T) {
 		to := r.network.receiver("billing")
 		r.destination(to)
 		for range 3 {
-			r.accept(bellhop.Event{ProviderID: "a", Body: []byte("a")}, bellhop.Event{ProviderID: "b", Body: []byte("b")},
+			r.accept(bellhop.Event{ProviderID: "a", Body: []byte("a")},
+				bellhop.Event{ProviderID: "b", Body: []byte("b")},
 				bellhop.Event{ProviderID: "a", Body: []byte("a")})
 		}
 		synctest.Wait()
@@ -147,7 +148,8 @@ func TestMatch(t *testing.T) {
 		} {
 			r.destination(r.network.receiver(name), func(d *bellhop.Destination) { d.Match = m })
 		}
-		deliveries := r.accept(bellhop.Event{Body: []byte(`{"n":1}`)}, bellhop.Event{Type: "task", Body: []byte(`{"n":2}`)})
+		deliveries := r.accept(bellhop.Event{Body: []byte(`{"n":1}`)},
+			bellhop.Event{Type: "task", Body: []byte(`{"n":2}`)})
 		got := map[int]map[string]int{0: {}, 1: {}}
 		for i, o := range deliveries {
 			got[o.Event][o.DestinationID]++

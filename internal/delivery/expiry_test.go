@@ -139,7 +139,8 @@ func breakerAnnounced(t *testing.T, failing, disableAfter time.Duration) {
 			t.Errorf("it is %s already: %s", got.State, got.StateReason)
 		}
 		time.Sleep(20 * time.Minute)
-		reason := fmt.Sprintf("it has failed for %v; the last attempt: answered 500 Internal Server Error", disableAfter)
+		reason := fmt.Sprintf("it has failed for %v; the last attempt: answered 500 Internal Server Error",
+			disableAfter)
 		got := r.state(d.ID)
 		if got.State != bellhop.DestinationDisabled || got.StateReason != reason {
 			t.Errorf("it is %s: %s", got.State, got.StateReason)

@@ -32,12 +32,14 @@ func TestFailures(t *testing.T) {
 			"before the reply's body had come"},
 		"breaks off a chunk": {raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\nhello"),
 			"connection_closed", 0, "before the reply's body had come"},
-		"interim for ever":    {raw(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10_000)), "bad_reply", 0, "interim"},
+		"interim for ever": {raw(strings.Repeat("HTTP/1.1 102 Processing\r\n\r\n", 10_000)), "bad_reply", 0,
+			"interim"},
 		"continue, and hangs": {drip("HTTP/1.1 100 Continue\r\n\r\n", ""), "timeout", 0, "waiting for headers"},
 		"headers for ever": {raw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X: "+strings.Repeat("x", 1000)+"\r\n",
 			10_000)), "bad_reply", 0, "256 KiB"},
-		"one long header": {raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 10_000_000)), "bad_reply", 0, "256 KiB"},
-		"drips headers":   {drip("HTTP/1.1 200 OK\r\nX: ", "x"), "timeout", 0, "waiting for headers"},
+		"one long header": {raw("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 10_000_000)), "bad_reply", 0,
+			"256 KiB"},
+		"drips headers": {drip("HTTP/1.1 200 OK\r\nX: ", "x"), "timeout", 0, "waiting for headers"},
 		"drips chunks": {drip("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), "timeout", 0,
 			"waiting for the body"},
 		"trickles":       {trickle, "timeout", 0, "waiting for the body"},
@@ -45,7 +47,8 @@ func TestFailures(t *testing.T) {
 		"redirects": {http.RedirectHandler("http://10.0.0.9/", http.StatusFound).ServeHTTP, "status", 0,
 			"redirects are not followed"},
 		"says nothing": {status(204), "", 0, ""},
-		"hides in gzip": {raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"),
+		"hides in gzip": {raw("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: " +
+			"4\r\n\r\n\x1f\x8b\x08\x00"),
 			"", 4, ""},
 		"closes at its end": {raw("HTTP/1.1 200 OK\r\n\r\nbye"), "", 3, ""},
 		"says two lengths": {raw("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nbye"),
@@ -68,7 +71,8 @@ func TestFailures(t *testing.T) {
 				time.Sleep(3 * time.Second)
 				got := r.only()
 				if got.Last == nil || got.Last.Error != c.error ||
-					(got.Last.Error == "") != (got.State == bellhop.DeliveryDelivered) || got.Last.Duration > 2*time.Second {
+					(got.Last.Error == "") != (got.State == bellhop.DeliveryDelivered) ||
+					got.Last.Duration > 2*time.Second {
 					t.Fatalf("recorded: %+v, %+v", got, got.Last)
 				}
 				if !strings.Contains(got.Last.Detail, c.detail) || strings.Contains(got.Last.Detail,
@@ -142,7 +146,9 @@ func TestNobodyReads(t *testing.T) {
 		r := newRig(t)
 		to := r.network.listener("deaf")
 		to.handle(func(net.Conn) { time.Sleep(5 * time.Second) })
-		r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Retry.Schedule = 2*time.Second, bellhop.ScheduleNone })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Timeout, d.Retry.Schedule = 2*time.Second, bellhop.ScheduleNone
+		})
 		r.acceptMany(1)
 		time.Sleep(10 * time.Second)
 		if got := r.only(); got.Last == nil || got.Last.Error != "timeout" ||
@@ -173,7 +179,8 @@ func TestFanOut(t *testing.T) {
 			}
 		}
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryDelivered: n})
-		if list, _, err := r.store.Events(t.Context(), bellhop.EventFilter{}, bellhop.Page{}); err != nil || len(list) != 1 {
+		if list, _, err := r.store.Events(t.Context(), bellhop.EventFilter{}, bellhop.Page{}); err != nil ||
+			len(list) != 1 {
 			t.Errorf("%d events, %v", len(list), err)
 		}
 		r.wantIdle()

@@ -100,8 +100,8 @@ func notification(resource string) bellhop.Event {
 		Body: fmt.Appendf(nil, `{"changeType":"updated","resource":%q}`, resource)}
 }
 
-// TestBurst: up to a thousand notifications about one resource within a second make at most three fetches, whatever the
-// latency of the API. The last one began after the last notification, so what it brought is the latest state.
+// TestBurst: up to a thousand notifications about one resource within a second make at most three fetches, whatever
+// the latency of the API. The last one began after the last notification, so what it brought is the latest state.
 func TestBurst(t *testing.T) {
 	fetchBursts(t, map[time.Duration]int{0: 1000, 50 * time.Millisecond: 200, 700 * time.Millisecond: 100,
 		3 * time.Second: 50}) // while a call is long, each event has many attempts

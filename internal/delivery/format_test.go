@@ -23,7 +23,9 @@ func TestFailingTemplateIsDead(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("templated")
-		r.destination(to, func(d *bellhop.Destination) { d.Settings = []byte(`{"format":"template","template":"data.a.b"}`) })
+		r.destination(to, func(d *bellhop.Destination) {
+			d.Settings = []byte(`{"format":"template","template":"data.a.b"}`)
+		})
 		r.accept(bellhop.Event{Body: []byte(`{}`)})
 		synctest.Wait()
 		d := r.only()

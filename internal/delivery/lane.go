@@ -304,7 +304,8 @@ func (l *lane) finish(batch []*bellhop.Delivery, a lesson) {
 			"destination", l.name(), "connection_id", a.parked, "reason", a.detail)
 	}
 	if gaveUp {
-		l.engine.disable(l, a.dst, "it has failed for "+a.dst.Breaker.DisableAfter.String()+"; the last attempt: "+a.detail)
+		l.engine.disable(l, a.dst, "it has failed for "+a.dst.Breaker.DisableAfter.String()+"; the last attempt: "+
+			a.detail)
 	} else if turned {
 		l.persistFailing(a)
 	}
@@ -434,7 +435,8 @@ func (l *lane) setDestination(dst *destination) {
 	}
 	switch {
 	case before == nil:
-		l.pacer.breaker, l.persisted, l.announced = restoredBreaker(&dst.Destination, l.engine.now()), dst.FailingSince, true
+		l.pacer.breaker, l.persisted, l.announced = restoredBreaker(&dst.Destination, l.engine.now()),
+			dst.FailingSince, true
 	case before.URL != dst.URL || before.State != dst.State:
 		rest := l.pacer.rest
 		if before.URL != dst.URL {

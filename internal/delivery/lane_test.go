@@ -102,8 +102,8 @@ func held(l *lane) int {
 // during claims.
 func TestBytesInMemory(t *testing.T) { bytesBounded(t, 40, 8) }
 
-// bytesBounded is the body of TestBytesInMemory for this number of events. Bodies and bounds have a part of their usual
-// size.
+// bytesBounded is the body of TestBytesInMemory for this number of events. Bodies and bounds have a part of their
+// usual size.
 func bytesBounded(t *testing.T, events, part int) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -231,8 +231,8 @@ func TestDamaged(t *testing.T) {
 // and each destination gets its own events in the end.
 func TestMemory(t *testing.T) { memoryBounded(t, 90, 8) }
 
-// memoryBounded is the body of TestMemory for this number of destinations. Bodies and bounds have a part of their usual
-// size.
+// memoryBounded is the body of TestMemory for this number of destinations. Bodies and bounds have a part of their
+// usual size.
 func memoryBounded(t *testing.T, lanes, part int) {
 	inBubble(t, func(t *testing.T) {
 		body := 1 << 20 / part

@@ -324,8 +324,8 @@ func (e *Engine) wants(l *lane, dst *destination, view *match.View) bool {
 		e.metrics.matchErrors.Inc()
 		if l.matchError.record(err, e.now()) {
 			e.opts.Logger.Warn("match.failed", "component", "delivery", "destination_id", l.id,
-				"destination", l.name(), "event_type", ev.Type, "source_id", ev.SourceID, "source", ev.Source, "error", err,
-				"meaning", "the event does not match; more of these are only counted for a minute")
+				"destination", l.name(), "event_type", ev.Type, "source_id", ev.SourceID, "source", ev.Source,
+				"error", err, "meaning", "the event does not match; more of these are only counted for a minute")
 		}
 	}
 	return wants

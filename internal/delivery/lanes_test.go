@@ -31,7 +31,8 @@ func TestMatchError(t *testing.T) {
 			r.accept(bellhop.Event{Body: []byte(`{}`)})
 		}
 		got := r.engine.MatchError(d.ID)
-		if got.Count != 3 || !got.At.Equal(r.now()) || !strings.HasPrefix(got.Message, "where: cannot fetch b from <nil>") {
+		if got.Count != 3 || !got.At.Equal(r.now()) ||
+			!strings.HasPrefix(got.Message, "where: cannot fetch b from <nil>") {
 			t.Errorf("%+v", got)
 		}
 		r.update(d.ID, func(d *bellhop.Destination) { d.Concurrency = 2 })
@@ -191,7 +192,8 @@ func TestMatchBusy(t *testing.T) {
 		for _, events := range [][]bellhop.Event{{{Type: "checked", Body: []byte(`{"a":1}`)}}, large("other")} {
 			before := time.Now()
 			if n := len(r.match(events)); n == 0 || time.Since(before) != 0 {
-				t.Errorf("%s of %d bytes: %d deliveries after %v", events[0].Type, len(events[0].Body), n, time.Since(before))
+				t.Errorf("%s of %d bytes: %d deliveries after %v", events[0].Type, len(events[0].Body), n,
+					time.Since(before))
 			}
 			r.engine.Unreserve(events, r.match(events))
 			r.engine.Unreserve(events, r.match(events)[:0])

@@ -11,9 +11,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// This file keeps leases: the attempts of destinations of type pull, each from the pull to its ack or nack or to the end
-// of its time. Leases are in memory, and their deliveries are leased in the table. So a restart ends all leases, and
-// their deliveries are due again.
+// This file keeps leases: the attempts of destinations of type pull, each from the pull to its ack or nack or to the
+// end of its time. Leases are in memory, and their deliveries are leased in the table. So a restart ends all leases,
+// and their deliveries are due again.
 
 // A lease is an attempt of a delivery that a program makes. Its lane's mu guards the fields from token on.
 type lease struct {
@@ -93,8 +93,8 @@ func (x *lease) expire(as int) {
 }
 
 // Ack ends the lease that token names: its delivery is delivered. That is on disk when Ack returns. The error is
-// bellhop.ErrNoLease if there is no such lease, and bellhop.CodeUnavailable if the disk cannot take it soon; it is then
-// written as soon as that is possible.
+// bellhop.ErrNoLease if there is no such lease, and bellhop.CodeUnavailable if the disk cannot take it soon; it is
+// then written as soon as that is possible.
 func (e *Engine) Ack(ctx context.Context, destinationID, deliveryID, token string) error {
 	return e.settle(ctx, destinationID, deliveryID, token, "acked",
 		outbound.Reply{Class: outbound.Answered, Outcome: bellhop.OutcomeDelivered})
@@ -144,8 +144,8 @@ func (e *Engine) settle(ctx context.Context, destinationID, deliveryID, token, o
 }
 
 // Extend makes the lease that token names end after a time from now; 0 is the timeout of the destination. No lease
-// lasts longer than bellhop.MaxLease. It returns when the lease ends. The error is bellhop.ErrNoLease if there is no such
-// lease.
+// lasts longer than bellhop.MaxLease. It returns when the lease ends. The error is bellhop.ErrNoLease if there is no
+// such lease.
 func (e *Engine) Extend(destinationID, deliveryID, token string, by time.Duration) (endsAt time.Time, err error) {
 	x, err := e.find(destinationID, deliveryID, token)
 	if err != nil {

@@ -21,7 +21,8 @@ func limiterTurns(t *testing.T, events int) {
 			to := r.network.receiver(fmt.Sprint("hanging", i))
 			to.will(hang)
 			r.destination(to, func(d *bellhop.Destination) {
-				d.Timeout, d.Breaker, d.Retry.Schedule = time.Second, bellhop.Breaker{}, bellhop.Schedule{5 * time.Second}
+				d.Timeout, d.Breaker, d.Retry.Schedule = time.Second, bellhop.Breaker{},
+					bellhop.Schedule{5 * time.Second}
 			})
 		}
 		well := r.network.receiver("well")
@@ -90,7 +91,9 @@ func TestLimiterMovesUp(t *testing.T) {
 		for i := range 19 {
 			to := r.network.receiver(fmt.Sprint("hanging", i))
 			to.will(after(time.Hour))
-			r.destination(to, func(d *bellhop.Destination) { d.Timeout, d.Match.Types = 2*time.Hour, []string{"hang"} })
+			r.destination(to, func(d *bellhop.Destination) {
+				d.Timeout, d.Match.Types = 2*time.Hour, []string{"hang"}
+			})
 		}
 		well, other := r.network.receiver("well"), r.network.receiver("other")
 		well.will(after(100 * time.Millisecond))

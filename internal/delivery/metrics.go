@@ -48,15 +48,16 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		leases: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_pull_leases",
 			Help: "Deliveries in the hands of programs that pulled them."}),
 		leasesEnded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_pull_leases_ended_total",
-			Help: "Leases that ended, by outcome: acked, nacked, expired, returned (the program was gone before it had it)."},
+			Help: "Leases that ended, by outcome: acked, nacked, expired, returned (the program was " +
+				"gone before it had it)."},
 			[]string{"outcome"}),
 	}
 	m.delivered, m.retried = m.outcomes.WithLabelValues("delivered"), m.outcomes.WithLabelValues("retry")
 	m.dead = m.outcomes.WithLabelValues("dead")
 	m.skipped = m.outcomes.WithLabelValues("skipped")
 	if to != nil {
-		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors, m.matchBusy, m.pullsWaiting,
-			m.leases, m.leasesEnded)
+		to.MustRegister(m.outcomes, m.errors, m.durations, m.endToEnd, m.queued, m.matchErrors, m.matchBusy,
+			m.pullsWaiting, m.leases, m.leasesEnded)
 	}
 	return m
 }

@@ -80,10 +80,12 @@ func orderKept(t *testing.T, keys, each int) {
 					taken = append(taken, bodies...)
 				})
 				r.destination(to, func(d *bellhop.Destination) {
-					d.Order, d.Retry.Schedule, d.Breaker = bellhop.OrderSubject, bellhop.Schedule{time.Second, time.Minute,
-						time.Minute, time.Minute, time.Hour, time.Hour, time.Hour, time.Hour}, bellhop.Breaker{}
+					d.Order, d.Retry.Schedule, d.Breaker = bellhop.OrderSubject,
+						bellhop.Schedule{time.Second, time.Minute,
+							time.Minute, time.Minute, time.Hour, time.Hour, time.Hour, time.Hour}, bellhop.Breaker{}
 					if batch > 0 {
-						d.Batch, d.Settings = bellhop.Batch{MaxEvents: batch, MaxWait: time.Second}, []byte(`{"format":"envelope"}`)
+						d.Batch, d.Settings = bellhop.Batch{MaxEvents: batch, MaxWait: time.Second},
+							[]byte(`{"format":"envelope"}`)
 					}
 				})
 				for n := range each {

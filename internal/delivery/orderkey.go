@@ -30,7 +30,8 @@ type orderHash struct{ v0, v1, v2, v3 uint64 }
 
 func newOrderHash(key [16]byte) orderHash {
 	k0, k1 := binary.LittleEndian.Uint64(key[:8]), binary.LittleEndian.Uint64(key[8:])
-	return orderHash{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573}
+	return orderHash{k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261,
+		k1 ^ 0x7465646279746573}
 }
 
 // A sipHash is SipHash-2-4 with a result of 64 bits. The standard library has it in hash/maphash only, with a key

@@ -48,10 +48,11 @@ func (p *pacer) hold(now time.Time) bellhop.Hold {
 
 // How long a parked lane rests, unless Engine.Return says sooner that this is over.
 const (
-	// parkedRest is the rest while a connection is signed out. It is long, because the attempt after it has little hope.
+	// parkedRest is the rest while a connection is signed out. It is long, because the attempt after it has little
+	// hope.
 	parkedRest = 10 * time.Minute
-	// unattendedRest is the rest while nobody listens. It is as good as endless: who listens does so in this process, so
-	// that no attempt has to find out. A look would also put the oldest delivery behind the others.
+	// unattendedRest is the rest while nobody listens. It is as good as endless: who listens does so in this process,
+	// so that no attempt has to find out. A look would also put the oldest delivery behind the others.
 	unattendedRest = 365 * 24 * time.Hour
 )
 

@@ -243,7 +243,8 @@ func TestBucket(t *testing.T) {
 		var b bucket
 		var taken []time.Time
 		for range 200 {
-			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*float64(time.Second)/r.PerSecond)).Draw(t, "pause")))
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(2*float64(time.Second)/r.PerSecond)).Draw(t,
+				"pause")))
 			if rapid.Bool().Draw(t, "wait") {
 				now = b.ready(r, now)
 			}
@@ -254,7 +255,8 @@ func TestBucket(t *testing.T) {
 		}
 		for i := range taken {
 			for j := i; j < len(taken); j++ {
-				if allowed := float64(r.Burst) + taken[j].Sub(taken[i]).Seconds()*r.PerSecond + 1e-6; float64(j-i+1) > allowed {
+				if allowed := float64(r.Burst) + taken[j].Sub(taken[i]).Seconds()*r.PerSecond + 1e-6; float64(
+					j-i+1) > allowed {
 					t.Fatalf("%d within %v at %+v", j-i+1, taken[j].Sub(taken[i]), r)
 				}
 			}

@@ -172,9 +172,10 @@ func TestParkedTooOld(t *testing.T) {
 // TestActionSkips: a delivery of an event that its action does not work on is cancelled, with the reason.
 func TestActionSkips(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		r := newChoreRig(t, &chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
-			return provider.ActionResult{Skip: true, Detail: "not a notification"}
-		}})
+		r := newChoreRig(t,
+			&chore{do: func(context.Context, *bellhop.Event, provider.AttemptInfo) provider.ActionResult {
+				return provider.ActionResult{Skip: true, Detail: "not a notification"}
+			}})
 		r.acceptMany(1)
 		synctest.Wait()
 		got := r.only()

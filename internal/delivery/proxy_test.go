@@ -162,8 +162,8 @@ func TestFaultyProxy(t *testing.T) {
 			}
 		}
 		if repeats == 0 || unknowns == repeats || known == 0 {
-			t.Errorf("%d attempts are unknown, %d of them arrived, of %d it is known that they did not: these faults show "+
-				"nothing",
+			t.Errorf("%d attempts are unknown, %d of them arrived, of %d it is known that they did not: these "+
+				"faults show nothing",
 				unknowns, repeats, known)
 		}
 		t.Logf("faults %v; %d attempts unknown, of which %d had arrived; %d known not to have", p.count, unknowns,

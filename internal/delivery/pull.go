@@ -9,9 +9,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
-// This file serves destinations of type pull, whose lanes have no workers: a delivery leaves the lane's queue for a call
-// of Pull, and its attempt is a lease (lease.go). A lane claims as many deliveries as the calls that wait want. While
-// nobody waits, its queue is empty and nothing is claimed.
+// This file serves destinations of type pull, whose lanes have no workers: a delivery leaves the lane's queue for a
+// call of Pull, and its attempt is a lease (lease.go). A lane claims as many deliveries as the calls that wait want.
+// While nobody waits, its queue is empty and nothing is claimed.
 
 // MaxPulls is how many calls of Pull wait at a time, for all destinations together.
 const MaxPulls = 1000
@@ -205,8 +205,8 @@ func (l *lane) pullsFresh() bool {
 		!l.pacer.ready(l.destination.Load().limit, now).After(now)
 }
 
-// hand renders the deliveries of attempts and leases them. An attempt whose delivery cannot be rendered ends with that.
-// Those that do not fit into one answer, and all once ctx has ended, are put back.
+// hand renders the deliveries of attempts and leases them. An attempt whose delivery cannot be rendered ends with
+// that. Those that do not fit into one answer, and all once ctx has ended, are put back.
 func (l *lane) hand(ctx context.Context, got []*lease) (leases []bellhop.Lease) {
 	var back []*lease
 	room := bellhop.MaxPullBytes

@@ -75,8 +75,8 @@ func (r *rig) leased() int {
 	return len(l.pulls.leases)
 }
 
-// TestPull: while nobody pulls, nothing is attempted or kept in memory. A pull gets the form of each delivery, and an ack
-// ends the attempt. An ack counts once, and only with its own token.
+// TestPull: while nobody pulls, nothing is attempted or kept in memory. A pull gets the form of each delivery, and an
+// ack ends the attempt. An ack counts once, and only with its own token.
 func TestPull(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -345,8 +345,8 @@ func TestNack(t *testing.T) {
 	})
 }
 
-// TestPullLimits: concurrency bounds the leases, the rate bounds how many begin, and the breaker lets one probe through
-// after programs have died with each delivery.
+// TestPullLimits: concurrency bounds the leases, the rate bounds how many begin, and the breaker lets one probe
+// through after programs have died with each delivery.
 func TestPullLimits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -518,8 +518,8 @@ func TestPullUnrendered(t *testing.T) {
 	})
 }
 
-// TestPullStops: a halt ends the pulls that wait and gives out nothing more. What is in hand can be acked until the stop;
-// the other deliveries are due for the next process, and their tokens count no more.
+// TestPullStops: a halt ends the pulls that wait and gives out nothing more. What is in hand can be acked until the
+// stop; the other deliveries are due for the next process, and their tokens count no more.
 func TestPullStops(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
@@ -557,6 +557,7 @@ func TestPullStops(t *testing.T) {
 		}
 		r.open()
 		r.wantStates(map[bellhop.DeliveryState]int{bellhop.DeliveryPending: 3, bellhop.DeliveryDelivered: 1})
+		synctest.Wait() // the deliveries of before the restart are loaded
 		again := r.pull(10, 0)
 		if len(again) != 3 {
 			t.Fatalf("%d again", len(again))
@@ -619,8 +620,8 @@ func (s settler) Settle(ctx context.Context, r bellhop.Result) (stored bool, err
 	return stored, err
 }
 
-// TestFaultsOfAck: the process is killed before or after an ack is on disk, and another process starts. Only an ack that
-// is on disk counts, whatever the program was told, and the old token never counts for the new lease.
+// TestFaultsOfAck: the process is killed before or after an ack is on disk, and another process starts. Only an ack
+// that is on disk counts, whatever the program was told, and the old token never counts for the new lease.
 func TestFaultsOfAck(t *testing.T) {
 	const restarted, acked = "given back, or the gateway was restarted", "attempt 1 was acked already"
 	for _, c := range []struct {

@@ -14,10 +14,10 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestAnyPull: several programs pull, ack, nack, extend, forget and go away at random, use tokens of others and old ones,
-// while the destination is paused and the process is restarted and killed. An ack counts for one lease of a delivery at
-// most, and what was acked stays delivered; no delivery is lost; a key gives out one delivery at a time, in order; no
-// more leases last than the concurrency allows.
+// TestAnyPull: several programs pull, ack, nack, extend, forget and go away at random, use tokens of others and old
+// ones, while the destination is paused and the process is restarted and killed. An ack counts for one lease of a
+// delivery at most, and what was acked stays delivered; no delivery is lost; a key gives out one delivery at a time,
+// in order; no more leases last than the concurrency allows.
 func TestAnyPull(t *testing.T) {
 	anyPull(t, 3)
 }
@@ -147,7 +147,8 @@ func (p *pullers) pullSome() {
 		key := p.key(l)
 		for _, other := range p.lasting {
 			if other.DeliveryID == l.DeliveryID || key != "" && p.key(other.Lease) == key {
-				p.t.Errorf("%s of %q was given out while %s was in somebody's hands", l.DeliveryID, key, other.DeliveryID)
+				p.t.Errorf("%s of %q was given out while %s was in somebody's hands", l.DeliveryID, key,
+					other.DeliveryID)
 			}
 		}
 		if p.acked[l.DeliveryID] > 0 {
@@ -285,7 +286,8 @@ func (p *pullers) settle() {
 	}
 	for _, d := range list {
 		if d.State != bellhop.DeliveryDelivered || p.acked[d.ID] != 1 {
-			p.t.Errorf("%s is %s after %d attempts, acked %d times: %+v", d.ID, d.State, d.Attempts, p.acked[d.ID], d.Last)
+			p.t.Errorf("%s is %s after %d attempts, acked %d times: %+v", d.ID, d.State, d.Attempts, p.acked[d.ID],
+				d.Last)
 		}
 	}
 	p.wantIdle()

@@ -49,7 +49,9 @@ func TestFaultsOfRecord(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				r := newRig(t, func(r *rig) { r.wrapStore = func(s Store) Store { return recorder{s, c.keeps, c.fails} } })
+				r := newRig(t, func(r *rig) {
+					r.wrapStore = func(s Store) Store { return recorder{s, c.keeps, c.fails} }
+				})
 				to := r.network.receiver("billing")
 				to.will(status(c.status))
 				r.destination(to)

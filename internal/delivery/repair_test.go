@@ -115,8 +115,8 @@ func repairRate(t *testing.T, rates ...float64) {
 					meanwhile(r, p)
 					time.Sleep(time.Duration(float64(events)/rate*1.2)*time.Second + 5*time.Second)
 					got := r.repair(begun.ID)
-					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) || got.Changed != int64(events) ||
-						got.Skipped != 0 {
+					if got.State != bellhop.RepairDone || got.LookedAt != int64(events) ||
+						got.Changed != int64(events) || got.Skipped != 0 {
 						t.Errorf("%+v", got)
 					}
 					replayed := to.got()[events:]
@@ -124,11 +124,13 @@ func repairRate(t *testing.T, rates ...float64) {
 						t.Fatalf("%d were delivered again", len(replayed))
 					}
 					const span = 2 * time.Second
-					allowed := int(rate*span.Seconds()) + 2*max(1, int(rate/10)) // two steps of a tenth of a second each
+					// two steps of a tenth of a second each
+					allowed := int(rate*span.Seconds()) + 2*max(1, int(rate/10))
 					if most := mostWithin(replayed, span); most > allowed {
 						t.Errorf("%d within %v, allowed are %d", most, span, allowed)
 					}
-					took, want := replayed[events-1].at.Sub(started), time.Duration(float64(events)/rate*float64(time.Second))
+					took, want := replayed[events-1].at.Sub(started),
+						time.Duration(float64(events)/rate*float64(time.Second))
 					if name == "undisturbed" && (took < want*8/10 || took > want*11/10) {
 						t.Errorf("took %v, want about %v", took, want)
 					}
@@ -172,7 +174,9 @@ func TestRetryOfTheDead(t *testing.T) {
 		r := newRig(t)
 		to := r.network.receiver("r")
 		to.will(status(500))
-		d := r.destination(to, func(d *bellhop.Destination) { d.Retry, d.Breaker = bellhop.Retry{}, bellhop.Breaker{} })
+		d := r.destination(to, func(d *bellhop.Destination) {
+			d.Retry, d.Breaker = bellhop.Retry{}, bellhop.Breaker{}
+		})
 		p := r.repairer()
 		r.acceptMany(300)
 		time.Sleep(time.Hour)

@@ -77,7 +77,8 @@ func TestReplayOne(t *testing.T) {
 		if err := r.store.DeleteDestination(t.Context(), late.ID); err != nil {
 			t.Fatal(err)
 		}
-		for id, want := range map[string]bellhop.Code{late.ID: bellhop.CodeConflict, "dst_never": bellhop.CodeInvalid} {
+		for id, want := range map[string]bellhop.Code{late.ID: bellhop.CodeConflict,
+			"dst_never": bellhop.CodeInvalid} {
 			var e *bellhop.Error
 			if _, err := p.Replay(t.Context(), event, id); !errors.As(err, &e) || e.Code != want {
 				t.Errorf("to %s: %v", id, err)
@@ -111,12 +112,14 @@ func TestReplayByWhere(t *testing.T) {
 		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10"}); events != 10 || deliveries != 0 {
 			t.Errorf("%d events, %d deliveries: nobody wants them", events, deliveries)
 		}
-		if events, deliveries := count(bellhop.RepairFilter{Where: "data.n < 10", DestinationID: d.ID}); events != 10 ||
+		if events, deliveries := count(
+			bellhop.RepairFilter{Where: "data.n < 10", DestinationID: d.ID}); events != 10 ||
 			deliveries != 10 {
 			t.Errorf("%d events, %d deliveries to the one named", events, deliveries)
 		}
 		r.update(d.ID, func(d *bellhop.Destination) { d.Match = bellhop.Match{Where: "data.n % 2 == 0"} })
-		if events, deliveries := count(bellhop.RepairFilter{Where: "data.missing.x > 1"}); events != 0 || deliveries != 0 {
+		if events, deliveries := count(bellhop.RepairFilter{Where: "data.missing.x > 1"}); events != 0 ||
+			deliveries != 0 {
 			t.Errorf("%d events, %d deliveries of an expression that fails", events, deliveries)
 		}
 		begun := r.begin(p, bellhop.RepairReplay, 10, bellhop.RepairFilter{Where: "data.n < 30"})
@@ -197,7 +200,8 @@ func anyReplay(t *testing.T, seeds uint64) {
 								wanted += n * per[kind]
 							}
 						}
-						repairs = append(repairs, r.begin(p, bellhop.RepairReplay, float64(random.IntN(2)*(20+random.IntN(100))), f).ID)
+						repairs = append(repairs,
+							r.begin(p, bellhop.RepairReplay, float64(random.IntN(2)*(20+random.IntN(100))), f).ID)
 					default:
 						for kind := range events {
 							for range random.IntN(20) {

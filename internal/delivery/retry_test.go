@@ -86,7 +86,8 @@ func TestRetryAfter(t *testing.T) {
 				if len(calls) != 3 {
 					t.Fatalf("%d attempts", len(calls))
 				}
-				if wait := calls[1].at.Sub(calls[0].at); wait < 10*time.Minute || wait > 10*time.Minute+time.Millisecond {
+				if wait := calls[1].at.Sub(calls[0].at); wait < 10*time.Minute ||
+					wait > 10*time.Minute+time.Millisecond {
 					t.Errorf("after 600 seconds: %v", wait)
 				}
 				if late := calls[2].at.Sub(until); late < 0 || late > time.Millisecond {

@@ -231,7 +231,8 @@ func (r *rig) accept(events ...bellhop.Event) []bellhop.NewDelivery {
 	r.t.Helper()
 	for i := range events {
 		ev := &events[i]
-		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = r.source.ID, r.source.Name, time.Now(), sha256.Sum256(ev.Body)
+		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = r.source.ID, r.source.Name, time.Now(),
+			sha256.Sum256(ev.Body)
 		if ev.Type == "" {
 			ev.Type = "job.finished"
 		}
@@ -331,7 +332,8 @@ func (r *rig) wantIdle() {
 	}
 	for id, l := range r.engine.lanes.Load().byID {
 		l.mu.Lock()
-		if l.reserved != 0 || l.active != 0 || l.waiting() != 0 || l.claiming || l.bytes != 0 || len(l.keys.waiting) != 0 {
+		if l.reserved != 0 || l.active != 0 || l.waiting() != 0 || l.claiming || l.bytes != 0 ||
+			len(l.keys.waiting) != 0 {
 			r.t.Errorf("%s: %d places reserved, %d workers, %d queued, %d bytes, %d keys, claiming: %v",
 				id, l.reserved, l.active, l.waiting(), l.bytes, len(l.keys.waiting), l.claiming)
 		}

@@ -36,7 +36,8 @@ func TestSigned(t *testing.T) {
 			for name, want := range map[string]string{
 				"Webhook-Id": r.only().EventID, "Bellhop-Event-Id": r.only().EventID,
 				"Bellhop-Delivery-Id": deliveries[0].DeliveryID,
-				"Bellhop-Attempt":     string(rune('1' + i)), "Bellhop-Hops": "3", "Content-Type": "text/plain", "X-Team": "a",
+				"Bellhop-Attempt":     string(rune('1' + i)), "Bellhop-Hops": "3", "Content-Type": "text/plain",
+				"X-Team":     "a",
 				"User-Agent": "Bellhop",
 			} {
 				if got := c.header[name]; len(got) != 1 || got[0] != want {

@@ -90,7 +90,8 @@ func TestStopBetweenAcceptAndDeliver(t *testing.T) {
 func TestStopCutsOff(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r := newRig(t)
-		hanging, refusing, slow := r.network.receiver("hanging"), r.network.receiver("refusing"), r.network.receiver("slow")
+		hanging, refusing, slow := r.network.receiver("hanging"), r.network.receiver("refusing"),
+			r.network.receiver("slow")
 		hanging.will(hang)
 		refusing.refuse(true)
 		slow.will(after(time.Second))
@@ -145,7 +146,8 @@ func TestCrash(t *testing.T) {
 		to.will(after(time.Second))
 		before.destination(to, func(d *bellhop.Destination) { d.Concurrency = 4 })
 		before.acceptMany(laneLength + 50)
-		time.Sleep(2500 * time.Millisecond) // 8 are delivered, 4 are being attempted, the rest is in memory or in the table
+		// 8 are delivered, 4 are being attempted, the rest is in memory or in the table
+		time.Sleep(2500 * time.Millisecond)
 		after, again := before.crash()
 		synctest.Wait()
 
@@ -161,7 +163,8 @@ func TestCrash(t *testing.T) {
 		again.wantOnce(t, laneLength+42)
 		ids := map[string]string{}
 		for _, c := range to.got() {
-			ids[c.body] = c.header.Get("Webhook-Id") + c.header.Get("Bellhop-Delivery-Id") + c.header.Get("Bellhop-Attempt")
+			ids[c.body] = c.header.Get("Webhook-Id") + c.header.Get("Bellhop-Delivery-Id") + c.header.Get(
+				"Bellhop-Attempt")
 		}
 		for _, c := range again.got() {
 			if id, ok := ids[c.body]; ok &&

@@ -6,8 +6,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestOwnerOf: a published event belongs to the tenant that it names, if there is such a tenant; otherwise the name is a
-// label. An event of a source belongs to the tenant of the source, also after that was deleted.
+// TestOwnerOf: a published event belongs to the tenant that it names, if there is such a tenant; otherwise the name is
+// a label. An event of a source belongs to the tenant of the source, also after that was deleted.
 func TestOwnerOf(t *testing.T) {
 	t.Parallel()
 	e := &Engine{}

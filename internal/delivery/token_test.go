@@ -60,7 +60,10 @@ func wantTokens(t *testing.T, server, to *receiver, fetched int, want ...string)
 func TestTokenOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		r, to, server, _ := tokenRig(t)
-		server.will(func(w http.ResponseWriter, req *http.Request) { time.Sleep(time.Second); sends(server, nil)(w, req) })
+		server.will(func(w http.ResponseWriter, req *http.Request) {
+			time.Sleep(time.Second)
+			sends(server, nil)(w, req)
+		})
 		r.acceptMany(100)
 		time.Sleep(time.Minute)
 		to.wantOnce(t, 100)

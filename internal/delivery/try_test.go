@@ -30,10 +30,13 @@ func TestTry(t *testing.T) {
 			status int
 			error  string
 		}{
-			{func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("thanks")) }, bellhop.DeliveryDelivered, 200, ""},
-			{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, bellhop.DeliveryPending, 503, "status"},
+			{func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("thanks")) }, bellhop.DeliveryDelivered,
+				200, ""},
+			{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, bellhop.DeliveryPending, 503,
+				"status"},
 			{func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, bellhop.DeliveryDead, 404, "status"},
-			{func(http.ResponseWriter, *http.Request) { time.Sleep(time.Hour) }, bellhop.DeliveryPending, 0, "timeout"},
+			{func(http.ResponseWriter, *http.Request) { time.Sleep(time.Hour) }, bellhop.DeliveryPending, 0,
+				"timeout"},
 		} {
 			to.will(c.answer)
 			got, err := r.engine.Try(t.Context(), d, ev)

@@ -43,7 +43,8 @@ type Config struct {
 	MaxIdlePerHost int           // idle connections kept for one scheme, host and port; 0 is 256
 	MaxIdle        int           // idle connections kept in all; 0 is 4096
 	IdleTimeout    time.Duration // how long a connection may be idle; 0 is 55 s, just under the usual 60 s of servers
-	MaxConnAge     time.Duration // an older connection is not used again, so that addresses are judged anew; 0 is 5 min
+	// an older connection is not used again, so that addresses are judged anew; 0 is 5 min
+	MaxConnAge time.Duration
 
 	// Now tells the age of pooled connections; nil is [time.Now]. Deadlines of attempts always follow the real
 	// clock.

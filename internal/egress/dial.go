@@ -174,7 +174,8 @@ func (g *guard) dialFirst(ctx context.Context, addrs []netip.AddrPort) (net.Conn
 		}()
 	}
 	var won net.Conn
-	// that of the most preferred address, unless its network cannot be reached from here at all; a local one comes first
+	// that of the most preferred address, unless its network cannot be reached from here at all; a local one comes
+	// first
 	var first error
 	delay := time.NewTicker(attemptDelay)
 	defer delay.Stop()

@@ -24,7 +24,9 @@ func (f resolverFunc) LookupNetIP(ctx context.Context, network, host string) ([]
 
 // answers returns a resolver that gives addrs for every name.
 func answers(addrs ...string) Resolver {
-	return resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) { return addresses(addrs...), nil })
+	return resolverFunc(func(context.Context, string, string) ([]netip.Addr, error) {
+		return addresses(addrs...), nil
+	})
 }
 
 // noSuchHost is a resolver that finds no name.

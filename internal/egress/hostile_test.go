@@ -64,7 +64,8 @@ var hostile = []struct {
 	{"reset within body", wiretest.Resets(okLine + "Content-Length: 10\r\n\r\nhello"), ClassReset, PhaseBody, ""},
 
 	{"HTTP/0.9", wiretest.Says("<html>hello</html>"), ClassBadReply, PhaseHeader, "not HTTP"},
-	{"TLS on a plain port", wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), ClassBadReply, PhaseHeader, "use https://"},
+	{"TLS on a plain port", wiretest.Waits("\x15\x03\x01\x00\x02\x02\x46"), ClassBadReply, PhaseHeader,
+		"use https://"},
 	{"HTTP/2", wiretest.Waits("\x00\x00\x12\x04\x00\x00\x00\x00\x00"), ClassBadReply, PhaseHeader, ""},
 	{"a mail server", wiretest.Waits("220 mail.example.com ESMTP\r\n"), ClassBadReply, PhaseHeader, ""},
 	{"HTTP/2.0 in text", wiretest.Waits("HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n"), "", "", ""},

@@ -18,8 +18,8 @@ func TestHTTP(t *testing.T) {
 	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		wiretest.EachRequest(c, func(r *http.Request, _ []byte) {
 			body := r.UserAgent() + " " + r.Header.Get("Accept-Encoding") + " " + r.Header.Get("Cookie")
-			io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nSet-Cookie: a=b\r\nContent-Length: "+
-				"11\r\n\r\n"+(body + "           ")[:11])
+			io.WriteString(c, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nSet-Cookie: "+
+				"a=b\r\nContent-Length: 11\r\n\r\n"+(body + "           ")[:11])
 		})
 	})
 	c := newClient(t, Config{AllowPrivate: true, UserAgent: "Us/1.0"})

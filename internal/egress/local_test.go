@@ -29,7 +29,8 @@ func TestLocalShortage(t *testing.T) {
 			}
 		}
 		dns := resolverFunc(func(_ context.Context, _, host string) ([]netip.Addr, error) {
-			return nil, &net.DNSError{Err: "dial udp 10.9.8.7:53: socket: " + errno.Error(), Name: host, Server: "10.9.8.7:53",
+			return nil, &net.DNSError{Err: "dial udp 10.9.8.7:53: socket: " + errno.Error(), Name: host,
+				Server:      "10.9.8.7:53",
 				IsTemporary: true}
 		})
 		writes := func(context.Context, string, string) (net.Conn, error) { return &brokenConn{err: errno}, nil }

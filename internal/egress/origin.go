@@ -85,7 +85,8 @@ func parseURL(raw string, maxLength int) (*url.URL, error) {
 			return nil, fmt.Errorf("the URL has a space or control character at byte %d", i)
 		case b > 0x7f:
 			return nil, fmt.Errorf(
-				"the URL has a non-ASCII character at byte %d; write host names in punycode and the rest percent-encoded", i)
+				"the URL has a non-ASCII character at byte %d; write host names in punycode and "+
+					"the rest percent-encoded", i)
 		case b == '\\':
 			return nil, errors.New(`the URL has a backslash; write "/", or %5C within a path or query`)
 		case b == '#':

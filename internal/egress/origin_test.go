@@ -100,7 +100,8 @@ func FuzzCheckURL(f *testing.F) {
 			post(c, target)
 			head := "POST" + target.head + target.userAgent
 			lines := strings.Split(head, "\r\n")
-			if len(lines) != 4 || strings.Count(head, "\n") != 3 || strings.Count(lines[0], " ") != 2 || lines[3] != "" {
+			if len(lines) != 4 || strings.Count(head, "\n") != 3 || strings.Count(lines[0], " ") != 2 ||
+				lines[3] != "" {
 				t.Errorf("the request is\n%q", head)
 			}
 			again, err := c.CheckURL(raw)

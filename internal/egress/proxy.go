@@ -65,7 +65,8 @@ func parseProxy(raw string) (origin, error) {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return origin{}, badURL("the URL must begin with http:// or https://")
 	case u.User != nil:
-		return origin{}, badURL("the URL of a proxy must not hold a user name or password; destinations have their own")
+		return origin{}, badURL("the URL of a proxy must not hold a user name or password; " +
+			"destinations have their own")
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "":
 		return origin{}, badURL("the URL of a proxy must not have a path or query")
 	}

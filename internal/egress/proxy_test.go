@@ -238,13 +238,15 @@ func TestProxy(t *testing.T) {
 	for name, secure := range map[string]*tls.Config{"http": nil, "https": server} {
 		t.Run(name, func(t *testing.T) {
 			r := newRelay(t, serveTLS(t, server, wiretest.OKReply), secure)
-			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost, Proxies: []string{name + "://" + r.addr}})
+			c := newClient(t, Config{RootCAs: ca.pool(), Resolver: noSuchHost,
+				Proxies: []string{name + "://" + r.addr}})
 			w := Route{Proxy: name + "://" + r.addr, ProxyUsername: "me", ProxyPassword: "pass"}
 			for url, want := range map[string]string{
 				"https://hooks.example.com/a?b":      "CONNECT hooks.example.com:443 hooks.example.com:443 " + login,
 				"https://hooks.example.com:8443/a?b": "CONNECT hooks.example.com:8443 hooks.example.com:8443 " + login,
 				"http://hooks.example.com/a?b":       "POST http://hooks.example.com/a?b hooks.example.com " + login,
-				"http://hooks.example.com:8080/a?b":  "POST http://hooks.example.com:8080/a?b hooks.example.com:8080 " + login,
+				"http://hooks.example.com:8080/a?b": "POST http://hooks.example.com:8080/a?b " +
+					"hooks.example.com:8080 " + login,
 			} {
 				target := mustRoute(t, c, url, w)
 				for n := range 2 {
@@ -267,7 +269,10 @@ func TestProxyCredentials(t *testing.T) {
 	seen := make(chan http.Header, 1)
 	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		s := tls.Server(c, &tls.Config{Certificates: []tls.Certificate{loopback(t, ca)}})
-		wiretest.EachRequest(s, func(r *http.Request, _ []byte) { seen <- r.Header; io.WriteString(s, wiretest.OKReply) })
+		wiretest.EachRequest(s, func(r *http.Request, _ []byte) {
+			seen <- r.Header
+			io.WriteString(s, wiretest.OKReply)
+		})
 	})
 	r := newRelay(t, addr, nil)
 	// Made last, so that it is closed first.
@@ -294,7 +299,8 @@ var proxyFaults = []struct {
 	{"wants credentials", wiretest.Waits("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"), ClassProxy,
 		"407 Proxy Authentication Required, which asks for a user"},
 	{"cannot connect", wiretest.Says("HTTP/1.1 502 Bad Gateway\r\n\r\n"), ClassProxy, "502"},
-	{"redirects", wiretest.Waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"), ClassProxy, "302"},
+	{"redirects", wiretest.Waits("HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\n\r\n"),
+		ClassProxy, "302"},
 	{"hangs", func(c net.Conn) { wiretest.WaitForEnd(c) }, ClassTimeout,
 		"no connection within 300ms (waiting for the proxy"},
 	{"trickles", wiretest.Trickle("HTTP/1.1 200 OK\r\nX: ", "x"), ClassTimeout, "waiting for the proxy"},
@@ -305,7 +311,8 @@ var proxyFaults = []struct {
 	{"endless headers", wiretest.Flood("HTTP/1.1 200 OK\r\n", "X-Header: value\r\n"), ClassProxy, "256 KiB"},
 	{"one endless header", wiretest.Flood("HTTP/1.1 200 OK\r\nX: ", "x"), ClassProxy, "256 KiB"},
 	{"interim replies", wiretest.Flood("", "HTTP/1.1 100 Continue\r\n\r\n"), ClassProxy, "interim"},
-	{"speaks for the server", wiretest.Waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), ClassProxy, "more than its answer"},
+	{"speaks for the server", wiretest.Waits("HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03"), ClassProxy,
+		"more than its answer"},
 	{"closes", func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassProxy,
 		"closed the connection instead of answering CONNECT"},
 	{"closes within headers", wiretest.Says("HTTP/1.1 200 OK\r\nX"), ClassProxy, "closed the connection"},

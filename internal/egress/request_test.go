@@ -40,7 +40,8 @@ func TestRequestOnTheWire(t *testing.T) {
 func TestMethodsAndAgents(t *testing.T) {
 	addr := wiretest.Serve(t, func(_ int, c net.Conn) {
 		wiretest.EachRequest(c, func(r *http.Request, body []byte) {
-			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: "+r.Method+" "+r.UserAgent()+"\r\nContent-Length: 5\r\n\r\n")
+			io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: "+r.Method+" "+r.UserAgent()+"\r\nContent-Length: "+
+				"5\r\n\r\n")
 			if r.Method != "HEAD" {
 				io.WriteString(c, "hello")
 			}
@@ -155,7 +156,8 @@ func TestDeadline(t *testing.T) {
 			if took := time.Since(start); took != test.want {
 				t.Errorf("%+v: took %s", test, took)
 			}
-			if want := "timeout: no connection to example.com within " + test.want.String(); e.Error() != want || e.Sent {
+			if want := "timeout: no connection to example.com within " + test.want.String(); e.Error() != want ||
+				e.Sent {
 				t.Errorf("got %q, want %q", e, want)
 			}
 			if !errors.Is(err, context.DeadlineExceeded) {

@@ -154,7 +154,8 @@ func TestRoutesShareNothing(t *testing.T) {
 			if _, err := post(c, kept[i]); err != nil {
 				t.Fatal(err)
 			}
-			if v := <-visits; v.resumed != (i == 0 || round > 0) { // all targets of the direct route share one session cache
+			if v := <-visits; v.resumed != (i == 0 || round > 0) {
+				// all targets of the direct route share one session cache
 				t.Errorf("route %d, round %d: resumed %v", i, round, v.resumed)
 			}
 		}

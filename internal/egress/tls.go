@@ -30,7 +30,9 @@ func (c *Client) routeTLS(r Route) *tls.Config {
 	if r.Certificate != nil {
 		// The certificate is sent even if the server does not list its issuer: a server that refuses it says more than
 		// one that got none.
-		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return r.Certificate, nil }
+		cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return r.Certificate, nil
+		}
 	}
 	return cfg
 }

@@ -113,7 +113,8 @@ func TestTLS(t *testing.T) {
 			for n := range 2 {
 				reply, err := post(c, target)
 				if test.detail != "" {
-					if e := wantClass(t, err, ClassTLS); !strings.Contains(e.Error(), test.detail) || e.Phase == PhaseTLS && e.Sent {
+					if e := wantClass(t, err, ClassTLS); !strings.Contains(e.Error(), test.detail) ||
+						e.Phase == PhaseTLS && e.Sent {
 						t.Errorf("got %v in phase %s, want %q", e, e.Phase, test.detail)
 					}
 				} else if err != nil || reply.Status != 200 || string(reply.Body) != "ok" || reply.Reused != (n > 0) {
@@ -141,7 +142,8 @@ func TestTLSFaults(t *testing.T) {
 		"plain HTTP": {wiretest.Says("HTTP/1.1 400 Bad Request\r\n\r\n"), ClassTLS, "does not speak TLS"},
 		"closes": {func(c net.Conn) { wiretest.CloseWrite(c); wiretest.WaitForEnd(c) }, ClassTLS,
 			"ended the connection during the TLS handshake"},
-		"hanging handshake":   {wiretest.WaitForEnd, ClassTimeout, "no reply within 300ms (waiting for the TLS handshake)"},
+		"hanging handshake": {wiretest.WaitForEnd, ClassTimeout, "no reply within 300ms (waiting for the TLS " +
+			"handshake)"},
 		"trickling handshake": {wiretest.Trickle("\x16\x03\x03\x40\x00", "x"), ClassTimeout, "TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +153,8 @@ func TestTLSFaults(t *testing.T) {
 			}
 			attempt(t, test.class == ClassTimeout, serve, func(t *testing.T, at peer) {
 				c := newClient(t, Config{AllowPrivate: true, Dial: at.dial})
-				_, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "https://"+at.address), Timeout: at.timeout})
+				_, err := c.Do(t.Context(), &Request{Target: mustTarget(t, c, "https://"+at.address),
+					Timeout: at.timeout})
 				if e := wantClass(t, err, test.class); !strings.Contains(e.Error(), test.detail) || e.Sent ||
 					e.Phase != PhaseTLS {
 					t.Errorf("got %v, sent %v, phase %s", e, e.Sent, e.Phase)
@@ -195,7 +198,8 @@ func TestTLSResumption(t *testing.T) {
 	ca := newAuthority(t)
 	resumed := make(chan bool, 2)
 	cfg := &tls.Config{
-		Certificates:     []tls.Certificate{ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})},
+		Certificates: []tls.Certificate{
+			ca.issue(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}})},
 		VerifyConnection: func(s tls.ConnectionState) error { resumed <- s.DidResume; return nil },
 	}
 	addr := serveTLS(t, cfg, closingReply)

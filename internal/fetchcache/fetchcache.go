@@ -33,11 +33,11 @@ type Cache[T any] struct {
 	Now func() time.Time
 	// RestAfterFailure is how long after a failed fetch there is no other fetch of that key.
 	RestAfterFailure time.Duration
-	// RestAfterSuccess is how long after a successful fetch neither a rejected value nor Expire causes another fetch: see
-	// Get and Expire.
+	// RestAfterSuccess is how long after a successful fetch neither a rejected value nor Expire causes another fetch:
+	// see Get and Expire.
 	RestAfterSuccess time.Duration
-	// MaxKeys bounds how many keys are remembered. Beyond it, the key that was fetched longest ago is forgotten. 0 is no
-	// bound; use it only if strangers cannot choose keys.
+	// MaxKeys bounds how many keys are remembered. Beyond it, the key that was fetched longest ago is forgotten. 0 is
+	// no bound; use it only if strangers cannot choose keys.
 	MaxKeys int
 
 	flight singleflight.Group
@@ -51,8 +51,8 @@ type Value[T any] struct {
 	Value T
 	// FreshUntil is when the value has to be fetched again. Zero is never.
 	FreshUntil time.Time
-	// UsableUntil is the end of the time in which the value may be used while fetching it again fails. If it is not after
-	// FreshUntil, the value is used only while it is fresh.
+	// UsableUntil is the end of the time in which the value may be used while fetching it again fails. If it is not
+	// after FreshUntil, the value is used only while it is fresh.
 	UsableUntil time.Time
 }
 

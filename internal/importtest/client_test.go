@@ -45,8 +45,8 @@ func TestClients(t *testing.T) {
 			continue
 		}
 		for _, u := range clientUses(f.fset, f.ast) {
-			t.Errorf("%s:%d: %s: outgoing connections go through internal/egress; take its client as a parameter", f.name,
-				u.line, u.what)
+			t.Errorf("%s:%d: %s: outgoing connections go through internal/egress; take its client as a parameter",
+				f.name, u.line, u.what)
 		}
 	}
 }

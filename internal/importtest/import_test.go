@@ -69,7 +69,8 @@ var rooms = []row{
 
 	{"emulator", nil, nil},
 	{"emulator/entra", []room{"emulator"}, []string{"jose"}},
-	{"emulator/acs", []room{"emulator", "emulator/eventgrid", "provider/acs", "signature"}, nil}, // its events go by Event Grid
+	// its events go by Event Grid
+	{"emulator/acs", []room{"emulator", "emulator/eventgrid", "provider/acs", "signature"}, nil},
 	{"emulator/ams", []room{"emulator", "emulator/entra", "provider/ams"}, nil},
 	{"emulator/graph", []room{"emulator", "emulator/entra", "provider/graph"}, nil},
 	{"emulator/eventgrid", []room{"emulator", "emulator/entra", "provider/eventgrid"}, nil},
@@ -100,7 +101,8 @@ var rooms = []row{
 	{"internal/stream", nil, []string{"prometheus"}},
 	{"internal/ui", []room{"client"}, nil},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
-		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"}, []string{"huma", "jsontext"}},
+		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"},
+		[]string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it

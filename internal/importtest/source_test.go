@@ -63,7 +63,8 @@ var parseModule = sync.OnceValues(func() (files []sourceFile, err error) {
 			return err
 		}
 		name := filepath.ToSlash(rel)
-		files = append(files, sourceFile{name, room(path.Dir(name)), strings.HasSuffix(name, "_test.go"), parsed, fset})
+		files = append(files, sourceFile{name, room(path.Dir(name)), strings.HasSuffix(name, "_test.go"),
+			parsed, fset})
 		return nil
 	})
 	return files, err
@@ -90,7 +91,8 @@ func TestSkipFolder(t *testing.T) {
 			t.Fatal(err)
 		}
 		if name == "interop" {
-			if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module example.org/interop\n"), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(folder, "go.mod"), []byte("module example.org/interop\n"),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// taggedTests are the names of tests that need a build tag, by the tag. The Makefile builds the tests of `make test` with
-// all tags, as its lint does, and leaves out the tests with such a name.
+// taggedTests are the names of tests that need a build tag, by the tag. The Makefile builds the tests of `make test`
+// with all tags, as its lint does, and leaves out the tests with such a name.
 var taggedTests = map[string]string{"stress": "TestStress", "browser": "TestChromium"}
 
 // TestTags checks that exactly the tests in files with a build tag have the name that belongs to it, so that
@@ -46,7 +46,9 @@ func TestTags(t *testing.T) {
 
 // isRun reports whether go test runs a function of that name.
 func isRun(name string) bool {
-	return slices.ContainsFunc([]string{"Test", "Fuzz", "Example"}, func(p string) bool { return strings.HasPrefix(name, p) })
+	return slices.ContainsFunc([]string{"Test", "Fuzz", "Example"}, func(p string) bool {
+		return strings.HasPrefix(name, p)
+	})
 }
 
 // tagOf returns the tag of taggedTests that the build constraint of a file names, or "".

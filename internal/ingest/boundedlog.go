@@ -100,8 +100,8 @@ func (l *boundedLog) summarize() {
 			others[about.level] += left[about].leftOut
 			continue
 		}
-		l.log.Log(context.Background(), about.level, "request.unlogged", "component", "ingest", "source_id", about.sourceID,
-			"source", left[about].source, "lines", left[about].leftOut, "meaning",
+		l.log.Log(context.Background(), about.level, "request.unlogged", "component", "ingest", "source_id",
+			about.sourceID, "source", left[about].source, "lines", left[about].leftOut, "meaning",
 			"so many more lines about this source were left out; the metrics count all requests")
 	}
 	for level, lines := range others {

@@ -80,7 +80,8 @@ func TestRefusalLogOfManySources(t *testing.T) {
 			}
 		}
 		if summaries != maxSummaries+1 || total != sources*each-linesPerSecond {
-			t.Errorf("%d summaries of %d lines, want %d of %d", summaries, total, maxSummaries+1, sources*each-linesPerSecond)
+			t.Errorf("%d summaries of %d lines, want %d of %d", summaries, total, maxSummaries+1,
+				sources*each-linesPerSecond)
 		}
 	})
 }

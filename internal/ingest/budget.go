@@ -22,8 +22,8 @@ const (
 	slowAfter = time.Second
 
 	// shareDivisor bounds the share of a source or a sender: a part of the budget for each that holds some of it, the
-	// newcomer's included, and at most the budget divided by this. When the budget is short, one that holds more than its
-	// share, and more than twice what the newcomer's holds, has too much.
+	// newcomer's included, and at most the budget divided by this. When the budget is short, one that holds more than
+	// its share, and more than twice what the newcomer's holds, has too much.
 	shareDivisor = 4
 )
 

@@ -353,7 +353,8 @@ func TestRefusedByHeader(t *testing.T) {
 		}
 	}
 	small := strings.NewReader("no gzip") // it would cost memory and time to decode, however short it is
-	if w := r.send("POST", "/in/src", small, "Content-Encoding", "gzip"); w.Code != 401 || small.Len() != len("no gzip") {
+	if w := r.send("POST", "/in/src", small, "Content-Encoding", "gzip"); w.Code != 401 ||
+		small.Len() != len("no gzip") {
 		t.Errorf("a compressed one: %d, %d bytes left", w.Code, small.Len())
 	}
 	if w := r.send("POST", "/in/src", strings.NewReader(strings.Repeat("x", 1<<20)), "X-Proof", "1"); w.Code != 202 {

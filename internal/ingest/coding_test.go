@@ -58,7 +58,8 @@ func TestContentEncodings(t *testing.T) {
 				t.Fatalf("%s: %d", coding, w.Code)
 			}
 			stored := r.stored()
-			if len(stored) != 1 || !bytes.Equal(stored[0].Body, body) || stored[0].Header.Get("Content-Encoding") != coding {
+			if len(stored) != 1 || !bytes.Equal(stored[0].Body, body) ||
+				stored[0].Header.Get("Content-Encoding") != coding {
 				t.Errorf("%s: stored are %+v", coding, stored)
 			}
 			if held := r.door.budget.inUse(); held != 0 {
@@ -157,7 +158,8 @@ func TestBadEncodings(t *testing.T) {
 		{"another coding", "src", "br", whole, 400, "malformed_body"},
 	} {
 		w := r.send("POST", "/in/"+c.source, bytes.NewReader(c.body), "Content-Encoding", c.coding)
-		if last := r.requests()[0]; w.Code != c.status || last.Reason != c.reason || last.BodyBytes != int64(len(c.body)) {
+		if last := r.requests()[0]; w.Code != c.status || last.Reason != c.reason ||
+			last.BodyBytes != int64(len(c.body)) {
 			t.Errorf("%s: %d, recorded as %q with %d bytes", c.name, w.Code, last.Reason, last.BodyBytes)
 		}
 		if held := r.door.budget.inUse(); held != 0 {

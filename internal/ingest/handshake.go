@@ -26,7 +26,8 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		contentType = "text/plain; charset=utf-8"
 	}
 	h["Content-Type"] = []string{contentType}
-	h["Content-Disposition"] = []string{"attachment"} // a browser that follows a stranger's link must not show the echo
+	// a browser that follows a stranger's link must not show the echo
+	h["Content-Disposition"] = []string{"attachment"}
 	if reply.Status != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
 	}

@@ -35,10 +35,13 @@ func TestHandshake(t *testing.T) {
 		{"JSON", provider.Reply{Status: 200, ContentType: "application/json", Body: []byte(`{"challenge":"x"}`)},
 			"application/json"},
 		{"headers", provider.Reply{Status: 204, Header: map[string][]string{
-			lower: {"a", "b"}, "Cache-Control": {"public"}, "Content-Type": {"text/html"}}}, "text/plain; charset=utf-8"},
+			lower: {"a", "b"}, "Cache-Control": {"public"}, "Content-Type": {"text/html"}}},
+			"text/plain; charset=utf-8"},
 	} {
 		r := newRig(t)
-		r.stub.receive = func(*provider.Request) (provider.Receipt, error) { return provider.Receipt{Reply: &c.reply}, nil }
+		r.stub.receive = func(*provider.Request) (provider.Receipt, error) {
+			return provider.Receipt{Reply: &c.reply}, nil
+		}
 		w := r.send("GET", "/in/src?validationToken=s3cret", strings.NewReader("asked"))
 		if w.Code != c.reply.Status || w.Body.String() != string(c.reply.Body) {
 			t.Errorf("%s: %d %q", c.name, w.Code, w.Body)
@@ -159,7 +162,8 @@ func TestTooManyHandshakes(t *testing.T) {
 		r.door.handshakes.admit("src_src", "192.0.2.1:99", now) // the address of the rig's requests
 	}
 	w := r.send("GET", "/in/src", nil)
-	if w.Code != 429 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"too many requests\"}\n" {
+	if w.Code != 429 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"too many "+
+		"requests\"}\n" {
 		t.Errorf("one more: %d %v %s", w.Code, w.Header(), w.Body)
 	}
 	if got := r.onlyRequest(); got.Reason != "handshake_rate" || got.Status != 429 {
@@ -239,7 +243,8 @@ func TestRefusedHandshake(t *testing.T) {
 	})
 	now := time.Now()
 	sources := []bellhop.Source{
-		{Name: "header", Provider: "eventgrid", Settings: []byte(`{"header":"X-Key","header_secret":"hush-hush-hush"}`)},
+		{Name: "header", Provider: "eventgrid",
+			Settings: []byte(`{"header":"X-Key","header_secret":"hush-hush-hush"}`)},
 		{Name: "query", Provider: "eventgrid", Settings: []byte(`{"query_secret":"hush-hush-hush"}`)},
 		{Name: "unopened", Provider: "eventgrid", Settings: []byte(`{"odd":1}`)},
 		{Name: "off", Provider: "eventgrid", Settings: []byte(`{"query_secret":"hush-hush-hush"}`), Disabled: true},
@@ -251,7 +256,8 @@ func TestRefusedHandshake(t *testing.T) {
 	if err := r.door.SetSources(sources); err == nil || !strings.Contains(err.Error(), "src_unopened") {
 		t.Fatalf("the settings of src_unopened are taken: %v", err)
 	}
-	validation := `[{"id":"1","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"7"}}]`
+	validation :=
+		`[{"id":"1","eventType":"Microsoft.EventGrid.SubscriptionValidationEvent","data":{"validationCode":"7"}}]`
 	for _, c := range []struct {
 		name, method, target, header, value, body string
 		want                                      string
@@ -263,13 +269,13 @@ func TestRefusedHandshake(t *testing.T) {
 		{"a notification without the header secret", "POST", "/in/header", "Aeg-Event-Type", "Notification", "[]", ""},
 		{"without the query secret", "POST", "/in/query", "Aeg-Event-Type", "SubscriptionValidation", validation,
 			"src_query 401 signature_missing"},
-		{"a notification with a wrong query secret", "POST", "/in/query?code=wrong", "Aeg-Event-Type", "Notification", "[]",
-			""},
+		{"a notification with a wrong query secret", "POST", "/in/query?code=wrong", "Aeg-Event-Type", "Notification",
+			"[]", ""},
 		{"of another origin", "OPTIONS", "/in/query?code=wrong", "Webhook-Request-Origin", "example.com", "",
 			"src_query 405 method"},
 		{"OPTIONS of a browser", "OPTIONS", "/in/query", "Origin", "https://example.com", "", ""},
-		{"at a source that cannot be opened", "POST", "/in/unopened", "Aeg-Event-Type", "SubscriptionValidation", validation,
-			"src_unopened 503 unavailable"},
+		{"at a source that cannot be opened", "POST", "/in/unopened", "Aeg-Event-Type", "SubscriptionValidation",
+			validation, "src_unopened 503 unavailable"},
 		{"at a disabled source", "POST", "/in/off", "Aeg-Event-Type", "SubscriptionValidation", validation,
 			"src_off 404 disabled"},
 		{"a token twice", "POST", "/in/graph?validationToken=a&validationtoken=b", "", "", "",

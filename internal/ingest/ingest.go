@@ -158,8 +158,8 @@ func (d *Door) SetSources(list []bellhop.Source) error {
 	return errors.Join(errs...)
 }
 
-// open opens src in env. before is the source that had the same id until now, or nil. On an error the returned source is
-// complete but for its receiver.
+// open opens src in env. before is the source that had the same id until now, or nil. On an error the returned source
+// is complete but for its receiver.
 func (d *Door) open(src bellhop.Source, before *source, env provider.Env) (*source, error) {
 	s := &source{
 		Source: src,
@@ -404,8 +404,9 @@ func (d *Door) accepted(src *source, receipt *provider.Receipt, start time.Time)
 	d.metrics.durations.Observe(took.Seconds())
 	if d.opts.Logger.Enabled(context.Background(), slog.LevelDebug) {
 		for i := range receipt.Events {
-			d.opts.Logger.Debug("event.accepted", "component", "ingest", "event_id", receipt.Events[i].ID, "source_id", src.ID,
-				"source", src.Name, "type", receipt.Events[i].Type, "bytes", len(receipt.Events[i].Body), "duration_ms",
+			d.opts.Logger.Debug("event.accepted", "component", "ingest", "event_id", receipt.Events[i].ID,
+				"source_id", src.ID, "source", src.Name, "type", receipt.Events[i].Type, "bytes",
+				len(receipt.Events[i].Body), "duration_ms",
 				took.Milliseconds())
 		}
 	}
@@ -443,15 +444,16 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 	}
 	ev.SourceID, ev.Source, ev.Fingerprint = cause.SourceID, cause.Source, bellhop.FingerprintByID
 	ev.Tenant = cause.Tenant
-	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID}, bellhop.HopsHeader: {strconv.Itoa(hops)}},
+	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID},
+		bellhop.HopsHeader: {strconv.Itoa(hops)}},
 		nil)
 	stored, _, err := d.publish(ctx, ev)
 	return stored.ID, err
 }
 
-// PublishCaughtUp accepts events of a source that its provider told afterwards, because their notifications were missed
-// in a gap, in one commit. Their header names the gap. One whose ProviderID the source has is a repeat, whatever its
-// body: stored counts the others. The error is of CodeNotFound if there is no such source.
+// PublishCaughtUp accepts events of a source that its provider told afterwards, because their notifications were
+// missed in a gap, in one commit. Their header names the gap. One whose ProviderID the source has is a repeat,
+// whatever its body: stored counts the others. The error is of CodeNotFound if there is no such source.
 func (d *Door) PublishCaughtUp(ctx context.Context, sourceID, gapID string, events []bellhop.Event) (stored int,
 	err error) {
 	src := (*d.sources.Load())[sourceID]

@@ -45,10 +45,11 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("answered %d %s, want %d", w.Code, w.Body, want)
 		}
 		ev, err := r.store.Event(t.Context(), r.events()[0].ID)
-		if err != nil || ev.SourceID != "src_src" || ev.Source != "src" || ev.Type != "stub.event" || ev.Subject != "s" ||
-			ev.ProviderID != "p" || !ev.Time.Equal(at) || ev.ContentType != "text/x" || string(ev.Body) != "hello" ||
-			ev.SHA256 != sha256.Sum256([]byte("hello")) || string(ev.Header) != "X-One: 1\n" ||
-			ev.ReceivedAt.Before(before.Truncate(time.Microsecond)) || ev.ReceivedAt.After(time.Now()) {
+		if err != nil || ev.SourceID != "src_src" || ev.Source != "src" || ev.Type != "stub.event" ||
+			ev.Subject != "s" || ev.ProviderID != "p" || !ev.Time.Equal(at) || ev.ContentType != "text/x" ||
+			string(ev.Body) != "hello" || ev.SHA256 != sha256.Sum256([]byte("hello")) ||
+			string(ev.Header) != "X-One: 1\n" || ev.ReceivedAt.Before(before.Truncate(time.Microsecond)) ||
+			ev.ReceivedAt.After(time.Now()) {
 			t.Errorf("stored: %+v %v", ev, err)
 		}
 		if len(r.requests()) != 0 || r.lanes.matched.Load() != 1 || r.lanes.delivered.Load() != 1 ||
@@ -69,7 +70,8 @@ func TestBatch(t *testing.T) {
 		}
 		return receipt, nil
 	}
-	if w := r.send("POST", "/in/src?code=s3cret", strings.NewReader("a,b,c"), "Authorization", "s3cret"); w.Code != 200 {
+	if w := r.send("POST", "/in/src?code=s3cret", strings.NewReader("a,b,c"), "Authorization",
+		"s3cret"); w.Code != 200 {
 		t.Fatal(w.Code)
 	}
 	list := r.events()
@@ -185,7 +187,8 @@ func TestStorageFails(t *testing.T) {
 	for _, err := range []error{store.ErrFull, store.ErrClosed, store.ErrUnknown, errors.New("odd")} {
 		r := newRig(t, func(o *Options) { o.Store = failing{o.Store, err} })
 		w := r.send("POST", "/in/src", strings.NewReader("hello"))
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"try again later\"}\n" {
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"try again "+
+			"later\"}\n" {
 			t.Errorf("%v: %d %v %s", err, w.Code, w.Header(), w.Body)
 		}
 		if r.lanes.forgotten.Load() != 1 || r.lanes.delivered.Load() != 0 || r.door.budget.inUse() != 0 {
@@ -268,8 +271,8 @@ func TestNoSuchSource(t *testing.T) {
 	}
 	wantInert(t, first.Header())
 	for _, target := range []string{"/in/off", "/in/src_off", "/in/", "/in", "/", "//in/src", "/in//src", "/in/src//",
-		"/in/src/x", "/in/./src", "/in/x/../src", "/in/src/../off", "/in/src%2f", "/in/sr%63", "/in/%73rc", "/in/src;x",
-		"/in/src%3fa=b",
+		"/in/src/x", "/in/./src", "/in/x/../src", "/in/src/../off", "/in/src%2f", "/in/sr%63", "/in/%73rc",
+		"/in/src;x", "/in/src%3fa=b",
 		"/in/SRC", "/IN/src", "/in/src%00", "/in/src%20", "/in/src.", "/in/api", "/in/src_api", "/../in/src"} {
 		for _, method := range []string{"POST", "GET", "OPTIONS"} {
 			w := r.send(method, target, strings.NewReader("hello"))
@@ -282,8 +285,8 @@ func TestNoSuchSource(t *testing.T) {
 	if len(r.events()) != 0 {
 		t.Error("an event is stored")
 	}
-	for _, target := range []string{"/in/src", "/in/src/", "/in/src/?a=b", "/in/src_src", "/in/src_src/", "/in/src?a=b",
-		"/in/src?", "http://other.example/in/src"} {
+	for _, target := range []string{"/in/src", "/in/src/", "/in/src/?a=b", "/in/src_src", "/in/src_src/",
+		"/in/src?a=b", "/in/src?", "http://other.example/in/src"} {
 		if w := r.send("POST", target, strings.NewReader("hello")); w.Code != 202 {
 			t.Errorf("%s: %d", target, w.Code)
 		}
@@ -305,7 +308,8 @@ func TestNotOpened(t *testing.T) {
 		t.Errorf("reported: %v", err)
 	}
 	for target, want := range map[string]int{"/in/src": 503, "/in/src_src": 503, "/in/other": 503} {
-		if w := r.send("POST", target, strings.NewReader("hello")); w.Code != want || w.Header().Get("Retry-After") == "" {
+		if w := r.send("POST", target, strings.NewReader("hello")); w.Code != want ||
+			w.Header().Get("Retry-After") == "" {
 			t.Errorf("%s: %d", target, w.Code)
 		}
 	}
@@ -382,7 +386,8 @@ func TestPublishTo(t *testing.T) {
 	}
 	d := bellhop.Destination{ID: "dst_1", Name: "one", Type: bellhop.TypeHTTP, URL: "https://example.com",
 		Settings: []byte(`{"format":"raw"}`), Match: bellhop.Match{Types: []string{"nothing"}},
-		Timeout: time.Second, Concurrency: 1, State: bellhop.DestinationPaused, CreatedAt: time.Now(), UpdatedAt: time.Now()}
+		Timeout: time.Second, Concurrency: 1, State: bellhop.DestinationPaused, CreatedAt: time.Now(),
+		UpdatedAt: time.Now()}
 	if err := r.store.CreateDestination(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,8 @@ var statuses = map[string]int{
 // answers maps a status to the message of the answer's body. The body is the same for every cause of a status: the
 // cause is on record for the owner of the source, and not shown to the sender.
 var answers = map[int]string{
-	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source", 405: "method not allowed",
+	400: "malformed request", 401: "not authentic", 403: "not allowed", 404: "no such source",
+	405: "method not allowed",
 	408: "request timeout", 413: "body too large", 415: "content not accepted", 429: "too many requests",
 	503: "try again later",
 	508: "too many hops",
@@ -131,7 +132,8 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	d.log.write(level, "request.refused", src.ID, src.Name, args...)
 }
 
-// explain returns the status, the code and the words of a refusal, and the refusal itself. It is nil for a fault of the gateway.
+// explain returns the status, the code and the words of a refusal, and the refusal itself. It is nil for a fault of
+// the gateway.
 func explain(err error) (int, string, string, refusal) {
 	code, detail := "unavailable", "storage or another part of the gateway cannot take it now"
 	var known refusal
@@ -145,8 +147,8 @@ func explain(err error) (int, string, string, refusal) {
 	return status, code, detail, known
 }
 
-// noteRefused tells the subscriptions of src about a refused request that is a handshake. It does so before the answer,
-// because the call of the provider's API that caused the handshake may end with it.
+// noteRefused tells the subscriptions of src about a refused request that is a handshake. It does so before the
+// answer, because the call of the provider's API that caused the handshake may end with it.
 func (d *Door) noteRefused(src *source, req *provider.Request, status int, code string) {
 	if src.isHandshake != nil && src.isHandshake(req) {
 		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, status, code)

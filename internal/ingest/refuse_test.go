@@ -60,9 +60,9 @@ func TestRefusals(t *testing.T) {
 				}
 			}
 			got := r.onlyRequest()
-			if got.Outcome != bellhop.RequestRefused || got.Status != c.status || got.Reason != c.reason || got.Detail == "" ||
-				got.Events != 0 || string(got.Body) != "hello" || got.BodyBytes != 5 || got.SourceID != "src_src" ||
-				got.RemoteAddr == "" || got.ReceivedAt.IsZero() {
+			if got.Outcome != bellhop.RequestRefused || got.Status != c.status || got.Reason != c.reason ||
+				got.Detail == "" || got.Events != 0 || string(got.Body) != "hello" || got.BodyBytes != 5 ||
+				got.SourceID != "src_src" || got.RemoteAddr == "" || got.ReceivedAt.IsZero() {
 				t.Errorf("%v: on record: %+v", err, got)
 			}
 			if strings.Contains(got.Detail, "s3cret") {
@@ -87,7 +87,8 @@ func TestUnauthorizedAlike(t *testing.T) {
 		if first == nil {
 			first = w
 		}
-		if w.Code != first.Code || w.Body.String() != first.Body.String() || !reflect.DeepEqual(w.Header(), first.Header()) {
+		if w.Code != first.Code || w.Body.String() != first.Body.String() ||
+			!reflect.DeepEqual(w.Header(), first.Header()) {
 			t.Errorf("%v: %d %v %s", err, w.Code, w.Header(), w.Body)
 		}
 	}
@@ -99,7 +100,8 @@ func TestDescribeRefused(t *testing.T) {
 	refused := slices.Repeat([]provider.ItemError{{Index: 3, Err: provider.ErrForbidden},
 		{Index: 4, Err: errors.New("odd")}}, 15)
 	reason, detail := describeRefused(refused)
-	if reason != "forbidden" || !strings.HasPrefix(detail, "item 3: not the expected account or state; item 4: odd; ") ||
+	if reason != "forbidden" ||
+		!strings.HasPrefix(detail, "item 3: not the expected account or state; item 4: odd; ") ||
 		!strings.HasSuffix(detail, "; and 10 more") || strings.Count(detail, "item ") != 20 {
 		t.Errorf("%s: %s", reason, detail)
 	}

@@ -76,11 +76,13 @@ func TestReplyIsForEvents(t *testing.T) {
 		body    string
 	}{
 		"event": {receipt: provider.Receipt{Events: []bellhop.Event{event([]byte("1"))}}, status: 200, body: "thanks"},
-		"batch": {receipt: provider.Receipt{Events: []bellhop.Event{event([]byte("2")), event([]byte("3"))}}, status: 200,
-			body: "thanks"},
+		"batch": {receipt: provider.Receipt{Events: []bellhop.Event{event([]byte("2")), event([]byte("3"))}},
+			status: 200,
+			body:   "thanks"},
 		"empty": {status: 202},
-		"handshake": {receipt: provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte("echo")}}, status: 200,
-			body: "echo"},
+		"handshake": {receipt: provider.Receipt{Reply: &provider.Reply{Status: 200, Body: []byte("echo")}},
+			status: 200,
+			body:   "echo"},
 		"refused": {err: provider.ErrBody, status: 400, body: "{\"error\":\"bad_request\"}\n"},
 		"refused within": {receipt: provider.Receipt{Status: 400, Events: []bellhop.Event{event([]byte("4"))},
 			Refused: []provider.ItemError{{Err: errors.New("no")}}}, status: 400},
@@ -105,7 +107,8 @@ func TestReplyThatFails(t *testing.T) {
 	if len(r.events()) != 1 {
 		t.Fatal("the event is not stored")
 	}
-	if text := logged.String(); !strings.Contains(text, "msg=reply.failed") || !strings.Contains(text, "source=asked") {
+	if text := logged.String(); !strings.Contains(text, "msg=reply.failed") ||
+		!strings.Contains(text, "source=asked") {
 		t.Errorf("%s", text)
 	}
 	if n := testutil.ToFloat64(r.door.metrics.unmadeReplies.WithLabelValues("asked")); n != 1 {
@@ -145,7 +148,8 @@ func TestReplyChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.reopen()
-		if w := r.send("POST", "/in/asked", strings.NewReader(c.body)); w.Code != c.status || w.Body.String() != c.body {
+		if w := r.send("POST", "/in/asked", strings.NewReader(c.body)); w.Code != c.status ||
+			w.Body.String() != c.body {
 			t.Errorf("%d %q, want %q", w.Code, w.Body, c.body)
 		}
 	}

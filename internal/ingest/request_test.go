@@ -139,7 +139,8 @@ func TestBodyUnchanged(t *testing.T) {
 		bellhop.DefaultMaxBodyBytes} {
 		body := make([]byte, size)
 		rand.Read(body)
-		readers := map[string]io.Reader{"declared": bytes.NewReader(body), "chunked": io.MultiReader(bytes.NewReader(body))}
+		readers := map[string]io.Reader{"declared": bytes.NewReader(body),
+			"chunked": io.MultiReader(bytes.NewReader(body))}
 		for name, in := range readers {
 			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/in/src", in)
 			if err != nil {
@@ -155,7 +156,8 @@ func TestBodyUnchanged(t *testing.T) {
 			}
 			ev, err := r.store.Event(t.Context(), r.events()[0].ID)
 			if err != nil || !bytes.Equal(ev.Body, body) || ev.SHA256 != sha256.Sum256(body) {
-				t.Errorf("%d bytes, %s: %d bytes are stored, with header %q: %v", size, name, len(ev.Body), ev.Header, err)
+				t.Errorf("%d bytes, %s: %d bytes are stored, with header %q: %v", size, name, len(ev.Body),
+					ev.Header, err)
 			}
 		}
 	}
@@ -205,7 +207,8 @@ func TestBytesInFlight(t *testing.T) {
 	}
 	for _, reader := range []io.Reader{strings.NewReader(body), io.MultiReader(strings.NewReader(body))} {
 		w := r.send("POST", "/in/src", reader)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"try again later\"}\n" {
+		if w.Code != 503 || w.Header().Get("Retry-After") == "" || w.Body.String() != "{\"error\":\"try again "+
+			"later\"}\n" {
 			t.Errorf("beyond the bound: %d %v %s", w.Code, w.Header(), w.Body)
 		}
 	}
@@ -251,8 +254,8 @@ func TestNoSecretsOnRecord(t *testing.T) {
 			signature.ErrMismatch
 	}
 	w := r.send("POST", "/in/src?code=s3cret&b=s3cret=&s3&=s3cret&c", strings.NewReader("body"),
-		"Authorization", "Bearer s3cret", "Proxy-Authorization", "Basic s3cret", "Cookie", "a=s3cret", "x-token", "s3cret",
-		"X-Lower", "s3cret", "X-Other", "shown", "User-Agent", "a client")
+		"Authorization", "Bearer s3cret", "Proxy-Authorization", "Basic s3cret", "Cookie", "a=s3cret", "x-token",
+		"s3cret", "X-Lower", "s3cret", "X-Other", "shown", "User-Agent", "a client")
 	if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), "s3cret") {
 		t.Errorf("answered: %v %s", w.Header(), w.Body)
 	}
@@ -330,7 +333,8 @@ func TestManyParameters(t *testing.T) {
 	if w := r.send("POST", query, nil); w.Code != 202 {
 		t.Errorf("as many as are allowed: %d", w.Code)
 	}
-	if w := r.send("POST", query+"&a=1", nil); w.Code != 400 || w.Body.String() != "{\"error\":\"malformed request\"}\n" {
+	if w := r.send("POST", query+"&a=1", nil); w.Code != 400 || w.Body.String() != "{\"error\":\"malformed "+
+		"request\"}\n" {
 		t.Errorf("one more: %d %s", w.Code, w.Body)
 	}
 	if got := r.onlyRequest(); got.Reason != "malformed_query" {
@@ -341,8 +345,8 @@ func TestManyParameters(t *testing.T) {
 // FuzzMaskQuery: every value of a query is masked and every name is kept. A parameter without "=" may be a secret,
 // and is masked whole.
 func FuzzMaskQuery(f *testing.F) {
-	for _, target := range []string{"/in/src", "/in/src?", "/in/src?a=b", "/in/src?a=b&c=d&e", "/in/src?a=b?c=d", "?=&=",
-		"/in/a=b?c",
+	for _, target := range []string{"/in/src", "/in/src?", "/in/src?a=b", "/in/src?a=b&c=d&e", "/in/src?a=b?c=d",
+		"?=&=", "/in/a=b?c",
 		"/in/src?a==b=", "http://h/in/src?x=…"} {
 		f.Add(target)
 	}

@@ -127,8 +127,8 @@ func (d *Door) admitPublished(ev *bellhop.Event) error {
 		return &bellhop.Error{Code: bellhop.CodeLimited,
 			Message: "tenant " + ev.Tenant + " has as many events a second as its limit allows; try again"}
 	case errTenantFull:
-		return &bellhop.Error{Code: bellhop.CodeForbidden, Message: "tenant " + ev.Tenant + " stores as many bytes as " +
-			"its limit allows: wait until older events are deleted, or have the limit raised"}
+		return &bellhop.Error{Code: bellhop.CodeForbidden, Message: "tenant " + ev.Tenant + " stores as many " +
+			"bytes as its limit allows: wait until older events are deleted, or have the limit raised"}
 	}
 	return nil
 }

@@ -21,8 +21,8 @@ func TestUnknownSourceOnRecord(t *testing.T) {
 		{"/in/", "", "/in/", "unknown_source", "there is no source"},
 		{"/in/%73rc", "%73rc", "/in/%73rc", "unknown_source", "there is no source"},
 		{"/in/a%00b", "a%00b", "/in/a%00b", "unknown_source", "there is no source"},
-		{"/in/" + strings.Repeat("x", 5000), strings.Repeat("x", 128), "/in/" + strings.Repeat("x", 128), "unknown_source",
-			"there is no source"},
+		{"/in/" + strings.Repeat("x", 5000), strings.Repeat("x", 128), "/in/" + strings.Repeat("x", 128),
+			"unknown_source", "there is no source"},
 		{"/in/off", "", "/in/off", "disabled", "the source is disabled"},
 		{"/in/src_off", "", "/in/src_off", "disabled", "the source is disabled"},
 	} {

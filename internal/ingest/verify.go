@@ -19,11 +19,13 @@ import (
 const verifyTime = 10 * time.Second
 
 // Verify has a request on record read again by the provider of src, as if it came in when it did: a signature that was
-// valid for some minutes then is not too old now. Nothing is stored or published, nobody is answered or called back, and
-// limits on rates do not count. The receiver is opened for this call, so that the memory of the source's own stays as it
-// is. The settings of src need not be those that are stored; an error is about them, with a path below "settings".
+// valid for some minutes then is not too old now. Nothing is stored or published, nobody is answered or called back,
+// and limits on rates do not count. The receiver is opened for this call, so that the memory of the source's own stays
+// as it is. The settings of src need not be those that are stored; an error is about them, with a path below
+// "settings".
 //
-// What the record lacks may be what proves the request. Then the outcome of the verdict is "", unless the rest decides.
+// What the record lacks may be what proves the request. Then the outcome of the verdict is "", unless the rest
+// decides.
 func (d *Door) Verify(ctx context.Context, src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, verifyTime)
 	defer cancel()
@@ -80,8 +82,8 @@ func (c *verification) run(ctx context.Context) (v bellhop.Verdict, err error) {
 func (c *verification) refused(ctx context.Context, v bellhop.Verdict, err error) (bellhop.Verdict, error) {
 	status, code, detail, _ := explain(err)
 	if status == http.StatusServiceUnavailable {
-		return v, &bellhop.Error{Code: bellhop.CodeUnavailable, Err: err, Message: "the provider of the source could not " +
-			"verify the request now, which says nothing about the request: see the log, and try again"}
+		return v, &bellhop.Error{Code: bellhop.CodeUnavailable, Err: err, Message: "the provider of the source " +
+			"could not verify the request now, which says nothing about the request: see the log, and try again"}
 	}
 	if code == "forbidden" || strings.HasPrefix(code, "signature_") {
 		withheld := c.withheld(ctx, err, len(v.Missing) == 0)
@@ -157,16 +159,19 @@ func (c *verification) receive(ctx context.Context, req *provider.Request, whole
 	return c.door.receive(ctx, c.src, req)
 }
 
-// withheld returns the parts that are never kept, and that the source reads to prove a request that it refused with err.
+// withheld returns the parts that are never kept, and that the source reads to prove a request that it refused with
+// err.
 func (c *verification) withheld(ctx context.Context, err error, whole bool) (missing []bellhop.Missing) {
-	changes := func(change func(*provider.Request)) bool { // the source reads a part if another one changes the refusal
+	changes := func(change func(*provider.Request)) bool {
+		// the source reads a part if another one changes the refusal
 		changed := c.request()
 		change(changed)
 		_, other := c.receive(ctx, changed, whole)
 		return other == nil || other.Error() != err.Error()
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.src.secretHeaders)) {
-		if _, kept := c.header[name]; !kept && changes(func(req *provider.Request) { req.Header.Set(name, "Bearer x") }) {
+		if _, kept := c.header[name]; !kept &&
+			changes(func(req *provider.Request) { req.Header.Set(name, "Bearer x") }) {
 			missing = append(missing, bellhop.Missing{Part: bellhop.MissingHeader,
 				Detail: "the header " + name + ", which the source reads, may carry a secret and is never kept"})
 		}

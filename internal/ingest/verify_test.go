@@ -75,7 +75,8 @@ func TestVerify(t *testing.T) {
 	t.Parallel()
 	const body = `{"ref":"refs/heads/main"}`
 	r, now := verifyRig(t, "github", `{"secret":"the secret of the source"}`)
-	if w := r.send("POST", "/in/odd", strings.NewReader(body), githubSigned("the secret of GitHub", body)...); w.Code != 401 {
+	if w := r.send("POST", "/in/odd", strings.NewReader(body),
+		githubSigned("the secret of GitHub", body)...); w.Code != 401 {
 		t.Fatal(w.Code)
 	}
 	*now = now.Add(48 * time.Hour)
@@ -123,7 +124,8 @@ func TestVerifyAtItsTime(t *testing.T) {
 func TestVerifyOfParts(t *testing.T) {
 	t.Parallel()
 	long := `{"ref":"` + strings.Repeat("a", bellhop.MaxRefusedBodyBytes) + `"}`
-	batch := `[{"id":"1","eventType":"a.b","subject":"s","eventTime":"2026-11-22T10:00:00Z","dataVersion":"1","data":{}}]`
+	batch :=
+		`[{"id":"1","eventType":"a.b","subject":"s","eventTime":"2026-11-22T10:00:00Z","dataVersion":"1","data":{}}]`
 	grid := []string{"Content-Type", "application/json", "Content-Length", strconv.Itoa(len(batch)), "Aeg-Event-Type",
 		"Notification"}
 	const boro = `{"profile_id":"7","secret_key":"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"}`
@@ -137,10 +139,10 @@ func TestVerifyOfParts(t *testing.T) {
 			githubSigned("another", long), "", "body"},
 		{"a body that was cut, and no signature", "github", `{"secret":"the secret of the source"}`, "/in/odd", long,
 			[]string{"Content-Length", strconv.Itoa(len(long))}, bellhop.RequestRefused, "body"},
-		{"a secret in the query", "eventgrid", `{"query_secret":"3f9cVb7pQ2mXw8Lk"}`, "/in/odd?code=wrong", batch, grid,
-			"", "query"},
-		{"a secret in a header", "eventgrid", `{"header":"X-Key","header_secret":"3f9cVb7pQ2mXw8Lk"}`, "/in/odd", batch,
-			append([]string{"X-Key", "wrong"}, grid...), "", "header"},
+		{"a secret in the query", "eventgrid", `{"query_secret":"3f9cVb7pQ2mXw8Lk"}`, "/in/odd?code=wrong",
+			batch, grid, "", "query"},
+		{"a secret in a header", "eventgrid", `{"header":"X-Key","header_secret":"3f9cVb7pQ2mXw8Lk"}`,
+			"/in/odd", batch, append([]string{"X-Key", "wrong"}, grid...), "", "header"},
 		{"a signature in Authorization", "boro", boro, "/in/odd", `{"a":1}`,
 			[]string{"Authorization", "APIAuth-HMAC-SHA256 7:AAAA", "Content-Type", "application/json", "Date",
 				time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"), "Content-Length", "7"}, "", "header"},
@@ -169,7 +171,8 @@ func TestVerifyOfUnread(t *testing.T) {
 	t.Parallel()
 	r, _ := verifyRig(t, "github", `{"secret":"the secret of the source"}`)
 	body := strings.Repeat("a", bellhop.DefaultMaxBodyBytes+1)
-	if w := r.send("POST", "/in/odd", strings.NewReader(body), githubSigned("the secret of the source", body)...); w.Code != 413 {
+	if w := r.send("POST", "/in/odd", strings.NewReader(body),
+		githubSigned("the secret of the source", body)...); w.Code != 413 {
 		t.Fatal(w.Code)
 	}
 	v, err := r.verify("")
@@ -200,10 +203,14 @@ func TestVerifyOutcomes(t *testing.T) {
 		status  int
 		reason  string
 	}{
-		{provider.Receipt{Reply: &provider.Reply{Status: 200, Then: func(context.Context) error { then = true; return nil }}}, nil,
+		{provider.Receipt{Reply: &provider.Reply{Status: 200, Then: func(context.Context) error {
+			then = true
+			return nil
+		}}}, nil,
 			bellhop.RequestHandshake, 200, ""},
 		{provider.Receipt{Status: 204, Events: []bellhop.Event{{}, {}}}, nil, bellhop.RequestAccepted, 204, ""},
-		{provider.Receipt{Events: []bellhop.Event{{}}, Refused: []provider.ItemError{{Index: 1, Err: provider.ErrForbidden}}},
+		{provider.Receipt{Events: []bellhop.Event{{}},
+			Refused: []provider.ItemError{{Index: 1, Err: provider.ErrForbidden}}},
 			nil, bellhop.RequestPartial, 202, "forbidden"},
 		{provider.Receipt{Refused: []provider.ItemError{{Index: 0, Err: signature.ErrMismatch}}}, nil,
 			bellhop.RequestRefused, 202, "signature_mismatch"},

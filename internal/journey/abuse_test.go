@@ -81,7 +81,8 @@ func TestBodyLimits(t *testing.T) {
 	before, _, _ := memory(g.pid)
 	head := "POST /in/" + plainSource + " HTTP/1.1\r\nHost: x\r\n"
 	declared := func(length, sent int64) io.Reader {
-		return io.MultiReader(strings.NewReader(fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, length)), zeros(sent))
+		return io.MultiReader(strings.NewReader(fmt.Sprintf("%sContent-Length: %d\r\n\r\n", head, length)),
+			zeros(sent))
 	}
 	chunked := func(sent int64) io.Reader {
 		return io.MultiReader(strings.NewReader(head+"Transfer-Encoding: chunked\r\n\r\n"), chunks(zeros(sent)))
@@ -100,12 +101,14 @@ func TestBodyLimits(t *testing.T) {
 		{"1 GiB announced, 1 KiB sent", declared(1<<30, 1<<10), 413, closes},
 		{"1 MiB announced, 1 KiB sent, then silence", declared(maxBody, 1<<10), 408, closes},
 		{"1 MiB announced, 1 KiB sent, then closed", &breaksOff{declared(maxBody, 1<<10)}, 400, closes},
-		{"chunks that break off", &breaksOff{strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")},
+		{"chunks that break off",
+			&breaksOff{strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")},
 			400, closes},
-		{"a chunk that breaks off", &breaksOff{strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\nff\r\nhello")},
+		{"a chunk that breaks off",
+			&breaksOff{strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\nff\r\nhello")},
 			400, closes},
-		{"a chunk announced and not sent", strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\nffff\r\nabc"), 408,
-			closes},
+		{"a chunk announced and not sent", strings.NewReader(head + "Transfer-Encoding: chunked\r\n\r\nffff\r\nabc"),
+			408, closes},
 	} {
 		all.Go(func() {
 			k := say(t, g, abuser, c.text, 1, c.after)
@@ -197,8 +200,10 @@ func TestUploadBudget(t *testing.T) {
 		defer c.Close()
 		connections = append(connections, c)
 		uploads.Go(func() {
-			fmt.Fprintf(c, "POST /in/large HTTP/1.1\r\nHost: x\r\nX-Signature: %064d\r\nContent-Length: %d\r\n\r\n", 0, size)
-			io.Copy(c, zeros(size/2+1)) // for which the gateway reserves all of size; an upload that is refused breaks off
+			fmt.Fprintf(c, "POST /in/large HTTP/1.1\r\nHost: x\r\nX-Signature: %064d\r\nContent-Length: %d\r\n\r\n", 0,
+				size)
+			// for which the gateway reserves all of size; an upload that is refused breaks off
+			io.Copy(c, zeros(size/2+1))
 		})
 	}
 	eventually(t, patience, "an upload is refused", func() bool { return len(refusals(t, g, "large")) > 0 })

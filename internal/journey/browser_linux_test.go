@@ -96,7 +96,8 @@ func newTrap(t *testing.T) *trap {
 // bait returns markup that fetches a URL of the trap in several ways.
 func (p *trap) bait(name string) string {
 	at := p.url + "/sprung/" + name
-	return fmt.Sprintf(`<script src="%s"></script><img src="%[1]s"><script>fetch("%[1]s",{mode:"no-cors"})</script>`, at)
+	return fmt.Sprintf(`<script src="%s"></script><img src="%[1]s"><script>fetch("%[1]s",{mode:"no-cors"})</script>`,
+		at)
 }
 
 // form returns the URL of a page that posts to another URL by itself, as the page of a stranger would.
@@ -113,8 +114,8 @@ func (p *trap) sprung(name string) bool {
 func (p *trap) open(t *testing.T, browser, page string, done func() bool) {
 	t.Helper()
 	c := exec.Command(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-		"--no-first-run", "--disable-background-networking", "--user-data-dir="+t.TempDir(), "--remote-debugging-port=0",
-		page)
+		"--no-first-run", "--disable-background-networking", "--user-data-dir="+t.TempDir(),
+		"--remote-debugging-port=0", page)
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)

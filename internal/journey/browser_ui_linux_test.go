@@ -45,8 +45,10 @@ func TestChromiumPages(t *testing.T) {
 	g := newGateway(t)
 	p := newPages(t, g)
 	paths := p.fill()
-	if _, console := openPage(t, browser, p.control.URL, "1280,900"); !strings.Contains(console, "Content Security Policy") {
-		t.Fatalf("a page that breaks its policy leaves nothing in the console, so the test shows nothing:\n%s", console)
+	if _, console := openPage(t, browser, p.control.URL, "1280,900"); !strings.Contains(console, "Content Security "+
+		"Policy") {
+		t.Fatalf("a page that breaks its policy leaves nothing in the console, so the test shows nothing:\n%s",
+			console)
 	}
 	for _, path := range paths {
 		for _, c := range []struct {
@@ -70,7 +72,8 @@ func TestChromiumPages(t *testing.T) {
 			}
 			if strings.Contains(path, "/events/") {
 				for _, shown := range hostileTexts {
-					if !strings.Contains(dom, html.EscapeString(shown)) && !strings.Contains(html.UnescapeString(dom), shown) {
+					if !strings.Contains(dom, html.EscapeString(shown)) &&
+						!strings.Contains(html.UnescapeString(dom), shown) {
 						t.Errorf("%s, scripts %t: %q is not there", path, c.scripts, shown)
 					}
 				}
@@ -128,8 +131,8 @@ func newPages(t *testing.T, g *gateway) *pages {
 	return p
 }
 
-// proxy passes requests on with a session and a theme, as the browser of somebody who signed in would send them. Without
-// scripts, it has the browser run none: with its own switch for that, Chromium does not print a page.
+// proxy passes requests on with a session and a theme, as the browser of somebody who signed in would send them.
+// Without scripts, it has the browser run none: with its own switch for that, Chromium does not print a page.
 func (p *pages) proxy(to *url.URL, session, theme string, scripts bool) *httptest.Server {
 	reverse := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(&url.URL{Scheme: to.Scheme, Host: to.Host})
@@ -151,7 +154,8 @@ func (p *pages) proxy(to *url.URL, session, theme string, scripts bool) *httptes
 func (p *pages) fill() (paths []string) {
 	p.t.Helper()
 	ctx := p.t.Context()
-	p.g.source("door", "generic", map[string]any{"scheme": "token", "header": "X-Token", "secret": "a-secret-of-this-test"})
+	p.g.source("door", "generic", map[string]any{"scheme": "token", "header": "X-Token",
+		"secret": "a-secret-of-this-test"})
 	_, err := p.g.client().CreateDestination(ctx, client.NewDestination{Name: "nowhere", URL: "http://127.0.0.1:9",
 		Settings: client.Settings{"format": "raw"}, Retry: &client.Retry{Schedule: client.Schedule{"none"}}})
 	p.must(err)
@@ -167,7 +171,8 @@ func (p *pages) fill() (paths []string) {
 	reply.Body.Close()
 	var delivery, request string
 	eventually(p.t, patience, "a dead delivery and a refused request", func() bool {
-		deliveries, err := p.g.client().Deliveries(ctx, client.DeliveryFilter{Event: ev.ID, State: "dead"}, client.Page{})
+		deliveries, err := p.g.client().Deliveries(ctx, client.DeliveryFilter{Event: ev.ID, State: "dead"},
+			client.Page{})
 		requests, err2 := p.g.client().Requests(ctx, client.RequestFilter{}, client.Page{})
 		if err != nil || err2 != nil || len(deliveries.Data) == 0 || len(requests.Data) == 0 {
 			return false
@@ -175,7 +180,8 @@ func (p *pages) fill() (paths []string) {
 		delivery, request = deliveries.Data[0].ID, requests.Data[0].ID
 		return true
 	})
-	return []string{"/ui/", "/ui/events", "/ui/events/" + ev.ID, "/ui/deliveries?state=dead", "/ui/deliveries/" + delivery,
+	return []string{"/ui/", "/ui/events", "/ui/events/" + ev.ID, "/ui/deliveries?state=dead", "/ui/deliveries/" +
+		delivery,
 		"/ui/requests", "/ui/requests/" + request}
 }
 

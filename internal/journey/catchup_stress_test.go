@@ -28,9 +28,10 @@ import (
 )
 
 // TestStressCatchUp: after an hour's downtime the 10,000 changes of a mailbox are caught up at the rate that Outlook
-// allows, 10,000 calls in 10 minutes. Meanwhile the corridor delivers at least 0.9 × as many events a second as after a
-// restart without a downtime. Both halves of a round begin with a restart and last equally long, the one without half a
-// minute at most; they take turns in being the first. STRESS is four times the number of rounds; from 12 on the median is judged.
+// allows, 10,000 calls in 10 minutes. Meanwhile the corridor delivers at least 0.9 × as many events a second as after
+// a restart without a downtime. Both halves of a round begin with a restart and last equally long, the one without
+// half a minute at most; they take turns in being the first. STRESS is four times the number of rounds; from 12 on the
+// median is judged.
 func TestStressCatchUp(t *testing.T) {
 	c := newCatchUp(t)
 	rounds := max(1, stress(t)/4)
@@ -58,8 +59,8 @@ func TestStressCatchUp(t *testing.T) {
 		for _, half := range halves {
 			half()
 		}
-		t.Logf("round %d: %.0f/s beside the catch-up of %v, %.0f/s without: %.2f; %d calls refused so far", n+1, beside,
-			length.Round(100*time.Millisecond), alone, beside/alone, c.limit.refused.Load())
+		t.Logf("round %d: %.0f/s beside the catch-up of %v, %.0f/s without: %.2f; %d calls refused so far",
+			n+1, beside, length.Round(100*time.Millisecond), alone, beside/alone, c.limit.refused.Load())
 		ratios, with, without = append(ratios, beside/alone), append(with, beside), append(without, alone)
 		// The stand-in tells each subscription to messages of a change, whichever mailbox it is in.
 		err := c.client().DeleteSubscription(t.Context(), mailbox, false)
@@ -79,8 +80,9 @@ func TestStressCatchUp(t *testing.T) {
 	}
 	slices.Sort(lengths)
 	middle := rounds / 2
-	t.Logf("medians of %d rounds: %d changes are caught up in %v; %.0f/s beside it, %.0f/s without, ratio %.2f (%.2f)", rounds,
-		caughtUpChanges, lengths[middle].Round(100*time.Millisecond), with[middle], without[middle], ratios[middle], ratios)
+	t.Logf("medians of %d rounds: %d changes are caught up in %v; %.0f/s beside it, %.0f/s without, ratio %.2f (%.2f)",
+		rounds, caughtUpChanges, lengths[middle].Round(100*time.Millisecond), with[middle], without[middle],
+		ratios[middle], ratios)
 	if rounds >= 3 && ratios[middle] < 0.9 {
 		t.Errorf("the ratio is %.2f, want at least 0.9", ratios[middle])
 	}
@@ -131,10 +133,12 @@ func newCatchUp(t *testing.T) *catchUp {
 	c.gateway = newGateway(t, "--listen", address)
 	c.source(plainSource, "generic", map[string]any{"scheme": "none"})
 	c.source("mail", "outlook", map[string]any{"subscriptions_only": true})
-	c.destination(client.NewDestination{Name: "load", URL: receiver.URL + "/load", Settings: map[string]any{"format": "raw"},
-		Match: &client.Match{Sources: []string{plainSource}}})
-	c.destination(client.NewDestination{Name: "found", URL: receiver.URL + "/found", Settings: map[string]any{"format": "raw"},
-		Match: &client.Match{Sources: []string{"mail"}}})
+	c.destination(client.NewDestination{Name: "load", URL: receiver.URL + "/load",
+		Settings: map[string]any{"format": "raw"},
+		Match:    &client.Match{Sources: []string{plainSource}}})
+	c.destination(client.NewDestination{Name: "found", URL: receiver.URL + "/found",
+		Settings: map[string]any{"format": "raw"},
+		Match:    &client.Match{Sources: []string{"mail"}}})
 	_, err = c.client().CreateConnection(t.Context(), client.NewConnection{Name: "work", Provider: "outlook",
 		Settings: map[string]any{"tenant": "contoso.example", "client_id": "bellhop", "client_secret": "secret",
 			"authority": api.URL, "api_url": api.URL}})
@@ -283,5 +287,6 @@ func (l *limited) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusTooManyRequests)
-	io.WriteString(w, `{"error":{"code":"ApplicationThrottled","message":"Application is over its MailboxConcurrency limit."}}`)
+	io.WriteString(w,
+		`{"error":{"code":"ApplicationThrottled","message":"Application is over its MailboxConcurrency limit."}}`)
 }

@@ -31,7 +31,9 @@ func TestDiskFull(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	load := p.load(ctx, 8, 1000)
-	eventually(t, patience, "the disk is full and requests are answered 503", func() bool { return p.busy.Load() > 200 })
+	eventually(t, patience, "the disk is full and requests are answered 503", func() bool {
+		return p.busy.Load() > 200
+	})
 	atFull := l.acked()
 	eventually(t, patience, "/readyz shows it", func() bool { return g.status("/readyz") == 503 })
 	if status := g.status("/healthz"); status != 200 {

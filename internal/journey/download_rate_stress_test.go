@@ -41,8 +41,8 @@ type cost struct{ took, cpu time.Duration }
 func (c cost) rate(size int64) float64 { return float64(size) / c.took.Seconds() / (1 << 20) }
 
 // TestStressDownloadRate downloads the same recording by Bellhop, by curl, and by curl followed by sync, in turn, and
-// compares what it costs. Bellhop hashes the file and makes it durable; curl leaves it in memory, and with sync makes it
-// durable too, which shows what the disk allows. STRESS is four times the number of rounds; with fewer than three
+// compares what it costs. Bellhop hashes the file and makes it durable; curl leaves it in memory, and with sync makes
+// it durable too, which shows what the disk allows. STRESS is four times the number of rounds; with fewer than three
 // rounds the recording has 150 MB in place of 1.5 GB.
 func TestStressDownloadRate(t *testing.T) {
 	rounds, size := max(1, stress(t)/4), int64(150_000_000)
@@ -72,15 +72,17 @@ func TestStressDownloadRate(t *testing.T) {
 		rates = append(rates, theirs.took.Seconds()/ours.took.Seconds())
 		durables = append(durables, durable.took.Seconds()/ours.took.Seconds())
 		cpus = append(cpus, ours.cpu.Seconds()/theirs.cpu.Seconds())
-		t.Logf("round %d: Bellhop %.0f MiB/s, CPU %.2f s; curl %.0f MiB/s, CPU %.2f s; curl and sync %.0f MiB/s; rate %.2f of "+
-			"curl's, %.2f of that with sync, CPU %.2f of curl's", n+1, ours.rate(size), ours.cpu.Seconds(), theirs.rate(size),
-			theirs.cpu.Seconds(), durable.rate(size), rates[n], durables[n], cpus[n])
+		t.Logf("round %d: Bellhop %.0f MiB/s, CPU %.2f s; curl %.0f MiB/s, CPU %.2f s; curl and sync %.0f MiB/s; "+
+			"rate %.2f of curl's, %.2f of that with sync, CPU %.2f of curl's", n+1, ours.rate(size),
+			ours.cpu.Seconds(), theirs.rate(size), theirs.cpu.Seconds(), durable.rate(size), rates[n],
+			durables[n], cpus[n])
 	}
 	for _, list := range [][]float64{rates, durables, cpus} {
 		slices.Sort(list)
 	}
 	rate, durable, cpu := rates[rounds/2], durables[rounds/2], cpus[rounds/2]
-	t.Logf("medians of %d rounds of %d MB: rate %.2f of that of curl, %.2f of that of curl and sync, CPU %.2f of curl's",
+	t.Logf("medians of %d rounds of %d MB: rate %.2f of that of curl, %.2f of that of curl and "+
+		"sync, CPU %.2f of curl's",
 		rounds, size/1_000_000, rate, durable, cpu)
 	if rate < leastRate {
 		missed(t, "the rate is %.2f of that of curl, the aim is %v", rate, leastRate)
@@ -184,8 +186,8 @@ func (c *comparison) byCurl(durable bool) cost {
 	return cost{took, command.ProcessState.UserTime() + command.ProcessState.SystemTime()}
 }
 
-// cpuTime returns how much processor time a process has used, of its own and of the system for it. The system counts it
-// in hundredths of a second.
+// cpuTime returns how much processor time a process has used, of its own and of the system for it. The system counts
+// it in hundredths of a second.
 func cpuTime(pid int) (used time.Duration, ok bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, found := strings.Cut(string(text), ") ") // what is before is the name, which may have blanks
@@ -231,7 +233,8 @@ func TestStressDownloadCorridor(t *testing.T) {
 			Match: &client.Match{Sources: []string{plainSource}}})
 		hook := g.keepRecordings(s, max(1, downloads))
 		for i := range downloads {
-			s.control("event", map[string]any{"to": hook, "data": map[string]any{"bytes": int64(1) << 40, "seed": 10 + i}})
+			s.control("event",
+				map[string]any{"to": hook, "data": map[string]any{"bytes": int64(1) << 40, "seed": 10 + i}})
 		}
 		began, before := time.Now(), g.partialBytes(t, downloads)
 		end := time.Now().Add(warmUp + length)
@@ -250,26 +253,29 @@ func TestStressDownloadCorridor(t *testing.T) {
 			syscall.Sync()
 			half()
 		}
-		t.Logf("round %d: %.0f/s beside four downloads of %.0f MiB/s in all, %.0f/s without: %.2f", n+1, with, downloaded,
-			without, with/without)
+		t.Logf("round %d: %.0f/s beside four downloads of %.0f MiB/s in all, %.0f/s without: %.2f", n+1, with,
+			downloaded, without, with/without)
 		alone, beside, ratios = append(alone, without), append(beside, with), append(ratios, with/without)
 	}
 	for _, list := range [][]float64{alone, beside, ratios} {
 		slices.Sort(list)
 	}
 	middle := rounds / 2
-	t.Logf("medians of %d rounds: %.0f/s beside four downloads, %.0f/s without, ratio %.2f (%.2f)", rounds, beside[middle],
-		alone[middle], ratios[middle], ratios)
+	t.Logf("medians of %d rounds: %.0f/s beside four downloads, %.0f/s without, ratio %.2f (%.2f)", rounds,
+		beside[middle], alone[middle], ratios[middle], ratios)
 	if ratios[middle] < leastCorridor {
-		missed(t, "delivered/s beside four downloads is %.2f of that without, the aim is %v", ratios[middle], leastCorridor)
+		missed(t, "delivered/s beside four downloads is %.2f of that without, the aim is %v", ratios[middle],
+			leastCorridor)
 	}
 }
 
-// partialBytes waits until so many downloads are under way, and returns how many bytes of them are here. None is whole.
+// partialBytes waits until so many downloads are under way, and returns how many bytes of them are here. None is
+// whole.
 func (g *gateway) partialBytes(t *testing.T, downloads int) (bytes int64) {
 	t.Helper()
 	eventually(t, patience, "the downloads go on", func() bool {
-		list, err := g.client().Files(context.Background(), client.FileFilter{State: "partial"}, client.Page{Limit: 250})
+		list, err := g.client().Files(context.Background(), client.FileFilter{State: "partial"},
+			client.Page{Limit: 250})
 		bytes = 0
 		for _, f := range list.Data {
 			if f.Size == 0 {

@@ -141,9 +141,9 @@ func hashOf(t *testing.T, c acs.Content) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// TestStressDownload downloads a file whose connection is cut 20 times by a gateway that is killed 5 times. The file is
-// right, and for each kill no more than 18 MiB were sent twice: at most 16 MiB that were not durable, and what was on
-// its way.
+// TestStressDownload downloads a file whose connection is cut 20 times by a gateway that is killed 5 times. The file
+// is right, and for each kill no more than 18 MiB were sent twice: at most 16 MiB that were not durable, and what was
+// on its way.
 func TestStressDownload(t *testing.T) {
 	const (
 		size  = 1 << 30
@@ -171,7 +171,8 @@ func TestStressDownload(t *testing.T) {
 		files = g.wholeFiles()
 		return len(files) == 1
 	})
-	if want := hashOf(t, acs.Content{Seed: 7, Size: size, Format: "Mp4"}); files[0].SHA256 != want || files[0].Size != size {
+	if want := hashOf(t, acs.Content{Seed: 7, Size: size, Format: "Mp4"}); files[0].SHA256 != want ||
+		files[0].Size != size {
 		t.Errorf("the file is %+v, want the hash %s", files[0], want)
 	}
 	answers, bytes := s.sent()
@@ -186,8 +187,8 @@ func TestStressDownload(t *testing.T) {
 	}
 }
 
-// TestStressDownloadMemory downloads a file of 1.5 GB with at most 64 MiB of memory more than before, and 100 files at a
-// time with at most 256 MiB in all.
+// TestStressDownloadMemory downloads a file of 1.5 GB with at most 64 MiB of memory more than before, and 100 files at
+// a time with at most 256 MiB in all.
 func TestStressDownloadMemory(t *testing.T) {
 	const size = 1_500_000_000
 	s := startRecordings(t)

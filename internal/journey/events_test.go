@@ -78,8 +78,8 @@ func sendBodies(t *testing.T, bodies int) {
 		}
 		if l.sent[sum] == nil || hex.EncodeToString(sum[:]) != ev.BodySHA256 || len(body) != ev.BodyBytes ||
 			contentType != want {
-			t.Errorf("event %s: its %d bytes of %q are not what was sent: %d bytes, %.12s…, %q", id, len(body), contentType,
-				ev.BodyBytes, ev.BodySHA256, want)
+			t.Errorf("event %s: its %d bytes of %q are not what was sent: %d bytes, %.12s…, %q", id, len(body),
+				contentType, ev.BodyBytes, ev.BodySHA256, want)
 		}
 	}
 	t.Logf("%d bodies, %d MiB, are the same at the receiver, at GET /events/{id}/body and in body_sha256", len(events),
@@ -88,9 +88,9 @@ func sendBodies(t *testing.T, bodies int) {
 
 // contentTypes are unusual ones; "" sends none.
 var contentTypes = []string{
-	"application/json", "", "application/octet-stream", "text/plain; charset=utf-16", "TEXT/HTML", "image/png; q=\"a;b\"",
-	"application/x-www-form-urlencoded", "multipart/form-data; boundary=\"--x\"", "not a content type", ";",
-	"application/json; charset=\"<script>\"",
+	"application/json", "", "application/octet-stream", "text/plain; charset=utf-16", "TEXT/HTML",
+	"image/png; q=\"a;b\"", "application/x-www-form-urlencoded", "multipart/form-data; boundary=\"--x\"",
+	"not a content type", ";", "application/json; charset=\"<script>\"",
 }
 
 // bodyLength returns lengths at the borders of buffers first; then most are short and some long.
@@ -314,8 +314,8 @@ func endsAtHop8(t *testing.T, g *gateway) {
 	}
 }
 
-// listEvents returns the stored events that were sent, newest first. Those that the gateway publishes about itself, such
-// as that deliveries are dead, come at a moment of its own, and are left out.
+// listEvents returns the stored events that were sent, newest first. Those that the gateway publishes about itself,
+// such as that deliveries are dead, come at a moment of its own, and are left out.
 func listEvents(t *testing.T, c *client.Client) []client.Event {
 	t.Helper()
 	all := everything(t, func(ctx context.Context, page client.Page) (client.List[client.Event], error) {

@@ -60,7 +60,8 @@ func refuse(t *testing.T, g *gateway, l *ledger, fs []forgery) {
 			looks[status] = look
 		}
 		if looks[status] != look {
-			t.Errorf("%s at %s: this %d does not look like others:\n%s\n%s", f.id, f.source, status, look, looks[status])
+			t.Errorf("%s at %s: this %d does not look like others:\n%s\n%s", f.id, f.source, status, look,
+				looks[status])
 		}
 		if sent := string(f.body); len(sent) > 8 && strings.Contains(look, sent) {
 			t.Errorf("%s: the answer contains the body", f.id)
@@ -112,7 +113,8 @@ func checkRecord(t *testing.T, g *gateway, source string, statuses []int) {
 		return
 	}
 	for i, r := range kept { // newest first
-		if want := statuses[len(statuses)-1-i]; r.Status != want || r.Reason == "" || r.Detail == "" || r.RemoteAddr == "" {
+		if want := statuses[len(statuses)-1-i]; r.Status != want || r.Reason == "" || r.Detail == "" ||
+			r.RemoteAddr == "" {
 			t.Errorf("source %s: on record is %+v, answered was %d", source, r, want)
 		}
 	}
@@ -184,7 +186,8 @@ func TestForgeriesOfHMAC(t *testing.T) {
 		{id: "G01", source: "hmac", header: signed(prefix + hexed), body: body, want: 202, fresh: true},
 		{id: "R01 again", source: "hmac", header: signed(prefix + hexed), body: body, want: 202},
 		{id: "G54 blanks around", source: "hmac", header: signed("  " + prefix + hexed + " "), body: body, want: 202},
-		{id: "G37 the secret before", source: "rotated", header: signed(prefix + hexed), body: body, want: 202, fresh: true},
+		{id: "G37 the secret before", source: "rotated", header: signed(prefix + hexed), body: body, want: 202,
+			fresh: true},
 		{id: "R05 at another's source", source: "other", header: signed(prefix + hexed), body: body, want: 401},
 		forged("G02 none", http.Header{}, body),
 		forged("G03 empty", signed(""), body),
@@ -205,12 +208,14 @@ func TestForgeriesOfHMAC(t *testing.T) {
 		forged("G26 unescaped", signed(prefix+hexed), bytes.ReplaceAll(body, []byte(`\u00e9`), []byte("é"))),
 		forged("G27 byte order mark", signed(prefix+hexed), append([]byte("\xef\xbb\xbf"), body...)),
 		forged("G29 empty body", signed(prefix+hexed), nil),
-		forged("G36 another's key", signed(prefix+hex.EncodeToString(mac([]byte("another-owner's-secret"), body))), body),
+		forged("G36 another's key", signed(prefix+hex.EncodeToString(mac([]byte("another-owner's-secret"), body))),
+			body),
 		forged("G41 empty key", signed(prefix+hex.EncodeToString(mac(nil, body))), body),
 		forged("G42 a sample key", signed(prefix+hex.EncodeToString(mac([]byte("changeme"), body))), body),
 		forged("G43 as long as SHA-1", signed(prefix+hexed[:40]), body),
 		forged("G44 as long as SHA-512", signed(prefix+hexed+hexed), body),
-		forged("G46 key in front", signed(prefix+fmt.Sprintf("%x", sha256.Sum256(append([]byte(secret), body...)))), body),
+		forged("G46 key in front", signed(prefix+fmt.Sprintf("%x", sha256.Sum256(append([]byte(secret), body...)))),
+			body),
 		forged("G47 key and body swapped", signed(prefix+hex.EncodeToString(mac(body, []byte(secret)))), body),
 		forged("G48 the URL signed", signed(prefix+hex.EncodeToString(mac([]byte(secret), []byte("/in/hmac")))), body),
 		forged("G49 Base64", signed(prefix+base64.StdEncoding.EncodeToString(good)), body),
@@ -223,7 +228,8 @@ func TestForgeriesOfHMAC(t *testing.T) {
 			header: http.Header{}, body: body, want: 401},
 		{id: "L01 gzip that is none, signed as sent", source: "hmac",
 			header: with(signed(prefix+hex.EncodeToString(mac([]byte(secret),
-				[]byte("\x1f\x8bnot inflated")))), "Content-Encoding", "gzip"), body: []byte("\x1f\x8bnot inflated"), want: 400},
+				[]byte("\x1f\x8bnot inflated")))), "Content-Encoding", "gzip"), body: []byte("\x1f\x8bnot inflated"),
+			want: 400},
 		{id: "L04 encoded twice", source: "hmac", header: with(signed(prefix+hexed), "Content-Encoding", "gzip, br"),
 			body: body, want: 415},
 		{id: "G32 binary", source: "hmac", header: signed(prefix + hex.EncodeToString(mac([]byte(secret),
@@ -231,7 +237,8 @@ func TestForgeriesOfHMAC(t *testing.T) {
 		{id: "no such source", source: "nobody", header: signed(prefix + hexed), body: body, want: 404},
 	}
 	for _, bit := range []int{0, 7, 100, 255} {
-		fs = append(fs, forged(fmt.Sprintf("G18 bit %d", bit), signed(prefix+hex.EncodeToString(flip(good, bit))), body))
+		fs = append(fs, forged(fmt.Sprintf("G18 bit %d", bit), signed(prefix+hex.EncodeToString(flip(good, bit))),
+			body))
 	}
 	for _, bit := range []int{0, 9, 200, 8*len(body) - 1} {
 		fs = append(fs, forged(fmt.Sprintf("G19 bit %d", bit), signed(prefix+hexed), flip(body, bit)))
@@ -288,7 +295,8 @@ func TestForgeriesOfStandardWebhooks(t *testing.T) {
 	unix := func(at time.Time) string { return fmt.Sprint(at.Unix()) }
 	good := at("msg_1", now)
 	sig := good.Get("Webhook-Signature")
-	svix := http.Header{"Svix-Id": {"msg_svix"}, "Svix-Timestamp": raw("msg_svix", unix(now), body)["Webhook-Timestamp"],
+	svix := http.Header{"Svix-Id": {"msg_svix"}, "Svix-Timestamp": raw("msg_svix", unix(now),
+		body)["Webhook-Timestamp"],
 		"Svix-Signature": raw("msg_svix", unix(now), body)["Webhook-Signature"]}
 	both := svix.Clone()
 	maps.Copy(both, with(good, "Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(make([]byte, 32))))
@@ -361,7 +369,8 @@ func TestForgeriesOfMediaServices(t *testing.T) {
 			`"Properties":%s}`
 		return fmt.Appendf(nil, format, etag, eventType, properties)
 	}
-	properties := `{"JobId":"nb:jid:UUID:1","NewState":"Finished","OldState":"Processing","AccountId":"` + account + `"}`
+	properties := `{"JobId":"nb:jid:UUID:1","NewState":"Finished","OldState":"Processing","AccountId":"` + account +
+		`"}`
 	headers := func(body []byte) http.Header {
 		value, err := ams.Sign(body, key)
 		if err != nil {
@@ -380,12 +389,14 @@ func TestForgeriesOfMediaServices(t *testing.T) {
 	}
 	noAccount := notice("etag6", "1", `{"JobId":"nb:jid:UUID:1"}`)
 	noProperties := notice("etag7", "1", "null")
-	otherAccount := notice("etag3", "1", strings.ReplaceAll(properties, account, "00000000-0000-0000-0000-000000000000"))
+	otherAccount := notice("etag3", "1",
+		strings.ReplaceAll(properties, account, "00000000-0000-0000-0000-000000000000"))
 	refuse(t, g, l, []forgery{
 		with200("A01", body, true),
 		with200("again", body, false),
-		{id: "A05 account in other case", source: "media", header: with(good, ams.AccountHeader, strings.ToUpper(account)),
-			body: body, want: 200},
+		{id: "A05 account in other case", source: "media",
+			header: with(good, ams.AccountHeader, strings.ToUpper(account)),
+			body:   body, want: 200},
 		with200("A08 TaskStateChange", notice("etag8", "4", properties), true),
 		with200("A10 an unknown type", notice("etag10", "99", properties), true),
 		with200("A11 a registration", notice("etag11", "2", properties), true),
@@ -409,7 +420,8 @@ func TestForgeriesOfMediaServices(t *testing.T) {
 		forged("another body", 401, good, notice("etag2", "1", properties)),
 		forged("N01 a name twice", 400, headers([]byte(`{"ETag":"1","ETag":"2"}`)), []byte(`{"ETag":"1","ETag":"2"}`)),
 		forged("N13 null", 400, headers([]byte("null")), []byte("null")),
-		forged("N04 too deep", 400, headers(bytes.Repeat([]byte(`{"a":`), 10001)), bytes.Repeat([]byte(`{"a":`), 10001)),
+		forged("N04 too deep", 400, headers(bytes.Repeat([]byte(`{"a":`), 10001)),
+			bytes.Repeat([]byte(`{"a":`), 10001)),
 		forged("not JSON, not signed", 401, with(good, ams.SignatureHeader), []byte("hello, world")),
 	})
 }

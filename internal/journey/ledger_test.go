@@ -227,7 +227,8 @@ func (l *ledger) check(t *testing.T, g *gateway) (repeats int) {
 	owed := l.checkDeliveries(v, s)
 	l.checkArrivals(v, s)
 	repeats, bound := l.checkRepeats(v)
-	t.Logf("sent %d bodies, acknowledged %d, stored %d; deliveries %v of %d owed; arrivals %d, repeats %d of at most %d",
+	t.Logf("sent %d bodies, acknowledged %d, stored %d; deliveries %v of %d owed; arrivals %d, "+
+		"repeats %d of at most %d",
 		len(l.sent), l.ackedLocked(), len(s.events), s.states, owed, len(l.arrivals), repeats, bound)
 	v.report(t)
 	return repeats
@@ -257,8 +258,8 @@ func (l *ledger) checkEvents(v *verdict, s stored) {
 			v.wrong("P", "event %s of source %s, body %v, was never sent", ev.ID, ev.Source, d)
 			continue
 		case sent.source != ev.Source || sent.id != "" && sent.id != ev.ProviderID:
-			v.wrong("P", "event %s was sent to %s as %q, and is stored as of %s, %q", ev.ID, sent.source, sent.id, ev.Source,
-				ev.ProviderID)
+			v.wrong("P", "event %s was sent to %s as %q, and is stored as of %s, %q", ev.ID, sent.source, sent.id,
+				ev.Source, ev.ProviderID)
 		}
 		if sent.id != "" {
 			if other, ok := ids[ev.Source+" "+sent.id]; ok {
@@ -273,11 +274,12 @@ func (l *ledger) checkEvents(v *verdict, s stored) {
 			least, most = min(1, sent.acked), 1
 		}
 		if count[d] < least {
-			v.wrong("L", "body %v for %s, id %q: answered 2xx %d times, stored %d times", d, sent.source, sent.id, sent.acked,
-				count[d])
+			v.wrong("L", "body %v for %s, id %q: answered 2xx %d times, stored %d times", d, sent.source, sent.id,
+				sent.acked, count[d])
 		}
 		if count[d] > most {
-			v.wrong("P", "body %v for %s, id %q: sent %d times, stored %d times", d, sent.source, sent.id, sent.tries, count[d])
+			v.wrong("P", "body %v for %s, id %q: sent %d times, stored %d times", d, sent.source, sent.id, sent.tries,
+				count[d])
 		}
 	}
 }
@@ -330,7 +332,8 @@ func (l *ledger) checkArrivals(v *verdict, s stored) {
 		case !w.wants(ev.Source):
 			v.wrong("T", "event %s of %s arrived at %s, which does not want it", a.event, ev.Source, a.destination)
 		case hex.EncodeToString(a.body[:]) != ev.BodySHA256:
-			v.wrong("B", "event %s arrived at %s as %v, and is stored as %.12s…", a.event, a.destination, a.body, ev.BodySHA256)
+			v.wrong("B", "event %s arrived at %s as %v, and is stored as %.12s…", a.event, a.destination, a.body,
+				ev.BodySHA256)
 		case a.delivery != s.deliveries[deliveryKey{a.event, w.id}].ID:
 			v.wrong("X", "event %s arrived at %s as delivery %s, and is %s", a.event, a.destination, a.delivery,
 				s.deliveries[deliveryKey{a.event, w.id}].ID)
@@ -364,7 +367,9 @@ func (l *ledger) checkRepeats(v *verdict) (repeats, bound int) {
 	}
 	bound *= len(l.kills)
 	last := map[[2]string]arrival{}
-	for _, a := range slices.SortedFunc(slices.Values(l.arrivals), func(a, b arrival) int { return a.at.Compare(b.at) }) {
+	for _, a := range slices.SortedFunc(slices.Values(l.arrivals), func(a, b arrival) int {
+		return a.at.Compare(b.at)
+	}) {
 		key := [2]string{a.event, a.destination}
 		before, ok := last[key]
 		last[key] = a
@@ -372,7 +377,8 @@ func (l *ledger) checkRepeats(v *verdict) (repeats, bound int) {
 			continue
 		}
 		if a.attempt < before.attempt {
-			v.wrong("X", "event %s at %s: attempt %d after attempt %d", a.event, a.destination, a.attempt, before.attempt)
+			v.wrong("X", "event %s at %s: attempt %d after attempt %d", a.event, a.destination, a.attempt,
+				before.attempt)
 		}
 		if before.status/100 != 2 {
 			continue

@@ -49,7 +49,8 @@ func TestStressLists(t *testing.T) {
 	}
 	g.destination(client.NewDestination{Name: "load", URL: receiver.URL, Settings: map[string]any{"format": "raw"},
 		Match: &client.Match{Sources: []string{plainSource}}})
-	g.destination(client.NewDestination{Name: "stored", URL: receiver.URL, Match: &client.Match{Types: []string{"none"}},
+	g.destination(client.NewDestination{Name: "stored", URL: receiver.URL,
+		Match:    &client.Match{Types: []string{"none"}},
 		Settings: map[string]any{"format": "raw"}})
 	if status, _ := g.stop(); status != 0 {
 		t.Fatalf("exit status %d", status)
@@ -80,7 +81,8 @@ func TestStressLists(t *testing.T) {
 	var all []time.Duration
 	for name, times := range took {
 		slices.Sort(times)
-		t.Logf("%-28s %3d times, median %v, slowest %v", name, len(times), times[len(times)/2].Round(100*time.Microsecond),
+		t.Logf("%-28s %3d times, median %v, slowest %v", name, len(times),
+			times[len(times)/2].Round(100*time.Microsecond),
 			times[len(times)-1].Round(100*time.Microsecond))
 		all = append(all, times...)
 	}
@@ -118,7 +120,8 @@ func (g *gateway) fill() bellhop.Event {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	body := []byte(`{"text":"one of the events that are stored, with a body of about a hundred bytes, as small ones have"}`)
+	body := []byte(
+		`{"text":"one of the events that are stored, with a body of about a hundred bytes, as small ones have"}`)
 	sum := sha256.Sum256(body)
 	events, owed := make([]bellhop.Event, batch), make([]bellhop.NewDelivery, 0, batch)
 	for n := 0; n < storedEvents; n += batch {
@@ -128,9 +131,11 @@ func (g *gateway) fill() bellhop.Event {
 		}
 		owed = owed[:0]
 		for i := range events {
-			events[i] = bellhop.Event{SourceID: src.ID, Type: fmt.Sprintf("stored.%d", i%50), Subject: fmt.Sprintf("order/%d", n+i),
-				ProviderID: fmt.Sprintf("id-%d", n+i), ReceivedAt: bellhop.StoredTime(now), ContentType: "application/json",
-				Body: body, SHA256: sum}
+			events[i] = bellhop.Event{SourceID: src.ID, Type: fmt.Sprintf("stored.%d", i%50),
+				Subject:    fmt.Sprintf("order/%d", n+i),
+				ProviderID: fmt.Sprintf("id-%d", n+i), ReceivedAt: bellhop.StoredTime(now),
+				ContentType: "application/json",
+				Body:        body, SHA256: sum}
 			if n+i < storedDeliveries {
 				owed = append(owed, bellhop.NewDelivery{Event: i, DestinationID: destination.ID, Leased: true})
 			}
@@ -139,7 +144,8 @@ func (g *gateway) fill() bellhop.Event {
 			g.t.Fatal(err)
 		}
 		for i, d := range owed {
-			r := bellhop.Result{DeliveryID: d.DeliveryID, DestinationID: destination.ID, State: bellhop.DeliveryDelivered,
+			r := bellhop.Result{DeliveryID: d.DeliveryID, DestinationID: destination.ID,
+				State:   bellhop.DeliveryDelivered,
 				Attempt: bellhop.Attempt{Number: 1, StartedAt: now, Duration: time.Millisecond, Status: http.StatusOK}}
 			if i == 0 {
 				r.State, r.Attempt.Status, r.Attempt.Error = bellhop.DeliveryDead, http.StatusTeapot, "status"

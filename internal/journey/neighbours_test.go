@@ -49,7 +49,8 @@ type producer struct {
 func newProducer(g *gateway, l *ledger) *producer {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64}
 	g.t.Cleanup(transport.CloseIdleConnections)
-	return &producer{gateway: g, ledger: l, bodyBytes: 300, http: &http.Client{Timeout: patience, Transport: transport}}
+	return &producer{gateway: g, ledger: l, bodyBytes: 300,
+		http: &http.Client{Timeout: patience, Transport: transport}}
 }
 
 // load sends up to rate events a second over so many connections, until ctx ends.
@@ -232,7 +233,8 @@ func (r *receiver) destination(g *gateway, name, format string, sources ...strin
 		settings["secret"] = sendingSecret
 	}
 	made := g.destination(client.NewDestination{Name: name, URL: r.url + name, Settings: settings,
-		Match: &client.Match{Sources: sources}, Concurrency: r.concurrency, Timeout: attemptTimeout, Retry: quickRetry})
+		Match: &client.Match{Sources: sources}, Concurrency: r.concurrency, Timeout: attemptTimeout,
+		Retry: quickRetry})
 	w := wanting{id: made.ID, name: name, sources: sources, concurrency: made.Concurrency}
 	r.ledger.destinations = append(r.ledger.destinations, w)
 	return w

@@ -26,8 +26,8 @@ type pulledLedger struct {
 }
 
 // TestStressPull: four programs pull from a gateway that is killed at random moments. Each acks most deliveries, nacks
-// some, forgets some and asks twice for others. No delivery is lost; no ack is taken for two leases of a delivery; what
-// was acked is delivered after every kill, and is not handed out again. STRESS is the number of kills.
+// some, forgets some and asks twice for others. No delivery is lost; no ack is taken for two leases of a delivery;
+// what was acked is delivered after every kill, and is not handed out again. STRESS is the number of kills.
 func TestStressPull(t *testing.T) {
 	g := newGateway(t)
 	g.source(plainSource, "generic", map[string]any{"scheme": "none"})
@@ -43,7 +43,8 @@ func TestStressPull(t *testing.T) {
 	}
 	all.Go(func() {
 		for n := 0; ctx.Err() == nil; n++ {
-			resp, err := http.Post(g.in(plainSource), "application/json", strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
+			resp, err := http.Post(g.in(plainSource), "application/json",
+				strings.NewReader(fmt.Sprintf(`{"n":%d}`, n)))
 			if err != nil {
 				pause(ctx, 20*time.Millisecond)
 				continue

@@ -36,7 +36,8 @@ type talk struct {
 }
 
 func (k talk) String() string {
-	return fmt.Sprintf("%v, closed: %t, open: %t, after %v", k.statuses, k.closed, k.open, k.took.Round(time.Millisecond))
+	return fmt.Sprintf("%v, closed: %t, open: %t, after %v", k.statuses, k.closed, k.open,
+		k.took.Round(time.Millisecond))
 }
 
 // is reports whether these are the statuses of all answers.
@@ -118,8 +119,8 @@ func serves(t *testing.T, g *gateway, source string, times int) (slowest time.Du
 	t.Helper()
 	for n := range times {
 		body := fmt.Sprintf("healthy %d %d", time.Now().UnixNano(), n)
-		text := fmt.Sprintf("POST /in/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", source,
-			len(body), body)
+		text := fmt.Sprintf("POST /in/%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
+			source, len(body), body)
 		k := say(t, g, healthy, strings.NewReader(text), 1, closes)
 		if !k.is(http.StatusAccepted) {
 			t.Errorf("another sender is answered %v", k)
@@ -182,35 +183,41 @@ func TestAmbiguousRequests(t *testing.T) {
 			[]int{202, 202}, stays, []string{"c2", "c3"}},
 		{"control, chunked", chunked + "\r\n2\r\nc4\r\n0\r\n\r\n", []int{202}, either, []string{"c4"}},
 
-		{"L12 two Content-Length", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", []int{400}, closes, nil},
+		{"L12 two Content-Length", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", []int{400},
+			closes, nil},
 		{"two in one line", post + "Content-Length: 5, 6\r\n\r\nhello!", []int{400}, closes, nil},
 		{"Content-Length with a sign", post + "Content-Length: +5\r\n\r\nhello", []int{400}, closes, nil},
 		{"Content-Length below 0", post + "Content-Length: -1\r\n\r\n", []int{400}, closes, nil},
 		{"Content-Length in hex", post + "Content-Length: 0x5\r\n\r\nhello", []int{400}, closes, nil},
-		{"Content-Length beyond 63 bits", post + "Content-Length: 9223372036854775808\r\n\r\n", []int{400}, closes, nil},
+		{"Content-Length beyond 63 bits", post + "Content-Length: 9223372036854775808\r\n\r\n", []int{400},
+			closes, nil},
 		{"blank before the colon", post + "Content-Length : 5\r\n\r\nhello", []int{400}, closes, nil},
 		{"L11 Content-Length shorter than what comes", post + "Content-Length: 2\r\n\r\nl1 and more\r\n\r\n",
 			[]int{202, 400}, closes, []string{"l1"}},
 
-		{"Transfer-Encoding and Content-Length", chunked + "Content-Length: 4\r\n\r\n2\r\nt1\r\n0\r\n\r\n" + smuggled("s1"),
+		{"Transfer-Encoding and Content-Length", chunked + "Content-Length: 4\r\n\r\n2\r\nt1\r\n0\r\n\r\n" +
+			smuggled("s1"),
 			[]int{202}, closes, []string{"t1"}},
 		{"Content-Length, then Transfer-Encoding",
-			post + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nt3\r\n0\r\n\r\nX" + smuggled("s2"), []int{202},
-			closes, []string{"t3"}},
-		{"L06 an unknown Transfer-Encoding", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", []int{501}, closes, nil},
+			post + "Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nt3\r\n0\r\n\r\nX" + smuggled("s2"),
+			[]int{202}, closes, []string{"t3"}},
+		{"L06 an unknown Transfer-Encoding", post + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", []int{501},
+			closes, nil},
 		{"chunked twice", chunked + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", []int{501}, closes, nil},
-		{"chunked and identity", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", []int{501}, closes, nil},
+		{"chunked and identity", post + "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", []int{501},
+			closes, nil},
 		{"chunked in HTTP/1.0, which has no such thing: no body",
 			"POST /in/plain HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nt2\r\n0\r\n\r\n", []int{202}, closes,
 			[]string{""}},
 
 		{"L08 a bare line feed after a chunk's size", chunked + "\r\n5\nhello\r\n0\r\n\r\n", []int{400}, closes, nil},
 		{"a bare line feed after a chunk", chunked + "\r\n5\r\nhello\n0\r\n\r\n", []int{400}, closes, nil},
-		{"L09 a chunk larger than there can be", chunked + "\r\nffffffffffffffff\r\nhello\r\n0\r\n\r\n", []int{408}, closes,
-			nil},
+		{"L09 a chunk larger than there can be", chunked + "\r\nffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+			[]int{408}, closes, nil},
 		{"a chunk's size with a sign", chunked + "\r\n+5\r\nhello\r\n0\r\n\r\n", []int{400}, closes, nil},
 		{"a chunk's size in words", chunked + "\r\nfive\r\nhello\r\n0\r\n\r\n", []int{400}, closes, nil},
-		{"L07 a chunk extension of 1 MiB", chunked + "\r\n5;a=" + strings.Repeat("b", 1<<20) + "\r\nhello\r\n0\r\n\r\n",
+		{"L07 a chunk extension of 1 MiB", chunked + "\r\n5;a=" + strings.Repeat("b", 1<<20) +
+			"\r\nhello\r\n0\r\n\r\n",
 			[]int{400}, closes, nil},
 
 		{"L16 HTTP/0.9", "GET /in/plain\r\n", []int{400}, closes, nil},
@@ -223,21 +230,24 @@ func TestAmbiguousRequests(t *testing.T) {
 		{"a header whose name is no name", post + "X A: b\r\nContent-Length: 0\r\n\r\n", []int{400}, closes, nil},
 		{"no Host", "POST /in/plain HTTP/1.1\r\nContent-Length: 0\r\n\r\n", []int{400}, closes, nil},
 		{"two Hosts", post + "Host: y\r\nContent-Length: 0\r\n\r\n", []int{400}, closes, nil},
-		{"a target that is none", "POST in/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{400}, closes, nil},
+		{"a target that is none", "POST in/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{400},
+			closes, nil},
 
-		{"L17 a whole URL", "POST http://o.example/in/plain HTTP/1.1\r\nHost: o.example\r\nContent-Length: 2\r\n\r\nu1",
+		{"L17 a whole URL", "POST http://o.example/in/plain HTTP/1.1\r\nHost: " +
+			"o.example\r\nContent-Length: 2\r\n\r\nu1",
 			[]int{202}, stays, []string{"u1"}},
-		{"L18 a path to be cleaned", "POST /in/src/../plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404},
+		{"L18 a path to be cleaned", "POST /in/src/../plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			[]int{404}, stays, nil},
+		{"L18 two slashes", "POST //in/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404},
 			stays, nil},
-		{"L18 two slashes", "POST //in/plain HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404}, stays, nil},
-		{"L18 an escaped slash", "POST /in/plain%2f HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404}, stays,
-			nil},
+		{"L18 an escaped slash", "POST /in/plain%2f HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			[]int{404}, stays, nil},
 		{"L18 a slash behind", "POST /in/plain/ HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nu2", []int{202}, stays,
 			[]string{"u2"}},
-		{"L18 two slashes behind", "POST /in/plain// HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404}, stays,
-			nil},
-		{"L18 a path parameter", "POST /in/plain;x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", []int{404}, stays,
-			nil},
+		{"L18 two slashes behind", "POST /in/plain// HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			[]int{404}, stays, nil},
+		{"L18 a path parameter", "POST /in/plain;x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+			[]int{404}, stays, nil},
 		{"L19 another method in a header", "GET /in/plain HTTP/1.1\r\nHost: x\r\nX-HTTP-Method-Override: POST\r\n\r\n",
 			[]int{405}, stays, nil},
 	}

@@ -242,9 +242,11 @@ func (s *spy) sources() {
 	for name, settings := range map[string]string{
 		"media": `"provider":"ams","settings":{"signing_key":["` + b64(hatch("ams key")) + `","` +
 			b64(hatch("old ams key")) + `"]}`,
-		"std":  `"provider":"standardwebhooks","settings":{"secret":"` + whsec(hatch("whsec")) + `"}`,
-		"hmac": `"provider":"generic","settings":{"scheme":"hmac","header":"X-Sig","secret":"` + hatch("hmac key") + `"}`,
-		"token": `"provider":"generic","settings":{"scheme":"token","header":"X-Token","secret":"` + s.shared("token") +
+		"std": `"provider":"standardwebhooks","settings":{"secret":"` + whsec(hatch("whsec")) + `"}`,
+		"hmac": `"provider":"generic","settings":{"scheme":"hmac","header":"X-Sig","secret":"` + hatch("hmac key") +
+			`"}`,
+		"token": `"provider":"generic","settings":{"scheme":"token","header":"X-Token","secret":"` +
+			s.shared("token") +
 			`"}`,
 		"bearer": `"provider":"generic","settings":{"scheme":"token","secret":"` + s.shared("bearer") + `"}`,
 		"basic": `"provider":"generic","settings":{"scheme":"basic","username":"bell","secret":"` + s.shared("basic") +
@@ -370,7 +372,8 @@ func (s *spy) refusedSettings() {
 		b64(hatch("private"))+`"}}`, 422)
 	s.api("POST", "/sources", `{"name":"bad","provider":"ams","settings":{"signing_key":"!`+hatch("ams, not Base64")+
 		`"}}`, 422)
-	s.api("POST", "/sources", `{"name":"bad","provider":"nobody","settings":{"secret":"`+hatch("no provider")+`"}}`, 422)
+	s.api("POST", "/sources", `{"name":"bad","provider":"nobody","settings":{"secret":"`+hatch("no provider")+
+		`"}}`, 422)
 	s.api("POST", "/sources", `{"name":"bad","provider":"generic","secret":"`+hatch("beside settings")+`"}`, 422)
 	s.api("POST", "/sources", `{"name":"bad","settings":{"secret":"`+hatch("cut JSON"), 400)
 	s.api("POST", "/sources", hatch("not JSON"), 400)

@@ -26,10 +26,11 @@ const (
 	leastWithStream = 0.95 // of the events delivered a second while nobody listens
 )
 
-// TestStressStreamCorridor: 20 clients of the live stream follow a source with 1,000 events a second, of each the event
-// and its attempt, while another source is put under load. The corridor delivers the events of that other source at no
-// less than 0.95 of the rate at which it does while nobody listens. No client misses anything. STRESS is four times the
-// number of rounds; from 12 on the median is judged. A missed aim is said, and is no failure: other machines differ.
+// TestStressStreamCorridor: 20 clients of the live stream follow a source with 1,000 events a second, of each the
+// event and its attempt, while another source is put under load. The corridor delivers the events of that other source
+// at no less than 0.95 of the rate at which it does while nobody listens. No client misses anything. STRESS is four
+// times the number of rounds; from 12 on the median is judged. A missed aim is said, and is no failure: other machines
+// differ.
 func TestStressStreamCorridor(t *testing.T) {
 	rounds := max(1, stress(t)/4)
 	var delivered, watched atomic.Int64
@@ -95,8 +96,8 @@ func TestStressStreamCorridor(t *testing.T) {
 	}
 	middle := rounds / 2
 	t.Logf("medians of %d rounds: %.0f/s beside %d clients that follow %d events a second, %.0f/s without, "+
-		"ratio %.2f (%.2f); CPU per event %.2f of that without", rounds, with[middle], streamListeners, streamRate, without[middle],
-		ratios[middle], ratios, cpus[middle])
+		"ratio %.2f (%.2f); CPU per event %.2f of that without", rounds, with[middle], streamListeners, streamRate,
+		without[middle], ratios[middle], ratios, cpus[middle])
 	if rounds >= 3 && ratios[middle] < leastWithStream {
 		missed(t, "the corridor delivers %.2f of what it does without clients, the aim is %v", ratios[middle],
 			leastWithStream)
@@ -104,8 +105,8 @@ func TestStressStreamCorridor(t *testing.T) {
 }
 
 // TestStressStreamCost measures how much processor time a gateway uses for 1,000 events a second, while 20 clients
-// follow them and while nobody does. It says more than a rate on a machine whose speed varies. STRESS is four times the number
-// of rounds.
+// follow them and while nobody does. It says more than a rate on a machine whose speed varies. STRESS is four times
+// the number of rounds.
 func TestStressStreamCost(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)

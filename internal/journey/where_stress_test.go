@@ -21,7 +21,8 @@ import (
 // machine, the times are judged.
 func TestStressWhere(t *testing.T) {
 	// Sixty texts are sixty evaluations, of which all are made: none of the destinations goes without.
-	for texts, bound := range map[string]time.Duration{"one": 600 * time.Millisecond, "sixty": 1500 * time.Millisecond} {
+	for texts, bound := range map[string]time.Duration{"one": 600 * time.Millisecond,
+		"sixty": 1500 * time.Millisecond} {
 		t.Run(texts, func(t *testing.T) {
 			g := newGateway(t)
 			for _, name := range []string{"large", "small"} {
@@ -36,7 +37,8 @@ func TestStressWhere(t *testing.T) {
 					Settings: map[string]any{"format": "raw"},
 					Match:    &client.Match{Sources: []string{"large"}, Where: where}})
 			}
-			body := []byte(`{"l":[` + strings.Repeat(`{"a":123456},`, 59_999) + `{"a":1}]` + strings.Repeat(" ", 49_000) + `}`)
+			body := []byte(`{"l":[` + strings.Repeat(`{"a":123456},`, 59_999) + `{"a":1}]` +
+				strings.Repeat(" ", 49_000) + `}`)
 			ctx, cancel := context.WithCancel(t.Context())
 			small := make(chan []time.Duration)
 			go func() {

@@ -239,7 +239,8 @@ func (c *checker) checkMembers(n *node, s *Schema, path string, at place) {
 // placeOf returns the place of a member of an object at path, which is at a place itself.
 func (c *checker) placeOf(name, path string, at place) place {
 	list, _, isEntry := strings.Cut(path, "[")
-	if isEntry && strings.HasSuffix(path, "]") && strings.Count(path, "[") == 1 && slices.Contains(c.file.nouns, list) {
+	if isEntry && strings.HasSuffix(path, "]") && strings.Count(path, "[") == 1 &&
+		slices.Contains(c.file.nouns, list) {
 		at.refers = slices.Contains(referable, name)
 		at.hidden = name == "url"
 	}

@@ -116,16 +116,19 @@ strict: "yes"
 			"11:10 sources[2].limit: use a whole number",
 			"12:9 strict: use true or false, without quotation marks",
 		}},
-		{"settings of the provider", "sources:\n- name: a\n  provider: ams\n  settings:\n    account_id: 17\n    color: red\n",
+		{"settings of the provider", "sources:\n- name: a\n  provider: ams\n  settings:\n    " +
+			"account_id: 17\n    color: red\n",
 			[]string{"5:5 sources[0].settings.signing_key: required",
 				"5:17 sources[0].settings.account_id: use a text: put it in quotation marks",
 				"6:5 sources[0].settings.color: unknown here; there are account_id, headers, signing_key"}},
-		{"a member of another member", "sources:\n- name: a\n  provider: ams\n  signing_key: k\n  settings: {signing_key: k}\n",
+		{"a member of another member", "sources:\n- name: a\n  provider: ams\n  signing_key: k\n  " +
+			"settings: {signing_key: k}\n",
 			[]string{"4:3 sources[0].signing_key: unknown here; it belongs into settings"}},
 		{"a text in place of an object", "sources:\n- name: a\n  provider: ams\n  settings: k\n",
-			[]string{"4:13 sources[0].settings: use an object of names and values, not a text; the names are account_id, " +
-				"headers, signing_key"}},
-		{"settings are missing", "sources:\n- name: a\n  provider: ams\n", []string{"2:3 sources[0].settings: required"}},
+			[]string{"4:13 sources[0].settings: use an object of names and values, not a text; the names are " +
+				"account_id, headers, signing_key"}},
+		{"settings are missing", "sources:\n- name: a\n  provider: ams\n",
+			[]string{"2:3 sources[0].settings: required"}},
 		{"a map in place of a list", "sources:\n  a:\n    provider: slack\n",
 			[]string{`2:3 sources: use a list: begin each entry with a dash, as in "- name: …"`}},
 		{"a value is missing", "sources:\n- name:\n  provider: slack\n",
@@ -140,10 +143,12 @@ strict: "yes"
 			[]string{"2:1 : listen is here twice: it is on line 1 too; remove one"}},
 		{"two documents", "listen: 1\n---\nlisten: 2\n",
 			[]string{"3:7 : the file has several documents; write one, without a line --- between its parts"}},
-		{"a tag", "listen: !!str 1\n", []string{"1:9 : tags such as !!str are not used here; put a text in quotation marks instead"}},
+		{"a tag", "listen: !!str 1\n", []string{"1:9 : tags such as !!str are not used here; put a text in " +
+			"quotation marks instead"}},
 		{"not an object", "- a\n", []string{"1:1 : use an object of names and values, not a list"}},
 		{"an unknown alias", "listen: *x\n",
-			[]string{"1:9 : there is no anchor of this name before it; write &NAME before the value that *NAME repeats"}},
+			[]string{"1:9 : there is no anchor of this name before it; write &NAME before the " +
+				"value that *NAME repeats"}},
 		{"no end", "sources:\n- name: a\n  provider: slack\n  rate: .inf\n",
 			[]string{"4:9 : use a number with an end, or put the text in quotation marks"}},
 	} {
@@ -162,7 +167,8 @@ func TestUnreadable(t *testing.T) {
 	var bomb strings.Builder
 	bomb.WriteString("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n")
 	for i := 1; i < 12; i++ {
-		fmt.Fprintf(&bomb, "a%d: &a%d [*a%d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d]\n",
+		fmt.Fprintf(&bomb, "a%d: &a%d [*a%d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, *a%[3]d, "+
+			"*a%[3]d, *a%[3]d, *a%[3]d]\n",
 			i, i, i-1)
 	}
 	for name, c := range map[string]struct{ file, want string }{
@@ -207,9 +213,11 @@ func TestNoSecretInProblems(t *testing.T) {
 		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: \"hunter2\n",
 		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: hunter2: x\n",
 		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: hunter2\n    account_id: [hunter2]\n",
-		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: &hunter2 hunter2\n    account_id: *hunter\n",
+		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: &hunter2 hunter2\n   " +
+			" account_id: *hunter\n",
 		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: hunter2\n  hunter2\n",
-		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: file:missing/hunter\n    account_id: 'env:hunter2 '\n",
+		"sources:\n- name: a\n  provider: ams\n  settings:\n    signing_key: file:missing/hunter\n    " +
+			"account_id: 'env:hunter2 '\n",
 	} {
 		f, problems := Read([]byte(file), schema(t))
 		if f != nil {
@@ -267,8 +275,9 @@ listen: env:LISTEN
 func TestResolve(t *testing.T) {
 	f, problems := read(t, referring)
 	if warnings := f.Warnings(); len(problems) > 0 ||
-		!slices.Equal(lines(warnings), []string{"9:37 sources[0].settings.headers.X.B: a secret is in the file itself, for all " +
-			"who can read it; put it into the environment or into a file of its own, and write env:NAME or file:PATH here"}) {
+		!slices.Equal(lines(warnings), []string{"9:37 sources[0].settings.headers.X.B: a secret is in the file " +
+			"itself, for all who can read it; put it into the environment or into a file of its own, and write " +
+			"env:NAME or file:PATH here"}) {
 		t.Errorf("%q %q", lines(problems), lines(warnings))
 	}
 	problems = f.Resolve(Lookup{
@@ -393,7 +402,8 @@ func TestPlace(t *testing.T) {
 
 // TestNounsWithoutFaults: members with faults are left out, so that the others can be checked.
 func TestNounsWithoutFaults(t *testing.T) {
-	f, problems := read(t, "sources:\n- {name: a, provider: wrong, limit: 3}\n- b\n- {name: c, provider: slack, limit: many}\n")
+	f, problems := read(t, "sources:\n- {name: a, provider: wrong, limit: 3}\n- b\n- {name: c, "+
+		"provider: slack, limit: many}\n")
 	nouns, skipped, err := f.Nouns(problems)
 	if string(nouns) != `{"sources":[{"limit":3,"name":"a"},{},{"name":"c","provider":"slack"}]}` || err != nil ||
 		!slices.Equal(skipped, []string{"sources[1]"}) || !f.OfNoun("sources[0].name") || f.OfNoun("listen") {
@@ -403,7 +413,8 @@ func TestNounsWithoutFaults(t *testing.T) {
 
 // TestUnknownKeyword: a schema with a keyword that is not checked is refused.
 func TestUnknownKeyword(t *testing.T) {
-	for _, text := range []string{`{"pattern":"x"}`, `{"properties":{"a":{"minItems":1}}}`, `{"$ref":"#/definitions/x"}`,
+	for _, text := range []string{`{"pattern":"x"}`, `{"properties":{"a":{"minItems":1}}}`,
+		`{"$ref":"#/definitions/x"}`,
 		`{"additionalProperties":{"not":{}}}`, `[]`} {
 		if s, err := LoadSchema([]byte(text)); err == nil {
 			t.Errorf("%s: %v", text, s)

@@ -15,8 +15,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// This file makes nodes of YAML: JSON is YAML too. Anchors, aliases and merge keys are followed within bounds; tags are
-// refused.
+// This file makes nodes of YAML: JSON is YAML too. Anchors, aliases and merge keys are followed within bounds; tags
+// are refused.
 
 // Bounds of a file.
 const (
@@ -28,8 +28,9 @@ const (
 // parse returns the value of a text. It is nil if the text cannot be read; the problem then says why.
 func parse(raw []byte) (root *node, problems []Problem) {
 	if len(raw) > MaxBytes {
-		return nil, []Problem{{Line: 1, Column: 1, Message: fmt.Sprintf("the file has %d bytes; it may have %d", len(raw),
-			MaxBytes)}}
+		return nil,
+			[]Problem{{Line: 1, Column: 1, Message: fmt.Sprintf("the file has %d bytes; it may have %d", len(raw),
+				MaxBytes)}}
 	}
 	content, err := bellhop.FileText(raw)
 	if err != nil {
@@ -50,7 +51,8 @@ func parse(raw []byte) (root *node, problems []Problem) {
 			continue
 		}
 		if seen {
-			b.fault(doc.Body.GetToken(), "the file has several documents; write one, without a line --- between its parts")
+			b.fault(doc.Body.GetToken(), "the file has several documents; write one, without a "+
+				"line --- between its parts")
 			break
 		}
 		seen = true
@@ -252,12 +254,14 @@ func nameOf(n ast.Node) string {
 func (b *builder) alias(n *ast.AliasNode, at *node) *node {
 	meant := b.anchors[nameOf(n.Value)]
 	if meant == nil {
-		b.fault(n.GetToken(), "there is no anchor of this name before it; write &NAME before the value that *NAME repeats")
+		b.fault(n.GetToken(), "there is no anchor of this name before it; write &NAME before the "+
+			"value that *NAME repeats")
 		return at
 	}
 	b.values += meant.size()
 	if b.values > maxValues {
-		return b.abort(n.GetToken(), fmt.Sprintf("the file has more than %d values, or its aliases repeat more", maxValues))
+		return b.abort(n.GetToken(), fmt.Sprintf("the file has more than %d values, or its aliases repeat more",
+			maxValues))
 	}
 	copied := meant.copy()
 	copied.line, copied.column = at.line, at.column

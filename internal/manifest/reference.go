@@ -56,8 +56,8 @@ var errNone = errors.New("there is none")
 func (f *File) Warnings() (warnings []Problem) {
 	for _, v := range f.values {
 		if v.owner != nil && v.node.text != "" && !isReference(v.node.text) {
-			warnings = append(warnings, f.problem(v, "a secret is in the file itself, for all who can read it; put it into "+
-				"the environment or into a file of its own, and write env:NAME or file:PATH here", true))
+			warnings = append(warnings, f.problem(v, "a secret is in the file itself, for all who can read it; put "+
+				"it into the environment or into a file of its own, and write env:NAME or file:PATH here", true))
 		}
 	}
 	return warnings
@@ -69,8 +69,8 @@ func (f *File) problem(v value, message string, warning bool) Problem {
 }
 
 // Resolve puts the values of references in their place. A secret or a URL whose reference has no value here becomes a
-// mask, with a warning: the stored one stays. [File.Missing] tells which these are. Any other reference without a value
-// is a fault.
+// mask, with a warning: the stored one stays. [File.Missing] tells which these are. Any other reference without a
+// value is a fault.
 func (f *File) Resolve(from Lookup) (problems []Problem) {
 	for i := range f.values {
 		v := &f.values[i]
@@ -119,8 +119,8 @@ func (f *File) Resolve(from Lookup) (problems []Problem) {
 func look(reference string, from Lookup) (string, error) {
 	if name, ok := strings.CutPrefix(reference, fromEnv); ok {
 		if !variable.MatchString(name) {
-			return "", errors.New("write env: and the name of a variable, such as env:SIGNING_KEY, or text: before a text " +
-				"that begins like that")
+			return "", errors.New("write env: and the name of a variable, such as env:SIGNING_KEY, or text: before " +
+				"a text that begins like that")
 		}
 		found := from.Env(name)
 		if found == "" {

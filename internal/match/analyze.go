@@ -84,8 +84,8 @@ func (m members) add(path []string) {
 type readsVisitor struct {
 	whole, headers, body bool
 	decodes              bool // whether it calls fromJSON
-	// chains maps the last node of each chain of members, such as data.a.b, to its path below data. Visit extends a chain
-	// node by node, so only the longest chains stay.
+	// chains maps the last node of each chain of members, such as data.a.b, to its path below data. Visit extends a
+	// chain node by node, so only the longest chains stay.
 	chains map[any][]string
 }
 

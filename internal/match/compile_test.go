@@ -18,7 +18,8 @@ func TestMatchCompileErrors(t *testing.T) {
 		want  []string
 	}{
 		{"empty type", bellhop.Match{Types: []string{"ams.*", ""}}, []string{"types[1]"}},
-		{"wildcard not at the end", bellhop.Match{Types: []string{"a*b", "**", "ok*"}}, []string{"types[0]", "types[1]"}},
+		{"wildcard not at the end", bellhop.Match{Types: []string{"a*b", "**", "ok*"}},
+			[]string{"types[0]", "types[1]"}},
 		{"empty source", bellhop.Match{Sources: []string{""}}, []string{"sources[0]"}},
 		{"maximum number of entries", bellhop.Match{Types: many, Sources: many}, nil},
 		{"too many entries", bellhop.Match{Types: append(many, "b"), Sources: append(many, "b")},
@@ -26,7 +27,8 @@ func TestMatchCompileErrors(t *testing.T) {
 		{"three errors", bellhop.Match{Types: []string{""}, Sources: []string{""}, Where: "("},
 			[]string{"sources[0]", "types[0]", "where"}},
 		{"where of maximum length", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-4)}, nil},
-		{"where too long", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-3)}, []string{"where"}},
+		{"where too long", bellhop.Match{Where: "true" + strings.Repeat(" ", bellhop.MaxWhereLength-3)},
+			[]string{"where"}},
 		{"deeply nested parentheses", bellhop.Match{Where: strings.Repeat("(", 2000) + "true" +
 			strings.Repeat(")", 2000)}, nil},
 		{"too many nodes", bellhop.Match{Where: "true" + strings.Repeat("&&true", 600)}, []string{"where"}},
@@ -71,7 +73,8 @@ func FuzzMatchWhere(f *testing.F) {
 		`time > now()`,
 		`let a = data; a?.b ?? false`, `any(1..9, {let x = #; all(data, # < x)})`, `reduce(data, #acc + #, 0) > 1`,
 		`$env["type"] == "x"`,
-		`"a" in data and not ("b" contains subject)`, `{"a": data}.a[1:2] == [1]`, `sortBy(data, #)[0] == 1 | not(true)`,
+		`"a" in data and not ("b" contains subject)`, `{"a": data}.a[1:2] == [1]`,
+		`sortBy(data, #)[0] == 1 | not(true)`,
 		`data.f()`,
 	} {
 		f.Add(where, []byte(`{"Properties":{"NewState":"Finished"},"n":[1,2.5,"x",null]}`))

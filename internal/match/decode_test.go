@@ -103,7 +103,8 @@ func TestReads(t *testing.T) {
 			t.Fatalf("%s: %v", text, err)
 		}
 		if !reflect.DeepEqual(x.reads, want) &&
-			!(len(x.reads.members)+len(want.members) == 0 && x.reads.data == want.data && x.reads.headers == want.headers) {
+			!(len(x.reads.members)+len(want.members) == 0 && x.reads.data == want.data &&
+				x.reads.headers == want.headers) {
 			t.Errorf("%s: %+v, want %+v", text, x.reads, want)
 		}
 	}

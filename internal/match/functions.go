@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// textFunctions holds the functions with which a template reads and makes texts. The first two stand in for the builtin
-// functions of the same names, which count no steps.
+// textFunctions holds the functions with which a template reads and makes texts. The first two stand in for the
+// builtin functions of the same names, which count no steps.
 type textFunctions struct {
 	Join    func(list any, glue ...any) (string, error) `expr:"join"`
 	Replace func(text, old, with any) (string, error)   `expr:"replace"`

@@ -47,7 +47,8 @@ func Compile(m bellhop.Match) (*Matcher, error) {
 		prefix, wild := strings.CutSuffix(t, "*")
 		if t == "" || strings.Contains(prefix, "*") {
 			errs = append(errs,
-				bellhop.Invalid(fmt.Sprintf("types[%d]", i), `use an event type; a * may stand only at the end, as in "ams.*"`))
+				bellhop.Invalid(fmt.Sprintf("types[%d]", i),
+					`use an event type; a * may stand only at the end, as in "ams.*"`))
 		} else if wild {
 			c.prefixes = append(c.prefixes, prefix)
 		} else {

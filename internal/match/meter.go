@@ -203,7 +203,8 @@ func walkOther(v reflect.Value, depth int, visit func(v any, depth int)) {
 
 // deep lists the builtin functions that visit nested values or write them.
 var deep = map[string]bool{
-	"toJSON": true, "string": true, "flatten": true, "min": true, "max": true, "sum": true, "mean": true, "median": true,
+	"toJSON": true, "string": true, "flatten": true, "min": true, "max": true, "sum": true, "mean": true,
+	"median": true,
 }
 
 // A meterVisitor rewrites an expression so that it counts its steps: see [meter].

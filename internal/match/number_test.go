@@ -206,9 +206,9 @@ func TestDecimal(t *testing.T) {
 
 // FuzzNumber: a template passes on each number of JSON as it is written.
 func FuzzNumber(f *testing.F) {
-	for _, text := range []string{"0", "-0", "1.0", "1e400", "-1E-400", "18446744073709551616", "1e21", "1e+21", "1e-7",
-		"1e-07", "0.000001", "0.0000001", "9007199254740993.0", "9223372036854775807", "9223372036854775808", "4.50",
-		"123456.75",
+	for _, text := range []string{"0", "-0", "1.0", "1e400", "-1E-400", "18446744073709551616", "1e21",
+		"1e+21", "1e-7", "1e-07", "0.000001", "0.0000001", "9007199254740993.0", "9223372036854775807",
+		"9223372036854775808", "4.50", "123456.75",
 		"100000000000000000000", "1000000000000000000000", "2.2250738585072014e-308", "-5e-324", "1e999999999999"} {
 		f.Add(text)
 	}
@@ -217,7 +217,8 @@ func FuzzNumber(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if text == "" || len(text) > 10_000 || strings.Trim(text, "0123456789+-.eE") != "" || !json.Valid([]byte(text)) {
+		if text == "" || len(text) > 10_000 || strings.Trim(text, "0123456789+-.eE") != "" ||
+			!json.Valid([]byte(text)) {
 			return
 		}
 		got, err := passed.Render(&bellhop.Event{Body: []byte(`{"n":` + text + `}`)})
@@ -232,11 +233,14 @@ func FuzzNumber(f *testing.F) {
 // FuzzNumberProgram: over any data the program for numbers compiles, and gives what the ordinary program gives.
 func FuzzNumberProgram(f *testing.F) {
 	for _, text := range []string{
-		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `map(data.n, {{"v": #}})`, `[data.n[0] == 1, data.n != data.b]`,
+		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `map(data.n, {{"v": #}})`,
+		`[data.n[0] == 1, data.n != data.b]`,
 		`reduce(data.n, [#acc, #acc], [])`, `let a = data; [a?.b ?? false, a]`, `groupBy([1, 1.0, 2], #)[1]`,
-		`string(data)`, `flatten([data.n, [data.n]])`, `1..data.n[0]`, `sortBy([3, 1], #)`, `sort(data.n)`, `max(data.n)`,
+		`string(data)`, `flatten([data.n, [data.n]])`, `1..data.n[0]`, `sortBy([3, 1], #)`, `sort(data.n)`,
+		`max(data.n)`,
 		`data.n[data.n[0]:]`, `data.b == {"c": 1.0}`, `data.b == {"c": 1}`, `"c" in data.b`, `2.5 in data.n`,
-		`sum([1, data.n[1]])`, `toJSON(data) matches "c"`, `data.n.String()`, `-data.n[0] + +data.n[1]`, `!data.b`, `take(data.n, 2)`, `mean(1..3)`,
+		`sum([1, data.n[1]])`, `toJSON(data) matches "c"`, `data.n.String()`, `-data.n[0] + +data.n[1]`, `!data.b`,
+		`take(data.n, 2)`, `mean(1..3)`,
 		`float(data.n[0]) + ceil(data.n[1])`, `time.Format(data.n[2])`, `[nil == data.x, data.x ?? 1]`,
 		`data.n == [1, 2.5, "x", nil]`,
 	} {

@@ -24,8 +24,8 @@ func TestReply(t *testing.T) {
 		{"status alone", bellhop.SourceReply{Status: 204}, "", "", 204},
 		{"type alone", bellhop.SourceReply{ContentType: "text/xml"}, "", "", 200},
 		{"body", bellhop.SourceReply{Body: "ok {{data}}"}, "ok {{data}}", "text/plain; charset=utf-8", 200},
-		{"body and type", bellhop.SourceReply{Status: 201, ContentType: "text/xml", Body: "<Response/>"}, "<Response/>",
-			"text/xml", 201},
+		{"body and type", bellhop.SourceReply{Status: 201, ContentType: "text/xml", Body: "<Response/>"},
+			"<Response/>", "text/xml", 201},
 		{"JSON", bellhop.SourceReply{Template: `{"text": "hello " + form(body).From}`}, `{"text":"hello +49 30"}`,
 			"application/json", 200},
 		{"text", bellhop.SourceReply{Template: `form(body).Body`}, `a < b & "c"`, "text/plain; charset=utf-8", 200},
@@ -34,8 +34,8 @@ func TestReply(t *testing.T) {
 			"<Response><Message>a &lt; b &amp; &quot;c&quot;</Message></Response>", "text/xml", 200},
 		{"empty field, and none", bellhop.SourceReply{Template: `[form(body).token, form(body).none]`}, `["",null]`,
 			"application/json", 200},
-		{"the event", bellhop.SourceReply{Template: `[id, type, xml(1.5), xml(true)]`}, `["evt_1","command","1.5","true"]`,
-			"application/json", 200},
+		{"the event", bellhop.SourceReply{Template: `[id, type, xml(1.5), xml(true)]`},
+			`["evt_1","command","1.5","true"]`, "application/json", 200},
 	} {
 		r, err := match.OpenReply(c.reply)
 		if err != nil {
@@ -91,7 +91,8 @@ func TestReplyFails(t *testing.T) {
 			t.Errorf("%s: %v", template, err)
 			continue
 		}
-		_, _, err = r.Answer(&bellhop.Event{Body: []byte(`{"n": 1, "sep": "%;&", "fill": "` + strings.Repeat("a", 60) + `"}`)})
+		_, _, err = r.Answer(&bellhop.Event{Body: []byte(`{"n": 1, "sep": "%;&", "fill": "` + strings.Repeat("a", 60) +
+			`"}`)})
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v, want %s", template, err, want)
 		}

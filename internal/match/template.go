@@ -14,8 +14,8 @@ const MaxTemplateLength = 16 << 10
 
 // A Template is a compiled expression that makes a JSON document of an event. It may use every name that the Where
 // of a [bellhop.Match] may use, and also id, tenant, received_at and body (the body as text). The functions
-// join(list, glue), replace(text, old, new) and xml(text) make texts; form(text) reads the fields of a form. It is safe
-// for concurrent use.
+// join(list, glue), replace(text, old, new) and xml(text) make texts; form(text) reads the fields of a form. It is
+// safe for concurrent use.
 type Template struct{ expression *expression }
 
 // template is the dialect of a Template. It has no now(), so that a retry sends the same bytes as the first attempt.
@@ -40,7 +40,8 @@ func compileTemplate(d dialect, text string) (*Template, error) {
 	}
 	x, err := d.compile(text)
 	if err == nil && x.reads.whole {
-		// $env would expose the metering, and the environment goes back to the pool before a result that holds it is used.
+		// $env would expose the metering, and the environment goes back to the pool before a result that holds it is
+		// used.
 		err = errors.New("unknown name $env")
 	}
 	if err != nil {

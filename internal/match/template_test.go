@@ -137,7 +137,8 @@ func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{
 		`{"id": id, "n": data.n}`, `join(data.n, ",")`, `replace(body, "n", "m")`, `map(data.n, {{"v": #}})`,
 		`[data, data, received_at, tenant]`, `headers`,
-		`reduce(data.n, [#acc, #acc], [])`, `let a = data; [a?.b ?? false, a]`, `groupBy(data.n, #)`, `time.Format(body)`,
+		`reduce(data.n, [#acc, #acc], [])`, `let a = data; [a?.b ?? false, a]`, `groupBy(data.n, #)`,
+		`time.Format(body)`,
 		`$env`, `toJSON($env)`, `fromJSON(body)`,
 		`string(data)`, `flatten([data.n, [data.n]])`, `1..1000000`, `time.Format`, `0.0/0`, `sortBy(data.n, #)`,
 		`body matches body`, `date(body)`,

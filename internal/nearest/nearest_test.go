@@ -10,7 +10,8 @@ import (
 func TestWord(t *testing.T) {
 	words := []string{"sources", "destinations", "deliveries", "events", "repairs", "replay", "requests", "stats"}
 	for text, want := range map[string]string{
-		"sorces": "sources", "source": "sources", "SOURCES": "sources", "delivereis": "deliveries", "del": "deliveries",
+		"sorces": "sources", "source": "sources", "SOURCES": "sources", "delivereis": "deliveries",
+		"del":    "deliveries",
 		"evnets": "events", "stat": "stats", "stast": "stats", "repaly": "replay", "reqests": "requests",
 		"x": "", "": "", "serve": "", "zzzzzz": "", "connections": "", strings.Repeat("sources", 1<<20): "",
 	} {

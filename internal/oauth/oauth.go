@@ -59,7 +59,8 @@ func (g ClientCredentials) open(client *egress.Client) (string, func(context.Con
 	if g.Audience != "" {
 		config.EndpointParams = url.Values{"audience": {g.Audience}}
 	}
-	// Token makes one request, or two until it is known whether the server reads the secret in a header or in the body.
+	// Token makes one request, or two until it is known whether the server reads the secret in a header or in the
+	// body.
 	return u.Host, config.Token, nil
 }
 
@@ -127,7 +128,8 @@ func (s *Source) fetch(ctx context.Context, now func() time.Time) (fetchcache.Va
 		func(r rune) bool { return r <= ' ' || r >= 0x7f }):
 		return none, s.wrong("sent a token that cannot stand in a header")
 	}
-	return fetchcache.Value[string]{Value: got.AccessToken, FreshUntil: now().Add(life - min(expiryMargin, life/10))}, nil
+	return fetchcache.Value[string]{Value: got.AccessToken, FreshUntil: now().Add(life - min(expiryMargin, life/10))},
+		nil
 }
 
 // wrong returns an error about the token server.

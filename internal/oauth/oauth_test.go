@@ -40,11 +40,12 @@ func newTokenServer(t *testing.T, members map[string]any) (*tokenServer, *Source
 			json.NewEncoder(w).Encode(reply)
 		})}
 	go server.Serve(s)
-	client := egress.New(egress.Config{AllowPrivate: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		s.conns <- theirs
-		return ours, nil
-	}})
+	client := egress.New(egress.Config{AllowPrivate: true,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			s.conns <- theirs
+			return ours, nil
+		}})
 	t.Cleanup(func() {
 		client.Close()
 		server.Close()
@@ -125,10 +126,11 @@ func TestRace(t *testing.T) {
 // TestGuard: the address of a token server is checked when it is dialled, like any other address.
 func TestGuard(t *testing.T) {
 	inside := resolver(func(string) []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.0.0.7")} })
-	client := egress.New(egress.Config{Resolver: inside, Dial: func(context.Context, string, string) (net.Conn, error) {
-		t.Error("dialled")
-		return nil, net.ErrClosed
-	}})
+	client := egress.New(egress.Config{Resolver: inside,
+		Dial: func(context.Context, string, string) (net.Conn, error) {
+			t.Error("dialled")
+			return nil, net.ErrClosed
+		}})
 	defer client.Close()
 	source, err := New(client, ClientCredentials{TokenURL: "https://id.example/token", ClientID: "me",
 		ClientSecret: "hush-hush"}, time.Now)
@@ -136,7 +138,8 @@ func TestGuard(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = source.Token(t.Context(), time.Second)
-	if err == nil || !strings.HasPrefix(err.Error(), "the token server id.example cannot be reached: blocked_address: ") {
+	if err == nil || !strings.HasPrefix(err.Error(), "the token server id.example cannot be reached: "+
+		"blocked_address: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -94,7 +94,8 @@ func (t *Target) perform(ctx context.Context, d *bellhop.Delivery, at time.Time)
 		got.Class, got.Error = Short, string(egress.ClassLocal)
 	case done.Cut:
 		got.Error, got.Detail = string(egress.ClassTimeout), "not done within "+t.timeout.String()
-	case len(done.Progress) > bellhop.MaxProgressBytes: // it could not be stored, and the next attempt would begin anew
+	case len(done.Progress) > bellhop.MaxProgressBytes:
+		// it could not be stored, and the next attempt would begin anew
 		got.Progress, got.Final = nil, true
 		got.Error, got.Detail = errorAction, fmt.Sprintf("%s: its progress has more than %d bytes", t.kind,
 			bellhop.MaxProgressBytes)

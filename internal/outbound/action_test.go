@@ -49,7 +49,8 @@ func TestActionSettings(t *testing.T) {
 		}
 	}
 	for code, want := range map[string]string{"exit": "", "timeout": "", "dns": "retry.outcomes.dns"} {
-		d := bellhop.Destination{Type: "chore", Retry: bellhop.Retry{Outcomes: bellhop.Outcomes{code: bellhop.OutcomeDead}}}
+		d := bellhop.Destination{Type: "chore",
+			Retry: bellhop.Retry{Outcomes: bellhop.Outcomes{code: bellhop.OutcomeDead}}}
 		if err := e.Check(d); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want+": ") {
 			t.Errorf("outcome of %s: %v", code, err)
 		}
@@ -71,8 +72,8 @@ func (f fixed) Perform(context.Context, *bellhop.Event, provider.AttemptInfo) pr
 	return provider.ActionResult(f)
 }
 
-// TestActionReplies: the reply of each kind of result that is about somebody else: an HTTP answer, a connection that is
-// signed out, and nobody who is there.
+// TestActionReplies: the reply of each kind of result that is about somebody else: an HTTP answer, a connection that
+// is signed out, and nobody who is there.
 func TestActionReplies(t *testing.T) {
 	for name, c := range map[string]struct {
 		done provider.ActionResult
@@ -116,7 +117,8 @@ func TestPreviewOfAction(t *testing.T) {
 		"not made by an action": {bellhop.Event{Type: "chore.done"}, ""},
 	} {
 		p, err := o.Preview(bellhop.Destination{Type: "chosen", Settings: []byte("{}")}, c.ev)
-		if err != nil || !strings.HasPrefix(p.Why, c.why) || c.why == "" && p.Why != "" || p.Method+p.Error+p.Skipped != "" {
+		if err != nil || !strings.HasPrefix(p.Why, c.why) || c.why == "" && p.Why != "" ||
+			p.Method+p.Error+p.Skipped != "" {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}

@@ -74,7 +74,8 @@ func TestAccessRefused(t *testing.T) {
 		{"http", "http://x.example", `{"format":"raw"}`, map[string]any{"ca": certificate}, "access.ca"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"tokn": "secret"}, "access.tokn"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"username": "me"}, "access.password"},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"certificate": certificate}, "access.private_key"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"certificate": certificate},
+			"access.private_key"},
 		{"http", "https://x.example", `{"format":"raw","headers":{"authorization":"secret"}}`,
 			map[string]any{"token": "secret"}, "access.token"},
 		{"http", "https://x.example", `{"format":"raw","headers":{"Authorization":"secret"}}`, keyPair, ""},
@@ -82,8 +83,10 @@ func TestAccessRefused(t *testing.T) {
 			"access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "ftp://x.example"}, "access.proxy"},
 		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3128"}, ""},
-		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3129"}, "access.proxy"},
-		{"http", "https://x.example", `{"format":"raw"}`, credentials("http://169.254.169.254/token"), "access.token_url"},
+		{"http", "https://x.example", `{"format":"raw"}`, map[string]any{"proxy": "http://10.0.0.9:3129"},
+			"access.proxy"},
+		{"http", "https://x.example", `{"format":"raw"}`, credentials("http://169.254.169.254/token"),
+			"access.token_url"},
 		{"http", "https://x.example", `{"format":"raw"}`, credentials("https://me:secret@id.example/token"),
 			"access.token_url"},
 		{"http", "https://x.example", `{"format":"raw"}`, credentials("/token"), "access.token_url"},
@@ -91,7 +94,8 @@ func TestAccessRefused(t *testing.T) {
 		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`,
 			map[string]any{"username": "me", "password": "secret"}, "access.username"},
 		{"boro", "https://x.example", `{"profile_id":"5","secret_key":"0011223344556677"}`, keyPair, ""},
-		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`, credentials("https://id.example/token"),
+		{"acs", "https://x.example", `{"access_key":"MDEyMzQ1Njc4OWFiY2RlZg=="}`,
+			credentials("https://id.example/token"),
 			"access.token_url"},
 		{"acs", "https://x.example", `{}`, credentials("https://id.example/token"), ""},
 	} {
@@ -116,7 +120,8 @@ func TestSmuggling(t *testing.T) {
 	o := opener(t, withDialects)
 	for _, name := range []string{"Host", "host", "Content-Length", "Transfer-Encoding", "Connection", "Upgrade", "TE",
 		"Trailer", "Keep-Alive", "Expect",
-		"Proxy-Authorization", "Proxy-Connection", "Bellhop-Hops", "X-A\r\nHost", "X-A\nHost", "X-A:", " X-A", "X A", ""} {
+		"Proxy-Authorization", "Proxy-Connection", "Bellhop-Hops", "X-A\r\nHost", "X-A\nHost", "X-A:", " X-A",
+		"X A", ""} {
 		wantRefused(t, o, "http", map[string]any{"format": "raw", "headers": map[string]any{name: "x"}}, nil)
 		wantRefused(t, o, "boro", map[string]any{"profile_id": "5", "secret_key": "0011223344556677",
 			"headers": map[string]any{name: "x"}}, nil)
@@ -129,7 +134,8 @@ func TestSmuggling(t *testing.T) {
 		wantRefused(t, o, "acs", map[string]any{"header": "X-A", "header_secret": value}, nil)
 		for _, access := range []map[string]any{{"token": value}, {"username": value, "password": "x"},
 			{"username": "x", "password": value},
-			{"proxy": "http://x:1", "proxy_username": "x", "proxy_password": value}, {"proxy": "http://x:1/" + value}} {
+			{"proxy": "http://x:1", "proxy_username": "x", "proxy_password": value},
+			{"proxy": "http://x:1/" + value}} {
 			wantRefused(t, o, "http", map[string]any{"format": "raw"}, access)
 		}
 	}

@@ -57,7 +57,8 @@ func openAll(t *testing.T) map[string]*Target {
 	o := opener(t, func(opts *Options) { opts.Providers = all.Providers() })
 	targets, types := map[string]*Target{}, map[string]bool{}
 	for name, k := range kinds {
-		target, err := o.open(bellhop.Destination{Type: k[0], URL: "https://example.com/hooks", Settings: []byte(k[1])})
+		target, err := o.open(bellhop.Destination{Type: k[0], URL: "https://example.com/hooks",
+			Settings: []byte(k[1])})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -124,7 +125,8 @@ func TestContentEncodingOfBatch(t *testing.T) {
 	}
 	large := stored()
 	large.Body = []byte(`"` + strings.Repeat("x", bellhop.MaxBatchBytes) + `"`)
-	if got := rendered(t, "large", envelope, gzipped(t, large), coded); !strings.Contains(got, "larger than the limit") {
+	if got := rendered(t, "large", envelope, gzipped(t, large), coded); !strings.Contains(got, "larger than the "+
+		"limit") {
 		t.Errorf("two that are too large together: %.200s", got)
 	}
 	if got := rendered(t, "large", envelope, gzipped(t, large)); strings.HasPrefix(got, "error") {
@@ -176,7 +178,8 @@ func TestActionContentEncoding(t *testing.T) {
 		t.Errorf("%+v with %q", got, r.body)
 	}
 	ev.Body = []byte("hello")
-	if got := target.Send(t.Context(), []*bellhop.Delivery{{Event: &ev}}, began); !got.Final || got.Error != errorAction {
+	if got := target.Send(t.Context(), []*bellhop.Delivery{{Event: &ev}}, began); !got.Final ||
+		got.Error != errorAction {
 		t.Errorf("%+v", got)
 	}
 }

@@ -16,11 +16,13 @@ import (
 const (
 	// FormatRaw sends the bytes as received, with their content type and content encoding.
 	FormatRaw = "raw"
-	// FormatStandard sends the body as received, its content encoding undone, signed by Standard Webhooks. The default.
+	// FormatStandard sends the body as received, its content encoding undone, signed by Standard Webhooks. The
+	// default.
 	FormatStandard = "standard"
 	// FormatEnvelope sends JSON with id, type, source, subject, time and data.
 	FormatEnvelope = "envelope"
-	// FormatThin sends the same JSON without data. Instead it has the URL where a holder of an API key fetches the body.
+	// FormatThin sends the same JSON without data. Instead it has the URL where a holder of an API key fetches the
+	// body.
 	FormatThin = "thin"
 	// FormatTemplate sends the results of the expressions in the setting template.
 	FormatTemplate = "template"

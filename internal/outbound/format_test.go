@@ -61,18 +61,22 @@ func TestFormats(t *testing.T) {
 			ev.Body,
 				ev.ContentType = []byte("plain words"), "text/plain"
 		}},
-		"envelope-not-utf8": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = []byte("\"\xff\"") }},
-		"envelope-empty":    {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
+		"envelope-not-utf8": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
+			ev.Body = []byte("\"\xff\"")
+		}},
+		"envelope-empty": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) { ev.Body = nil }},
 		"envelope-bom": {"http", `{"format":"envelope"}`,
 			func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
 		"raw-bom": {"http", `{"format":"raw"}`, func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
 		"envelope-digits": {"http", `{"format":"envelope"}`, func(ev *bellhop.Event) {
-			ev.Body = []byte(`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00]}`)
+			ev.Body = []byte(
+				`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00]}`)
 		}},
 		"template-digits": {"http",
 			`{"format":"template","template":{"body":"{\"n\": data.n, \"all\": data}","headers":{"x-n":"data.n[1]","x-half":"data.half"}}}`,
 			func(ev *bellhop.Event) {
-				ev.Body = []byte(`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00],"half":1234567.5}`)
+				ev.Body = []byte(
+					`{"n":[18446744073709551616,123456789012345678901234567890,0.1000000000000000000000001,1e400,10.00],"half":1234567.5}`)
 			}},
 		"template-bom": {"http", `{"format":"template","template":"{\"got\": data.a}"}`,
 			func(ev *bellhop.Event) { ev.Body = []byte("\ufeff{\"a\":1}") }},
@@ -86,7 +90,8 @@ func TestFormats(t *testing.T) {
 		"template": {"http", `{"format":"template","template":{"body":"{\"text\": data.note, \"for\": subject}"}}`,
 			nil},
 		"template-text": {"http", `{"format":"template","template":"join([type, id, data.note], \" \")"}`, nil},
-		"template-headers": {"http", `{"format":"template","secret":"` + oldSecret + `","headers":{"x-team":"a"},"template":{"body":"data","content_type":"application/x-custom",
+		"template-headers": {"http", `{"format":"template","secret":"` + oldSecret +
+			`","headers":{"x-team":"a"},"template":{"body":"data","content_type":"application/x-custom",
 			"headers":{"x-amount":"data.amount","X-Paid":"type endsWith \"paid\"","X-Half":"0.5","X-At":"time","X-Text":"subject"}}}`, nil},
 		"template-content-type": {"http",
 			`{"format":"template","template":{"body":"\"<p>\"","headers":{"content-type":"\"text/html\""}}}`, nil},
@@ -104,15 +109,17 @@ func TestFormats(t *testing.T) {
 			if c.change != nil {
 				c.change(&ev)
 			}
-			m, err := target.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2, Time: began,
-				URL: "https://example.com/hooks"})
+			m, err := target.render(&ev, provider.AttemptInfo{DeliveryID: "dlv_0am0r6h000000ep7b2j", Attempt: 2,
+				Time: began,
+				URL:  "https://example.com/hooks"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			lines := strings.SplitAfter(string(m.header), "\r\n")
 			slices.Sort(lines) // their order is not promised
-			golden(t, name, fmt.Sprintf("%s\n%s\n%s", m.method, strings.ReplaceAll(strings.Join(lines, ""), "\r\n", "\n"),
-				m.body))
+			golden(t, name,
+				fmt.Sprintf("%s\n%s\n%s", m.method, strings.ReplaceAll(strings.Join(lines, ""), "\r\n", "\n"),
+					m.body))
 		})
 	}
 }

@@ -75,7 +75,8 @@ func (o *Opener) Handshake(ctx context.Context, d bellhop.Destination, callback 
 	}
 	handshaker, ok := r.(provider.Handshaker)
 	if !ok {
-		return provider.HandshakeResult{}, fmt.Errorf("a destination of type %s with these settings asks nobody", d.Type)
+		return provider.HandshakeResult{}, fmt.Errorf("a destination of type %s with these settings asks nobody",
+			d.Type)
 	}
 	handshake, err := handshaker.Handshake(provider.AttemptInfo{Attempt: 1, Time: o.now(), URL: d.URL,
 		Callback: callback})

@@ -47,8 +47,8 @@ func (o *Opener) openHTTP(t *Target, raw json.RawMessage, signs bool) error {
 		return err
 	}
 	if slices.ContainsFunc(w.keys.keys, signature.StandardKey.Short) {
-		t.warnings = []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; a rotation " +
-			"makes a longer one"}
+		t.warnings = []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; a " +
+			"rotation makes a longer one"}
 	}
 	t.render, t.evaluates, t.verbatim = w.one, s.Format == FormatTemplate, s.Format == FormatRaw
 	t.whole = s.Format == FormatEnvelope
@@ -164,7 +164,8 @@ func (k signingKeys) at(now time.Time) []signature.StandardKey {
 	return k.keys
 }
 
-// readKeys reads the settings secret and secret_until. Without required, requests are signed only if there is a secret.
+// readKeys reads the settings secret and secret_until. Without required, requests are signed only if there is a
+// secret.
 func readKeys(s httpSettings, required bool) (signingKeys, error) {
 	if len(s.Secret) == 0 && !required {
 		return signingKeys{}, nil

@@ -106,7 +106,8 @@ func (o *Opener) Warnings(d bellhop.Destination) []string {
 }
 
 func (o *Opener) open(d bellhop.Destination) (*Target, error) {
-	t := &Target{opener: o, id: d.ID, name: d.Name, kind: d.Type, url: d.URL, timeout: d.Timeout, expiresAt: d.ExpiresAt}
+	t := &Target{opener: o, id: d.ID, name: d.Name, kind: d.Type, url: d.URL, timeout: d.Timeout,
+		expiresAt: d.ExpiresAt}
 	if a, ok := o.actions[d.Type]; ok {
 		return o.openAction(t, d, a)
 	}
@@ -120,8 +121,8 @@ func (o *Opener) open(d bellhop.Destination) (*Target, error) {
 	renderErr = o.openRenderer(t, d)
 	handshakeErr = o.checkHandshake(d)
 	if renderErr == nil && !d.Batch.IsZero() && t.renderBatch == nil {
-		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it out, "+
-			"or use format envelope or thin, or a type that supports batches")
+		batchErr = bellhop.Invalid("batch", "with this type and these settings events go one at a time; leave it "+
+			"out, or use format envelope or thin, or a type that supports batches")
 	}
 	// Where some requests hold several events, receivers want the same shape of all of them. Providers do that
 	// themselves.
@@ -218,7 +219,8 @@ func errorCodes() []string {
 // logPanic logs a panic of a provider or an action, with its stack. It is called by the deferred function that
 // recovered p.
 func (t *Target) logPanic(event string, p any, args ...any) {
-	args = append([]any{"component", "delivery", "destination_id", t.id, "destination", t.name, "type", t.kind}, args...)
+	args = append([]any{"component", "delivery", "destination_id", t.id, "destination", t.name, "type", t.kind},
+		args...)
 	args = append(args, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 	t.opener.opts.Logger.Error(event, args...)
 }

@@ -56,11 +56,12 @@ type Form struct {
 	Body   []byte
 }
 
-// Form renders the form of the next attempt for d, at the time at. If there is none, ok is false and the Reply says why:
-// the attempt has ended with it.
+// Form renders the form of the next attempt for d, at the time at. If there is none, ok is false and the Reply says
+// why: the attempt has ended with it.
 func (t *Target) Form(ctx context.Context, d *bellhop.Delivery, at time.Time) (f Form, why Reply, ok bool) {
-	m, err := t.renderInTurn(ctx, []*bellhop.Delivery{d}, provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1,
-		Time: at, ExpiresAt: t.expiresAt})
+	m, err := t.renderInTurn(ctx, []*bellhop.Delivery{d},
+		provider.AttemptInfo{DeliveryID: d.ID, Attempt: d.Attempts + 1,
+			Time: at, ExpiresAt: t.expiresAt})
 	if err != nil {
 		return f, unrendered(ctx, err), false
 	}

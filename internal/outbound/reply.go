@@ -21,8 +21,8 @@ type Reply struct {
 	// if not zero, an action is neither done nor failed, and continues in an attempt at that time
 	Continue time.Time
 	Parked   string // id of what an action waits for: a connection that is signed out, or its own destination
-	// Refused says that a program had the event and gave the attempt up, so that the destination is not to blame. Delay is
-	// when it wants the next one; nil is by the schedule.
+	// Refused says that a program had the event and gave the attempt up, so that the destination is not to blame.
+	// Delay is when it wants the next one; nil is by the schedule.
 	Refused  bool
 	Delay    *time.Duration
 	Progress []byte          // of an action, to store with the attempt; nil keeps the stored progress

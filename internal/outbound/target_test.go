@@ -55,7 +55,8 @@ func TestPanics(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		reply := target.Send(t.Context(), []*bellhop.Delivery{{ID: "dlv_1", Event: &bellhop.Event{ID: "evt_1"}}}, began)
+		reply := target.Send(t.Context(), []*bellhop.Delivery{{ID: "dlv_1", Event: &bellhop.Event{ID: "evt_1"}}},
+			began)
 		if !reply.Final || reply.Detail != d.Type+": failed on the event" {
 			t.Errorf("%s: %+v", event, reply)
 		}

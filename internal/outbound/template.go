@@ -53,7 +53,8 @@ type template struct {
 // openTemplate compiles the expressions of s, and returns the function that renders an event by them.
 func openTemplate(s httpSettings) (func(*bellhop.Event) (content, error), error) {
 	if s.Template == nil {
-		return nil, bellhop.Invalid("template", `required in format template: {"body": "an expression", "headers": {…}}`)
+		return nil,
+			bellhop.Invalid("template", `required in format template: {"body": "an expression", "headers": {…}}`)
 	}
 	t := &template{kind: s.Template.ContentType}
 	var errs []error

@@ -30,19 +30,30 @@ func TestTemplateSettings(t *testing.T) {
 		`{"format":"template","template":"now()"}`:          {"settings.template.body"},
 		`{"format":"template","template":"` + strings.Repeat(" ",
 			match.MaxTemplateLength) + `1"}`: {"settings.template.body"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":"data.","a b":"1"}}}`:         {"settings.template.headers.X-A", "settings.template.headers.a b"},
-		`{"format":"template","template":{"body":"1","headers":{"Host":"1"}}}`:                      {"settings.template.headers.Host"},
-		`{"format":"template","template":{"body":"1","headers":{"content-length":"1"}}}`:            {"settings.template.headers.content-length"},
-		`{"format":"template","template":{"body":"1","headers":{"Webhook-Signature":"1"}}}`:         {"settings.template.headers.Webhook-Signature"},
-		`{"format":"template","template":{"body":"1","headers":{"X\r\nA":"1"}}}`:                    {"settings.template.headers.X\r\nA"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":"1","x-a":"1"}}}`:             {"settings.template.headers.x-a"},
-		`{"format":"template","template":{"body":"1","headers":{"X-A":""}}}`:                        {"settings.template.headers.X-A"},
-		`{"format":"template","headers":{"x-a":"1"},"template":{"body":"1","headers":{"X-A":"1"}}}`: {"settings.template.headers.X-A"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":"data.","a b":"1"}}}`: {
+			"settings.template.headers.X-A", "settings.template.headers.a b"},
+		`{"format":"template","template":{"body":"1","headers":{"Host":"1"}}}`: {
+			"settings.template.headers.Host"},
+		`{"format":"template","template":{"body":"1","headers":{"content-length":"1"}}}`: {
+			"settings.template.headers.content-length"},
+		`{"format":"template","template":{"body":"1","headers":{"Webhook-Signature":"1"}}}`: {
+			"settings.template.headers.Webhook-Signature"},
+		`{"format":"template","template":{"body":"1","headers":{"X\r\nA":"1"}}}`: {
+			"settings.template.headers.X\r\nA"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":"1","x-a":"1"}}}`: {
+			"settings.template.headers.x-a"},
+		`{"format":"template","template":{"body":"1","headers":{"X-A":""}}}`: {
+			"settings.template.headers.X-A"},
+		`{"format":"template","headers":{"x-a":"1"},"template":{"body":"1","headers":{"X-A":"1"}}}`: {
+			"settings.template.headers.X-A"},
 		`{"format":"template","template":{"body":"1","headers":{` + strings.Join(many,
 			",") + `}}}`: {"settings.template.headers"},
-		`{"format":"template","template":{"body":"1","content_type":"a\r\nX: 1"}}`:                            {"settings.template.content_type"},
-		`{"format":"template","template":{"body":"1","content_type":"a/b","headers":{"Content-Type":"1"}}}`:   {"settings.template.headers.Content-Type"},
-		`{"format":"template","headers":{"Content-Type":"x/y"},"template":{"body":"1","content_type":"a/b"}}`: {"settings.template.content_type"},
+		`{"format":"template","template":{"body":"1","content_type":"a\r\nX: 1"}}`: {
+			"settings.template.content_type"},
+		`{"format":"template","template":{"body":"1","content_type":"a/b","headers":{"Content-Type":"1"}}}`: {
+			"settings.template.headers.Content-Type"},
+		`{"format":"template","headers":{"Content-Type":"x/y"},"template":{"body":"1","content_type":"a/b"}}`: {
+			"settings.template.content_type"},
 		`{"format":"raw","template":"1"}`:                          {"settings.template"},
 		`{"format":"thin","template":"1"}`:                         {"settings.template"},
 		`{"format":"thick"}`:                                       {"settings.format"},
@@ -111,7 +122,8 @@ func FuzzTemplateHeader(f *testing.F) {
 		f.Add([]byte(body), body)
 	}
 	target, err := opener(f).open(bellhop.Destination{Type: bellhop.TypeHTTP, URL: "https://example.com/hooks",
-		Settings: []byte(`{"format":"template","template":{"body":"1","headers":{"X-A":"data","X-B":"subject","Content-Type":"body"}}}`)})
+		Settings: []byte(
+			`{"format":"template","template":{"body":"1","headers":{"X-A":"data","X-B":"subject","Content-Type":"body"}}}`)})
 	if err != nil {
 		f.Fatal(err)
 	}

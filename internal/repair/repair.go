@@ -36,8 +36,8 @@ type Store interface {
 
 // Lanes is what replays and repairs need of the delivery engine.
 type Lanes interface {
-	// Look opens a view of ev for filter, which may be nil, and for Assign. A large body waits for its turn; the error is
-	// that of ctx. The caller closes the view.
+	// Look opens a view of ev for filter, which may be nil, and for Assign. A large body waits for its turn; the error
+	// is that of ctx. The caller closes the view.
 	Look(ctx context.Context, ev *bellhop.Event, filter *match.Matcher) (*match.View, error)
 	// Assign appends a delivery for each destination that wants the view's event, which is the i-th of some events.
 	Assign(deliveries []bellhop.NewDelivery, i int, view *match.View) []bellhop.NewDelivery

@@ -33,8 +33,8 @@ func (r *Repairer) run(ctx context.Context, repair bellhop.Repair) {
 			r.fail(ctx, repair, err)
 			return
 		case err != nil:
-			r.opts.Logger.Warn("repair.delayed", "component", "delivery", "repair_id", repair.ID, "error", err, "meaning",
-				"its step is tried again")
+			r.opts.Logger.Warn("repair.delayed", "component", "delivery", "repair_id", repair.ID, "error", err,
+				"meaning", "its step is tried again")
 			wait(ctx, backoff)
 			backoff = min(2*backoff, maxBackoff)
 		case after.State == bellhop.RepairCancelled: // Cancel logs it

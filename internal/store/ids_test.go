@@ -100,8 +100,9 @@ func TestIDsParse(t *testing.T) {
 	d := IDs{tag: testTag}
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`(evt|dlv|req)_[0-9a-z]{16,19}`),
-			rapid.StringMatching(`(evt_|req_)[0-9a-z]{10}`+testTag), rapid.StringMatching(`dlv_[0-9a-z]{13}`+testTag)).Draw(t,
-			"text")
+			rapid.StringMatching(`(evt_|req_)[0-9a-z]{10}`+testTag), rapid.StringMatching(`dlv_[0-9a-z]{13}`+testTag)).
+			Draw(t,
+				"text")
 		if n, ok := d.ParseEvent(text); ok && d.Event(n) != text {
 			t.Fatalf("%q is event %d, which is %s", text, n, d.Event(n))
 		}

@@ -90,8 +90,9 @@ func TestKeyRingFile(t *testing.T) {
 		if c.err == "" && (err != nil || ring.OrderKey() != want.OrderKey() || ring.current != want.current) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "hunter2") ||
-			!strings.Contains(err.Error(), KeyFileName)) {
+		if c.err != "" &&
+			(err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "hunter2") ||
+				!strings.Contains(err.Error(), KeyFileName)) {
 			t.Errorf("%s: %v, want %q", what, err, c.err)
 		}
 	}
@@ -161,10 +162,11 @@ func TestLoadKeyRing(t *testing.T) {
 		"the group reads": {key: newKey(1), mode: 0o640, want: "can be read by others: chmod 600 it"},
 		"gone": {database: "x",
 			want: "is missing, but there is a database: its secrets cannot be read without it"},
-		"empty":               {key: "\n", mode: 0o600, want: "holds no key"},
-		"too short":           {key: "c2hvcnQ=\n", mode: 0o600, want: "line 1 is not a Base64 key of 32 bytes"},
-		"second is not a key": {key: newKey(1) + "hunter2\n", mode: 0o600, want: "line 2 is not a Base64 key of 32 bytes"},
-		"all zeros":           {key: newKey(0), mode: 0o600, want: "line 1 is not a Base64 key of 32 bytes"},
+		"empty":     {key: "\n", mode: 0o600, want: "holds no key"},
+		"too short": {key: "c2hvcnQ=\n", mode: 0o600, want: "line 1 is not a Base64 key of 32 bytes"},
+		"second is not a key": {key: newKey(1) + "hunter2\n", mode: 0o600, want: "line 2 is not a Base64 key of 32 " +
+			"bytes"},
+		"all zeros": {key: newKey(0), mode: 0o600, want: "line 1 is not a Base64 key of 32 bytes"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, KeyFileName)

@@ -23,8 +23,8 @@ type Options struct {
 	Rand   io.Reader
 	Logger *slog.Logger
 
-	// Elapsed returns the time since any fixed moment, by a clock that nobody sets. The store compares it with Now to see
-	// when the clock was set. Nil is the monotonic clock of the system.
+	// Elapsed returns the time since any fixed moment, by a clock that nobody sets. The store compares it with Now to
+	// see when the clock was set. Nil is the monotonic clock of the system.
 	Elapsed func() time.Duration
 
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever. For an event it counts
@@ -53,11 +53,11 @@ const RetainDead = 24 * time.Hour
 // the store: every other write waits for them. Their arguments may be changed once they return, so they copy
 // the values that they keep; the bytes of bodies, headers and replies never change.
 type Observer interface {
-	// Observing reports whether the observer wants to be told now. The store asks before each call, so that an observer
-	// whom nobody asks costs next to nothing.
+	// Observing reports whether the observer wants to be told now. The store asks before each call, so that an
+	// observer whom nobody asks costs next to nothing.
 	Observing() bool
-	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told. A
-	// delivery whose destination was deleted has no id.
+	// Accepted is told of a new event and its deliveries, with their ids. Repeats, which are not stored, are not told.
+	// A delivery whose destination was deleted has no id.
 	Accepted(ev *bellhop.Event, deliveries []bellhop.NewDelivery)
 	// Recorded is told of a result that was stored. Results of outdated leases are not told.
 	Recorded(r *bellhop.Result)
@@ -78,8 +78,8 @@ type Observer interface {
 // do not wait for the disk at all.
 //
 // A page of a list is full, unless it is the last one. The lists of events, deliveries and requests make an exception:
-// with a filter that no index serves they search for [bellhop.ScanTime] at most. A page that ends because of that has a
-// next cursor with which the search goes on, and CursorAt says how far it is.
+// with a filter that no index serves they search for [bellhop.ScanTime] at most. A page that ends because of that has
+// a next cursor with which the search goes on, and CursorAt says how far it is.
 //
 // A write that fails with ErrFull, ErrBusy or ErrClosed has changed nothing. After ErrUnknown it may have been
 // done or not. Errors with another code of package bellhop are of the caller's input, and have changed nothing.
@@ -119,8 +119,8 @@ type Corridor interface {
 	//
 	// A delivery whose destination was deleted meanwhile gets no ID.
 	//
-	// If req is not nil, it is stored too. All events belong to one source: that of req, or that of the events if req is
-	// nil. It must exist.
+	// If req is not nil, it is stored too. All events belong to one source: that of req, or that of the events if req
+	// is nil. It must exist.
 	//
 	// On ErrUnknown the caller answers 5xx, and the sender repeats.
 	Accept(ctx context.Context, req *bellhop.Request, events []bellhop.Event,
@@ -154,9 +154,9 @@ type Corridor interface {
 	// outdated lease changes nothing. Results and notes take effect in the order in which they were handed over.
 	Record(r bellhop.Result) error
 
-	// Settle is Record for the result of an attempt whose receiver is told that it counts: it returns once the result is
-	// on disk, and reports whether it was stored, and not dropped. If ctx ends before that, it returns the error of ctx,
-	// and the result is still written as Record would.
+	// Settle is Record for the result of an attempt whose receiver is told that it counts: it returns once the result
+	// is on disk, and reports whether it was stored, and not dropped. If ctx ends before that, it returns the error of
+	// ctx, and the result is still written as Record would.
 	Settle(ctx context.Context, r bellhop.Result) (stored bool, err error)
 
 	// Release gives leased deliveries back, due now. It waits for room on a full disk. If ctx ends while it waits
@@ -179,14 +179,14 @@ type Sources interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter,
 		page bellhop.Page) (list []bellhop.Source, next string, err error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
-	// SourceIDs returns the id of the source with that id or name, with or without a URL, and also of a deleted one. If
-	// no source has the name, it returns those of the deleted sources that had it last, oldest first.
+	// SourceIDs returns the id of the source with that id or name, with or without a URL, and also of a deleted one.
+	// If no source has the name, it returns those of the deleted sources that had it last, oldest first.
 	SourceIDs(ctx context.Context, idOrName string) ([]string, error)
 	// CreateSource stores a new source. It is a conflict if another has its name.
 	CreateSource(ctx context.Context, s bellhop.Source) error
-	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name. If the name changes,
-	// each destination whose match names the source by its old name names it by the new one from then on, in the same
-	// transaction: followed has the names of these destinations, in order.
+	// UpdateSource replaces the source with the id of s. It is a conflict if another has its name. If the name
+	// changes, each destination whose match names the source by its old name names it by the new one from then on, in
+	// the same transaction: followed has the names of these destinations, in order.
 	UpdateSource(ctx context.Context, s bellhop.Source, version ...time.Time) (followed []string, err error)
 	// DeleteSource deletes a source. Its events stay, and its name is free again.
 	DeleteSource(ctx context.Context, id string, version ...time.Time) error
@@ -198,8 +198,8 @@ type Destinations interface {
 	Destinations(ctx context.Context, f bellhop.DestinationFilter,
 		page bellhop.Page) (list []bellhop.Destination, next string, err error)
 	Destination(ctx context.Context, idOrName string) (bellhop.Destination, error)
-	// DestinationIDs returns the id of the destination with that id or name, and also of a deleted one. If no destination
-	// has the name, it returns those of the deleted destinations that had it last, oldest first.
+	// DestinationIDs returns the id of the destination with that id or name, and also of a deleted one. If no
+	// destination has the name, it returns those of the deleted destinations that had it last, oldest first.
 	DestinationIDs(ctx context.Context, idOrName string) ([]string, error)
 	// DestinationNames returns the names of destinations, also of deleted ones, by id. An unknown id has none.
 	DestinationNames(ctx context.Context, ids []string) (map[string]string, error)
@@ -247,13 +247,15 @@ type Handshakes interface {
 type Events interface {
 	// Events lists events without headers. Their bodies have the right length and hold zeros. An
 	// unknown id among the SourceIDs of f is an error.
-	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) (list []bellhop.Event, next string, err error)
+	Events(ctx context.Context, f bellhop.EventFilter,
+		page bellhop.Page) (list []bellhop.Event, next string, err error)
 	// Event returns one event, whole. It fails if the stored body does not match its checksum.
 	Event(ctx context.Context, id string) (bellhop.Event, error)
-	// EventsAfter returns whole events of a source, oldest first: those received since a time or, with after, those after
-	// the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it returns
-	// none.
-	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string, limit int) ([]bellhop.Event, error)
+	// EventsAfter returns whole events of a source, oldest first: those received since a time or, with after, those
+	// after the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it
+	// returns none.
+	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string,
+		limit int) ([]bellhop.Event, error)
 	// ReplayEvent stores new deliveries of an event, due now, and sets their ids. A destination that was deleted
 	// meanwhile gets none.
 	ReplayEvent(ctx context.Context, eventID string, owed []bellhop.NewDelivery) error
@@ -316,11 +318,11 @@ type History interface {
 	// limit, and none if none are left. aged reports that some after the first mark may have been deleted because of
 	// their age. The error is CodeInvalid if after is no mark of this store.
 	Arrivals(ctx context.Context, after, through string, limit int) (list []bellhop.Arrival, aged bool, err error)
-	// Attempted returns attempts that ended after a time, by their deliveries, those of the oldest event first, and of a
-	// delivery the first attempt first. Their results have no reply, no progress, and the present state of the delivery
-	// as that after its last attempt. Attempts have no order in time of their own, so at least the deliveries of events
-	// since that time are searched, and the newest [MaxSearched] of all: complete reports whether those are all there
-	// are. after is "", or next of the call before; next is "" at the end.
+	// Attempted returns attempts that ended after a time, by their deliveries, those of the oldest event first, and of
+	// a delivery the first attempt first. Their results have no reply, no progress, and the present state of the
+	// delivery as that after its last attempt. Attempts have no order in time of their own, so at least the deliveries
+	// of events since that time are searched, and the newest [MaxSearched] of all: complete reports whether those are
+	// all there are. after is "", or next of the call before; next is "" at the end.
 	Attempted(ctx context.Context, since time.Time, after string, limit int) (list []bellhop.Attempted, next string,
 		complete bool, err error)
 }
@@ -336,9 +338,9 @@ type Connections interface {
 	Connection(ctx context.Context, idOrName string) (bellhop.Connection, error)
 	// CreateConnection stores a new connection, without tokens. It is a conflict if another has its name.
 	CreateConnection(ctx context.Context, c bellhop.Connection) error
-	// UpdateConnection replaces name, settings and their times of the connection with the id of c, and nothing else. It
-	// is a conflict if another has its name. If the name changes, each action whose settings name the connection by its
-	// old name names it by the new one from then on, in the same transaction: followed has the names of these
+	// UpdateConnection replaces name, settings and their times of the connection with the id of c, and nothing else.
+	// It is a conflict if another has its name. If the name changes, each action whose settings name the connection by
+	// its old name names it by the new one from then on, in the same transaction: followed has the names of these
 	// destinations, in order.
 	UpdateConnection(ctx context.Context, c bellhop.Connection, version ...time.Time) (followed []string, err error)
 	// DeleteConnection deletes a connection with its tokens. Its name is free again.
@@ -360,10 +362,10 @@ type Subscriptions interface {
 	Subscription(ctx context.Context, idOrName string) (bellhop.Subscription, error)
 	// CreateSubscription stores a new subscription. It is a conflict if another has its name.
 	CreateSubscription(ctx context.Context, s bellhop.Subscription) error
-	// SaveSubscription replaces the subscription with the id of s, except its LastEventAt, and stores what note has, in
-	// one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets one;
-	// else it replaces that call. Of a gap that is stored already it replaces From, To, Reason and Announced alone.
-	// The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
+	// SaveSubscription replaces the subscription with the id of s, except its LastEventAt, and stores what note has,
+	// in one transaction. It is a conflict if another subscription has its name. A call without an ID is new and gets
+	// one; else it replaces that call. Of a gap that is stored already it replaces From, To, Reason and Announced
+	// alone. The latest [bellhop.MaxSubscriptionCalls] calls and [bellhop.MaxGaps] gaps are kept.
 	SaveSubscription(ctx context.Context, s bellhop.Subscription, note bellhop.SubscriptionNote) error
 	// DeleteSubscription deletes a subscription with its calls, gaps and cursors. Its name is free again.
 	DeleteSubscription(ctx context.Context, id string) error
@@ -378,11 +380,11 @@ type Subscriptions interface {
 	// GapsToFill returns the gaps that are open or being filled, oldest first.
 	GapsToFill(ctx context.Context) ([]bellhop.Gap, error)
 	// SaveGap replaces State, Outcome, Since, Until, Found and Folded of a gap, widens its span to From and To, and
-	// replaces the cursor whose owner is its subscription and whose key is its id, in one transaction. A cursor without
-	// a value is deleted. If Announced is not set, the gap is to be announced again.
+	// replaces the cursor whose owner is its subscription and whose key is its id, in one transaction. A cursor
+	// without a value is deleted. If Announced is not set, the gap is to be announced again.
 	SaveGap(ctx context.Context, gap bellhop.Gap, cursor bellhop.Cursor) error
-	// GapAnnounced stores that a gap is announced, unless its span or state has changed since. That is no error, nor is
-	// an unknown gap.
+	// GapAnnounced stores that a gap is announced, unless its span or state has changed since. That is no error, nor
+	// is an unknown gap.
 	GapAnnounced(ctx context.Context, gap bellhop.Gap) error
 	// Spoken stores when the latest event came, by the ids of subscriptions and sources. Unknown ids are ignored.
 	Spoken(ctx context.Context, at map[string]time.Time) error
@@ -390,12 +392,13 @@ type Subscriptions interface {
 	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
 	// SourceSilent stores since when a source is silent; the zero time means that it has spoken.
 	SourceSilent(ctx context.Context, id string, since time.Time) error
-	// Alive stores that the gateway is running at a time, and returns the time that was stored before; zero if none was.
+	// Alive stores that the gateway is running at a time, and returns the time that was stored before; zero if none
+	// was.
 	Alive(ctx context.Context, at time.Time) (before time.Time, err error)
 }
 
-// Cursors are positions in the change logs of outside systems, kept encrypted. The owner is the id of a subscription or
-// of a destination, whose deletion deletes its cursors.
+// Cursors are positions in the change logs of outside systems, kept encrypted. The owner is the id of a subscription
+// or of a destination, whose deletion deletes its cursors.
 type Cursors interface {
 	// Cursor returns the cursor of that owner and key; the zero Cursor if there is none.
 	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
@@ -408,30 +411,31 @@ type Cursors interface {
 // it begins like one. The bytes are elsewhere: see internal/blob.
 //
 // A file is doomed before its bytes are removed, and its record is deleted afterwards. No method but BeginFile,
-// DoomedFiles and KnownFiles knows a doomed file; its name is taken until DeleteFile. The store dooms the files without
-// an ExpiresAt whose event it deletes, in the same transaction.
+// DoomedFiles and KnownFiles knows a doomed file; its name is taken until DeleteFile. The store dooms the files
+// without an ExpiresAt whose event it deletes, in the same transaction.
 type Files interface {
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) (list []bellhop.File, next string, err error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	// FileRecord returns a file with its progress.
 	FileRecord(ctx context.Context, id string) (bellhop.FileRecord, error)
-	// BeginFile returns the file with the name of f, whoever made it, and stores f as a partial and empty file if there is
-	// none. If the file is partial, of the same event and destination, and not doomed, it gets Total, ContentType and
-	// DueAt of f, as far as f has them. The error is CodeNotFound if the event or the destination is not there.
+	// BeginFile returns the file with the name of f, whoever made it, and stores f as a partial and empty file if
+	// there is none. If the file is partial, of the same event and destination, and not doomed, it gets Total,
+	// ContentType and DueAt of f, as far as f has them. The error is CodeNotFound if the event or the destination is
+	// not there.
 	BeginFile(ctx context.Context, f bellhop.File) (bellhop.FileRecord, error)
 	// SaveFile stores how far a file is. The error is CodeNotFound unless it is partial.
 	SaveFile(ctx context.Context, id string, p bellhop.FileProgress) error
-	// FinishFile makes a partial file whole. It expires at expiresAt, unless it has a time already or that is zero. For a
-	// whole file it changes nothing.
+	// FinishFile makes a partial file whole. It expires at expiresAt, unless it has a time already or that is zero.
+	// For a whole file it changes nothing.
 	FinishFile(ctx context.Context, id, sha256 string, expiresAt time.Time) (bellhop.File, error)
 	// DoomFile dooms a file, and returns its record.
 	DoomFile(ctx context.Context, id string, why bellhop.FileDoom) (bellhop.FileRecord, error)
 	// DoomFiles dooms files that have expired, and partial ones that nobody has written for
-	// [bellhop.FileAbandonedAfter] and whose destination has no pending or leased delivery of their event: at most limit
-	// of each kind. It returns how many. As long as the clock is not trusted (see Run), it dooms none.
+	// [bellhop.FileAbandonedAfter] and whose destination has no pending or leased delivery of their event: at most
+	// limit of each kind. It returns how many. As long as the clock is not trusted (see Run), it dooms none.
 	DoomFiles(ctx context.Context, limit int) (doomed int, err error)
-	// DoomedFiles returns doomed files in the order in which they were begun: those after a position, which is 0 for the
-	// first call and last of the call before for a further one.
+	// DoomedFiles returns doomed files in the order in which they were begun: those after a position, which is 0 for
+	// the first call and last of the call before for a further one.
 	DoomedFiles(ctx context.Context, after int64, limit int) (list []bellhop.FileRecord, last int64, err error)
 	// FilesAfter is DoomedFiles for the files that are not doomed.
 	FilesAfter(ctx context.Context, after int64, limit int) (list []bellhop.FileRecord, last int64, err error)
@@ -445,8 +449,8 @@ type Files interface {
 
 // Submissions are the requests of the API with an Idempotency-Key, each kept for [bellhop.KeepSubmissions].
 type Submissions interface {
-	// BeginSubmission stores sub without an answer, as one that begins now, and reports that it has begun. If there is a
-	// submission with its key that is not too old, it returns that one.
+	// BeginSubmission stores sub without an answer, as one that begins now, and reports that it has begun. If there is
+	// a submission with its key that is not too old, it returns that one.
 	BeginSubmission(ctx context.Context, sub bellhop.Submission) (first bellhop.Submission, begun bool, err error)
 	// EndSubmission stores the answer to a submission. It is encrypted.
 	EndSubmission(ctx context.Context, key [32]byte, status int, answer []byte) error
@@ -487,9 +491,9 @@ type Sessions interface {
 // like one.
 //
 // A context of [bellhop.WithTenant] narrows every method that reads: it finds the nouns of that tenant alone, as if
-// there were no others. History is the exception: its entries say whose they are. What belongs to a tenant is a source,
-// a destination, a connection, a subscription, a key and a repair with its name; an event of its sources or, if the
-// source is of none, an event that names it; a request at its sources; a delivery to, and a file of, one of its
+// there were no others. History is the exception: its entries say whose they are. What belongs to a tenant is a
+// source, a destination, a connection, a subscription, a key and a repair with its name; an event of its sources or,
+// if the source is of none, an event that names it; a request at its sources; a delivery to, and a file of, one of its
 // destinations. A method that changes a noun by its id, and whose caller has not read that noun with the same context,
 // looks first whose it is: RetryDelivery, CancelDelivery, EndRepair, Attempts. A noun that would belong to another
 // tenant is not created. A source or a connection that gets another name is followed by the destinations that may get
@@ -514,9 +518,9 @@ type Tenants interface {
 
 // Configurations declare nouns.
 type Configurations interface {
-	// ChangeNouns makes all changes of a configuration in one transaction, as the methods that make one of them do: the
-	// first error is that of the whole, which has changed nothing. A configuration made the nouns that are created. Names
-	// of nouns do not change by it.
+	// ChangeNouns makes all changes of a configuration in one transaction, as the methods that make one of them do:
+	// the first error is that of the whole, which has changed nothing. A configuration made the nouns that are
+	// created. Names of nouns do not change by it.
 	ChangeNouns(ctx context.Context, changes bellhop.NounChanges) error
 	// Declared returns the ids of the nouns that configurations made. Some may have been deleted since.
 	Declared(ctx context.Context) (map[string]bool, error)
@@ -534,11 +538,12 @@ type Service interface {
 	CursorAt(list, cursor string) time.Time
 	// Ready reports whether the store can be written to. After a full disk it finds out by writing.
 	Ready(ctx context.Context) error
-	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to deleted
-	// destinations, at once and then each minute, until ctx ends. It deletes nothing because of its age for an hour after
-	// the clock was set by more than a minute, or after a start at which the newest event or request is not of the last
-	// hour. At the start and after such a jump it makes pending deliveries due that wait for a time that a clock which
-	// was ahead has given: their last change is in the future, or they wait for longer than [bellhop.MaxWait].
+	// Run deletes events and requests for which nothing has happened for Retain, and cancels deliveries owed to
+	// deleted destinations, at once and then each minute, until ctx ends. It deletes nothing because of its age for an
+	// hour after the clock was set by more than a minute, or after a start at which the newest event or request is not
+	// of the last hour. At the start and after such a jump it makes pending deliveries due that wait for a time that a
+	// clock which was ahead has given: their last change is in the future, or they wait for longer than
+	// [bellhop.MaxWait].
 	Run(ctx context.Context) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.
@@ -555,8 +560,8 @@ var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable,
 
 // ErrBusy says that another program holds the database. Nothing of the write is kept; it may be repeated.
 var ErrBusy error = &bellhop.Error{Code: bellhop.CodeUnavailable,
-	Message: "storage is held by another program: nothing of this is kept; end the program that has the database open " +
-		"and send it again"}
+	Message: "storage is held by another program: nothing of this is kept; end the program that has the database " +
+		"open and send it again"}
 
 // ErrClosed says that the store is closing. Nothing of the write is kept.
 var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable,

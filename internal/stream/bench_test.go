@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// BenchmarkPublish measures what one note costs whoever publishes it, with Run beside it: while nobody listens, and with
-// 20 listeners of whom all or none want it.
+// BenchmarkPublish measures what one note costs whoever publishes it, with Run beside it: while nobody listens, and
+// with 20 listeners of whom all or none want it.
 func BenchmarkPublish(b *testing.B) {
 	for _, c := range []struct {
 		name      string

@@ -32,9 +32,10 @@ const (
 
 // Times of a hub.
 const (
-	pause     = 100 * time.Millisecond // at most, between two passes of Run: many notes share one write of each listener
-	linger    = time.Minute            // for which the ring outlives the last listener
-	Heartbeat = 15 * time.Second       // without a message, after which a listener gets a sign of life
+	// at most, between two passes of Run: many notes share one write of each listener
+	pause     = 100 * time.Millisecond
+	linger    = time.Minute      // for which the ring outlives the last listener
+	Heartbeat = 15 * time.Second // without a message, after which a listener gets a sign of life
 )
 
 // ErrFull says that there are as many listeners as there may be.
@@ -61,10 +62,11 @@ type Hub struct {
 
 	observing atomic.Bool // whether notes are wanted: ring is not nil
 
-	mu        sync.Mutex // guards the fields below; taken before the mu of a listener
-	stopped   bool
-	session   uint64                 // of ring; the time at which it was made, in nanoseconds
-	ring      []slot                 // the latest notes, each at its number modulo the length; nil while nobody listens
+	mu      sync.Mutex // guards the fields below; taken before the mu of a listener
+	stopped bool
+	session uint64 // of ring; the time at which it was made, in nanoseconds
+	// the latest notes, each at its number modulo the length; nil while nobody listens
+	ring      []slot
 	head      uint64                 // the number of the latest note of the session; the first one is 1
 	tail      uint64                 // the number of the latest note that Run has taken
 	mark      string                 // the latest of the notes and of the store at the start of the session
@@ -201,8 +203,8 @@ func (h *Hub) Stopped() bool {
 // The reasons for which a stream ends.
 var (
 	stopping = Control{Reason: "stopping", Detail: "the gateway stops; come back with the id of the last message"}
-	tooSlow  = Control{Reason: "slow", Detail: "messages were read too slowly, and the gateway does not wait; come back " +
-		"with the id of the last message"}
+	tooSlow  = Control{Reason: "slow", Detail: "messages were read too slowly, and the gateway does not wait; come " +
+		"back with the id of the last message"}
 )
 
 // Run passes notes on until ctx ends.

@@ -71,7 +71,8 @@ func (r *rig) event(change ...func(*Note)) (mark string) {
 
 // attempt publishes an attempt with this data.
 func (r *rig) attempt(data string) {
-	r.hub.Publish(Note{Kind: DeliveryAttempted, At: time.Now(), DestinationID: "dst_1", Outcome: "delivered", Thing: data})
+	r.hub.Publish(Note{Kind: DeliveryAttempted, At: time.Now(), DestinationID: "dst_1", Outcome: "delivered",
+		Thing: data})
 }
 
 // open opens a listener.
@@ -216,8 +217,8 @@ func TestIdleNote(t *testing.T) {
 	}
 }
 
-// TestNothingWithoutListeners: while nobody listens, and again a minute after the last listener has left, the hub holds
-// no memory for notes.
+// TestNothingWithoutListeners: while nobody listens, and again a minute after the last listener has left, the hub
+// holds no memory for notes.
 func TestNothingWithoutListeners(t *testing.T) {
 	bubble(t, func(r *rig) {
 		idle := func(when string) {
@@ -514,8 +515,8 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// TestComeAndGo: listeners that leave at any time and come back where they were get every note once and in order, while
-// notes are published.
+// TestComeAndGo: listeners that leave at any time and come back where they were get every note once and in order,
+// while notes are published.
 func TestComeAndGo(t *testing.T) {
 	t.Parallel()
 	const notes = 4000 // fewer than the ring has

@@ -15,8 +15,9 @@ type Listener struct {
 	ready  chan struct{} // holds one: pending or ended has changed
 
 	// Set by Attach; only the goroutine that uses the listener reads and writes them after that.
-	at       uint64   // the number of the latest note that was read from the ring
-	from     uint64   // the number of the latest note at Attach: those up to it come from the ring, later ones from Run
+	at uint64 // the number of the latest note that was read from the ring
+	// the number of the latest note at Attach: those up to it come from the ring, later ones from Run
+	from     uint64
 	attached Position // the position at Attach
 	live     bool     // the message that says so was written
 	closed   bool
@@ -191,8 +192,8 @@ func (l *Listener) beat() []byte {
 	return append(p.Append([]byte(":\nid: ")), "\n\n"...)
 }
 
-// replay returns the messages of notes from before Attach, which are in the ring: those of one or several chunks, until
-// some are wanted or all are read. If the ring has moved on meanwhile, a gap is the first message.
+// replay returns the messages of notes from before Attach, which are in the ring: those of one or several chunks,
+// until some are wanted or all are read. If the ring has moved on meanwhile, a gap is the first message.
 func (l *Listener) replay() (text []byte) {
 	for l.at < l.from && len(text) == 0 {
 		lost := l.copyOut()

@@ -45,8 +45,8 @@ type Note struct {
 	Kind Kind
 	At   time.Time
 
-	// Mark is the place of a stored event or request among all of them: a text that sorts as they were stored. It is ""
-	// for other kinds.
+	// Mark is the place of a stored event or request among all of them: a text that sorts as they were stored. It is
+	// "" for other kinds.
 	Mark string
 
 	Tenant        string

@@ -26,8 +26,9 @@ func TestFind(t *testing.T) {
 
 func TestFindText(t *testing.T) {
 	for object, want := range map[string]string{
-		`{"a":"x"}`: "x", " {\"a\":\"x\"}": "x", `{"a":"\u00e9"}`: "é", `{"a":1}`: "", `{"b":"x"}`: "", "": "", "null": "",
-		`"a"`: "", "[1]": "", `{"a":"x","a":"y"}`: "",
+		`{"a":"x"}`: "x", " {\"a\":\"x\"}": "x", `{"a":"\u00e9"}`: "é", `{"a":1}`: "", `{"b":"x"}`: "", "": "",
+		"null": "",
+		`"a"`:  "", "[1]": "", `{"a":"x","a":"y"}`: "",
 	} {
 		if got := FindText([]byte(object), "a"); got != want {
 			t.Errorf("%s: got %q", object, got)
@@ -38,7 +39,8 @@ func TestFindText(t *testing.T) {
 // TestFindFold: of two names that match, the one in the same case counts, in any position (N02, N03).
 func TestFindFold(t *testing.T) {
 	for object, want := range map[string]string{
-		`{"TaskId":"a"}`: "a", `{"taskid":"a"}`: "a", `{"taskId":"a","TaskId":"b"}`: "b", `{"TaskId":"b","taskId":"a"}`: "b",
+		`{"TaskId":"a"}`: "a", `{"taskid":"a"}`: "a", `{"taskId":"a","TaskId":"b"}`: "b",
+		`{"TaskId":"b","taskId":"a"}`: "b",
 		`{"taskId":"a","TASKID":"b"}`: "b",
 		`{"Tas\u212AId":"a"}`:         "", `{"TaskId":1}`: "", "{}": "",
 	} {
@@ -53,7 +55,8 @@ func TestFindFold(t *testing.T) {
 		`{"TaskId":3,"taskId":1,"TaskId":2}`: false,
 	} {
 		task := Member{Name: "TaskId"}
-		if err := FindFold([]byte(object), &task); (err == nil) != want || err != nil && !errors.Is(err, ErrMalformed) {
+		if err := FindFold([]byte(object), &task); (err == nil) != want || err != nil &&
+			!errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", object, err)
 		}
 	}
@@ -85,7 +88,8 @@ func TestFindAll(t *testing.T) {
 	if err := FindAll([]byte(`{"a":1}`), &first, &second); err != nil || !first.Is("1") || !second.Is("1") {
 		t.Errorf("one member for two readers: %s, %s, %v", first.Value, second.Value, err)
 	}
-	if err := FindAll([]byte(`{"c":1,"b":"canary","b":"canary"}`), &Member{Name: "b"}); !errors.Is(err, ErrMalformed) ||
+	if err := FindAll([]byte(`{"c":1,"b":"canary","b":"canary"}`), &Member{Name: "b"}); !errors.Is(
+		err, ErrMalformed) ||
 		err.Error() != "malformed body: member b occurs twice" {
 		t.Errorf("got %v", err)
 	}
@@ -96,7 +100,8 @@ func TestUnambiguous(t *testing.T) {
 		`{}`: true, "\uFEFF{\"a\":[{\"b\":1},{\"b\":2}]}": true, `{"a":{"a":1},"b":["[",[]]}`: true,
 		`{"a":` + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + "}": true,
 		`{"a":` + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + "}":     false,
-		`{"a":1,"a":1}`: false, `{"b":{"a":1,"\u0061":1}}`: false, `{"b":[[{"a":1,"a":1}]]}`: false, "[]": false, "": false,
+		`{"a":1,"a":1}`: false, `{"b":{"a":1,"\u0061":1}}`: false, `{"b":[[{"a":1,"a":1}]]}`: false, "[]": false,
+		"":                   false,
 		`{"a":` + deep + "}": false, "{}x": false,
 	} {
 		if err := Unambiguous([]byte(body)); (err == nil) != want || err != nil && !errors.Is(err, ErrMalformed) {
@@ -107,7 +112,8 @@ func TestUnambiguous(t *testing.T) {
 
 func TestUnwrap(t *testing.T) {
 	for value, want := range map[string]string{
-		`"{\"a\":1}"`: `{"a":1}`, `" [1]"`: "[1]", `"text"`: `"text"`, `{"a":1}`: `{"a":1}`, "1": "1", "": "", `""`: `""`,
+		`"{\"a\":1}"`: `{"a":1}`, `" [1]"`: "[1]", `"text"`: `"text"`, `{"a":1}`: `{"a":1}`, "1": "1", "": "",
+		`""`:       `""`,
 		`"\"{}\""`: `"\"{}\""`,
 	} {
 		if got := Unwrap([]byte(value)); string(got) != want {

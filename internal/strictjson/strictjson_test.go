@@ -54,7 +54,8 @@ func TestObjectRefuses(t *testing.T) {
 		"true":      "true",
 		"truncated": `{"a":1`, "truncated in a name": `{"a`, "truncated in a value": `{"a":"b`, "no value": `{"a"}`,
 		"no colon":         `{"a" 1}`,
-		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`, "number as a name": `{1:2}`,
+		"comma at the end": `{"a":1,}`, "no comma": `{"a":1 "b":2}`, "only a comma": `{,}`,
+		"number as a name":     `{1:2}`,
 		"N04 deep, not closed": strings.Repeat(`{"a":`, 10001) + "1" + strings.Repeat("}", 10000),
 		"N04 closed wrongly":   `{"a":` + strings.Repeat("[", 64) + strings.Repeat("]", 63) + "}}",
 		"N11 NaN":              `{"a":NaN}`, "N11 comment": `{"a":1}//`, "N11 single quotes": `{'a':1}`,
@@ -77,8 +78,8 @@ var deep = strings.Repeat(`[{"a":`, 50_000) + "[]" + strings.Repeat("}]", 50_000
 
 // TestEncodings: a body that is not UTF-8 is refused in words that say so.
 func TestEncodings(t *testing.T) {
-	for _, body := range []string{"\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}", "{\x00}\x00", "\x00{\x00}", "\x00\x00\x00{",
-		"[\x00]\x00"} {
+	for _, body := range []string{"\xff\xfe{\x00}\x00", "\xfe\xff\x00{\x00}", "{\x00}\x00", "\x00{\x00}",
+		"\x00\x00\x00{", "[\x00]\x00"} {
 		if _, err := members(body); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), "UTF-16") {
 			t.Errorf("%q: %v", body, err)
 		}
@@ -145,7 +146,9 @@ func FuzzObject(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		before := bytes.Clone(body)
-		accepted := check(t, body, '{', func(each func([]byte)) error { return Object(body, func(_, v []byte) { each(v) }) })
+		accepted := check(t, body, '{', func(each func([]byte)) error {
+			return Object(body, func(_, v []byte) { each(v) })
+		})
 		accepted = check(
 			t,
 			body,
@@ -156,7 +159,8 @@ func FuzzObject(f *testing.F) {
 		if !bytes.Equal(body, before) {
 			t.Fatal("the body was changed")
 		}
-		if start := bytes.TrimLeft(body, " \t\r\n"); json.Valid(body) && !accepted && (start[0] == '{' || start[0] == '[') {
+		if start := bytes.TrimLeft(body, " \t\r\n"); json.Valid(body) && !accepted &&
+			(start[0] == '{' || start[0] == '[') {
 			t.Fatalf("refused, although it is an object or an array: %q", body)
 		}
 		if value, ok := Embed(body); ok && (!json.Valid(value) || !bytes.Contains(body, value)) {
@@ -187,8 +191,9 @@ func check(t *testing.T, body []byte, start byte, read func(each func([]byte)) e
 func TestItems(t *testing.T) {
 	for body, want := range map[string]string{
 		"\uFEFFnull": "[]", "\uFEFF[1]": "[1]",
-		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "", "[1,2]x": "",
-		"{}": "", `"[]"`: "", "": "",
+		"null": "[]", "[]": "[]", `[1, {"a" : 2},null]`: `[1 {"a" : 2} null]`, "[1,2,3,4]": "", "[1,2": "",
+		"[1,2]x": "",
+		"{}":     "", `"[]"`: "", "": "",
 	} {
 		items, err := Items([]byte(body), 3)
 		if got := fmt.Sprintf("%s", items); err == nil && got != want || (err != nil) != (want == "") ||

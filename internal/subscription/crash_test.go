@@ -138,7 +138,8 @@ func TestTwoServers(t *testing.T) {
 			r.Errorf("%+v", second)
 		}
 		r.pass(3 * 24 * time.Hour)
-		if got := r.wantState("watch", bellhop.SubscriptionActive); !slices.Equal(r.remotes(), []string{got.RemoteID}) {
+		if got := r.wantState("watch", bellhop.SubscriptionActive); !slices.Equal(
+			r.remotes(), []string{got.RemoteID}) {
 			r.Errorf("%v", r.remotes())
 		}
 		// Where it allows several, both live, and a comparison deletes neither.
@@ -247,7 +248,8 @@ func TestUser(t *testing.T) {
 			r.Errorf("%+v, %v", moved, r.remotes())
 		}
 		r.fault("error=2:503", "graph")
-		if err := r.manager.Delete(r.ctx, first.ID, false); err == nil || !strings.Contains(err.Error(), "keep_remote") {
+		if err := r.manager.Delete(r.ctx, first.ID, false); err == nil ||
+			!strings.Contains(err.Error(), "keep_remote") {
 			r.Errorf("deleted although the provider failed: %v", err)
 		}
 		r.pass(5 * time.Minute)
@@ -261,7 +263,8 @@ func TestUser(t *testing.T) {
 		last := r.create("last", "/me/messages", "updated")
 		r.renameSource("src_calendar", "")
 		r.pass(time.Minute)
-		if got := r.wantState("last", bellhop.SubscriptionFailed); !strings.Contains(got.Reason, "source was deleted") ||
+		if got := r.wantState("last", bellhop.SubscriptionFailed); !strings.Contains(
+			got.Reason, "source was deleted") ||
 			len(r.remotes()) != 1 {
 			r.Errorf("%+v, %v", got, r.remotes())
 		}
@@ -303,7 +306,8 @@ func TestCreateRefuses(t *testing.T) {
 	bubble(t, func(r *rig) {
 		good := bellhop.Subscription{ID: "sub_x", Name: "x", Provider: "graph", SourceID: "src_calendar",
 			ConnectionID: "con_1",
-			Resource:     "/me/events", ChangeTypes: []string{"created"}, Settings: []byte("{}"), CreatedAt: time.Now(),
+			Resource:     "/me/events", ChangeTypes: []string{"created"}, Settings: []byte("{}"),
+			CreatedAt: time.Now(),
 			UpdatedAt: time.Now()}
 		for path, change := range map[string]func(s *bellhop.Subscription){
 			"source":          func(s *bellhop.Subscription) { s.SourceID = "src_mailbox" },
@@ -325,7 +329,8 @@ func TestCreateRefuses(t *testing.T) {
 		}
 		good.ConnectionID = "con_deleted"
 		sub, err := r.manager.Create(r.ctx, good)
-		if err != nil || sub.State != bellhop.SubscriptionFailed || !strings.Contains(sub.Reason, "connection was deleted") {
+		if err != nil || sub.State != bellhop.SubscriptionFailed ||
+			!strings.Contains(sub.Reason, "connection was deleted") {
 			r.Errorf("%+v, %v", sub, err)
 		}
 		if err := r.manager.Delete(r.ctx, sub.ID, false); err != nil {

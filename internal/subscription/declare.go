@@ -9,8 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// This file has the changes that a configuration makes of many subscriptions at once, and that are stored together with
-// those of other nouns.
+// This file has the changes that a configuration makes of many subscriptions at once, and that are stored together
+// with those of other nouns.
 
 // Check checks what users set of a subscription at a source, which need not be stored.
 func (m *Manager) Check(sub bellhop.Subscription, src bellhop.Source) error {
@@ -104,7 +104,8 @@ func (m *Manager) declared(created []bellhop.Subscription, held []declaration) (
 		entries = append(entries, d.e)
 	}
 	for _, sub := range created {
-		m.log.Info("subscription.stored", "subscription_id", sub.ID, "subscription", sub.Name, "provider", sub.Provider)
+		m.log.Info("subscription.stored", "subscription_id", sub.ID, "subscription", sub.Name, "provider",
+			sub.Provider)
 		entries = append(entries, m.add(sub))
 	}
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.id, b.id) })

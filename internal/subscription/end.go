@@ -23,7 +23,8 @@ func (m *Manager) retire(sub *bellhop.Subscription) {
 		return
 	}
 	sub.Secrets.Retired = append(slices.Clone(sub.Secrets.Retired), bellhop.RetiredRemote{ID: sub.RemoteID,
-		Resource: sub.Resource, Remote: sub.RemoteResource, Settings: sub.Settings, ClientState: sub.Secrets.ClientState})
+		Resource: sub.Resource, Remote: sub.RemoteResource, Settings: sub.Settings,
+		ClientState: sub.Secrets.ClientState})
 	sub.RemoteID, sub.RemoteResource, sub.ExpiresAt, sub.Secrets.ClientState = "", "", time.Time{}, ""
 	sub.RenewAt, sub.Failures, sub.Lifetime = m.now(), 0, 0
 }

@@ -18,10 +18,11 @@ import (
 
 // Bounds of a fill.
 const (
-	fillMargin   = 10 * time.Minute // that a gap is asked for before its begin: a provider tells late, and clocks differ
-	fillMarginTo = 2 * time.Minute  // and after its end
-	fillBatch    = 500              // events of one commit
-	maxForeign   = 5                // answers in a row that are not of the API
+	// that a gap is asked for before its begin: a provider tells late, and clocks differ
+	fillMargin   = 10 * time.Minute
+	fillMarginTo = 2 * time.Minute // and after its end
+	fillBatch    = 500             // events of one commit
+	maxForeign   = 5               // answers in a row that are not of the API
 )
 
 // A fill is a gap that is to be filled. Its first three fields never change. Manager.mu guards at, begun and, until
@@ -128,8 +129,8 @@ func (m *Manager) fillStep(ctx context.Context, f *fill) (wait time.Duration, en
 	return max(page.Wait, fillRest(m.now().Sub(asked))), false
 }
 
-// fillRest returns how long a fill rests after a page that took so long, its events included. It works an eighth of the
-// time, so that what it brings leaves the door and the deliveries at least nine tenths of their rate.
+// fillRest returns how long a fill rests after a page that took so long, its events included. It works an eighth of
+// the time, so that what it brings leaves the door and the deliveries at least nine tenths of their rate.
 func fillRest(took time.Duration) time.Duration { return min(max(0, 7*took), longestFillRest) }
 
 // longestFillRest bounds the rest after a page that a slow provider took long for.
@@ -186,7 +187,8 @@ func (m *Manager) openChanges(ctx context.Context, sub *bellhop.Subscription) (p
 		return nil, asAPIError(err)
 	}
 	return p.OpenChanges(provider.Env{Now: m.opts.Now, Rand: m.opts.Rand, Logger: m.opts.Logger}, api,
-		provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes, Settings: sub.Settings, URL: sub.URL,
+		provider.Registration{Resource: sub.Resource, ChangeTypes: sub.ChangeTypes, Settings: sub.Settings,
+			URL:            sub.URL,
 			RemoteResource: sub.RemoteResource, RemoteID: sub.RemoteID})
 }
 
@@ -263,7 +265,8 @@ func (f *fill) cursor(now time.Time) bellhop.Cursor {
 
 // fillFailed decides what follows a step that failed: it is tried again, or the gap stays unknown. A provider that is
 // away or asks for a pause, and a connection that is signed out, are waited for.
-func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscription, err error) (time.Duration, bool) {
+func (m *Manager) fillFailed(ctx context.Context, f *fill, sub *bellhop.Subscription,
+	err error) (time.Duration, bool) {
 	if ctx.Err() != nil {
 		return 0, false // the next start goes on
 	}

@@ -107,8 +107,8 @@ func (r *rig) wantGap(name string, state bellhop.GapState, outcome string) bellh
 	r.Helper()
 	gap := r.lastGap(name)
 	if gap.State != state || !strings.Contains(gap.Outcome, outcome) {
-		r.Errorf("the gap is %s (%s), found %d, folded %d; want %s with %q", gap.State, gap.Outcome, gap.Found, gap.Folded,
-			state, outcome)
+		r.Errorf("the gap is %s (%s), found %d, folded %d; want %s with %q", gap.State, gap.Outcome, gap.Found,
+			gap.Folded, state, outcome)
 	}
 	return gap
 }
@@ -200,10 +200,12 @@ func TestFillAfterDowntime(t *testing.T) {
 				if len(again) != 1 || again[0].State != bellhop.GapFilled || len(r.stored(tt.source)) != before {
 					r.Errorf("a second fill: %+v, %d events more", again, len(r.stored(tt.source))-before)
 				}
-				r.alter(tt.system, tt.happens, "created", map[bool]string{true: "9", false: "later"}[tt.system == "sharepoint"])
+				r.alter(tt.system, tt.happens, "created",
+					map[bool]string{true: "9", false: "later"}[tt.system == "sharepoint"])
 				r.pass(time.Minute)
 				if tt.name != "users" && len(r.stored(tt.source)) != before+1 {
-					r.Errorf("notifications do not arrive any more: %d, then %d; %v", before, len(r.stored(tt.source)), r.refused)
+					r.Errorf("notifications do not arrive any more: %d, then %d; %v", before, len(r.stored(tt.source)),
+						r.refused)
 				}
 			})
 		})
@@ -224,7 +226,8 @@ func TestFillFolds(t *testing.T) {
 		r.fault("missed", "graph")
 		r.pass(5 * time.Minute)
 		gap := r.wantGap("watch", bellhop.GapFilled, "")
-		if got := r.kinds("calendar"); len(got) != 1 || got["graph.created lost"] != 1 || gap.Found != 2 || gap.Folded != 1 {
+		if got := r.kinds("calendar"); len(got) != 1 || got["graph.created lost"] != 1 || gap.Found != 2 ||
+			gap.Folded != 1 {
 			r.Errorf("%v, %+v", got, gap)
 		}
 	})
@@ -264,7 +267,8 @@ func TestFillMeanwhile(t *testing.T) {
 		r.mu.Unlock()
 		r.pass(10 * time.Minute)
 		gap := r.wantGap("watch", bellhop.GapFilled, "")
-		if got := r.kinds("calendar"); len(got) != 1 || got["graph.created missed"] != 1 || gap.Found != 3 || gap.Folded != 2 {
+		if got := r.kinds("calendar"); len(got) != 1 || got["graph.created missed"] != 1 || gap.Found != 3 ||
+			gap.Folded != 2 {
 			r.Errorf("%v, %+v", got, gap)
 		}
 	})
@@ -288,7 +292,8 @@ func TestFillPause(t *testing.T) {
 		}
 		gaps, err := r.manager.Fill(r.ctx, "sub_watch", time.Time{})
 		r.must(err)
-		if len(gaps) != 1 || gaps[0].State != bellhop.GapFilled || gaps[0].Found != 1 || len(r.stored("calendar")) != 1 {
+		if len(gaps) != 1 || gaps[0].State != bellhop.GapFilled || gaps[0].Found != 1 ||
+			len(r.stored("calendar")) != 1 {
 			r.Errorf("%+v", gaps)
 		}
 		if gaps, err := r.manager.Fill(r.ctx, "sub_watch", time.Time{}); err != nil || len(gaps) != 0 {
@@ -351,8 +356,8 @@ func TestFillCrash(t *testing.T) {
 	})
 }
 
-// TestFillUnsaved shows that a fill whose outcome cannot be stored is tried again once a minute, and counts each change
-// once.
+// TestFillUnsaved shows that a fill whose outcome cannot be stored is tried again once a minute, and counts each
+// change once.
 func TestFillUnsaved(t *testing.T) {
 	filling(t, func(r *rig) {
 		r.create("watch", "/me/messages", "created")
@@ -442,29 +447,44 @@ func TestFillUnknown(t *testing.T) {
 		prepare        func(r *rig)
 		want           string
 	}{
-		{"a resource without a log", "/me/contacts", []string{"created"}, nil, "Graph tells afterwards only what has changed in"},
+		{"a resource without a log", "/me/contacts", []string{"created"}, nil, "Graph tells afterwards only what " +
+			"has changed in"},
 		{"a filter", "/me/messages?$filter=isRead eq false", []string{"created"}, nil, "has a $filter"},
-		{"not JSON", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body("<html>")) }, "may come from a proxy"},
-		{"cut off", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body(`{"value":[`)) }, "may come from a proxy"},
-		{"no list", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body(`{"value":null}`)) }, "no member value"},
-		{"no link", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body(`{"value":[]}`)) }, "neither a next nor"},
+		{"not JSON", "/me/messages", []string{"created"}, func(r *rig) {
+			r.setMangle(body("<html>"))
+		}, "may come from a proxy"},
+		{"cut off", "/me/messages", []string{"created"}, func(r *rig) {
+			r.setMangle(body(`{"value":[`))
+		}, "may come from a proxy"},
+		{"no list", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body(`{"value":null}`)) },
+			"no member value"},
+		{"no link", "/me/messages", []string{"created"}, func(r *rig) { r.setMangle(body(`{"value":[]}`)) },
+			"neither a next nor"},
 		{"a link to another host", "/me/messages", []string{"created"}, func(r *rig) {
 			r.setMangle(body(`{"value":[],"@odata.nextLink":"https://evil.example/v1.0/delta?x"}`))
 		}, "leads to another host"},
-		{"a redirect", "/me/messages", []string{"created"}, func(r *rig) { r.fault("error=-1:redirect", "graph") }, "redirect"},
+		{"a redirect", "/me/messages", []string{"created"}, func(r *rig) { r.fault("error=-1:redirect", "graph") },
+			"redirect"},
 		{"the same page for ever", "/me/messages", []string{"created"}, func(r *rig) {
-			f := emulator.Fault{Kind: emulator.FaultError, Value: "same", Times: -1, System: "graph", Path: "messages/delta"}
+			f := emulator.Fault{Kind: emulator.FaultError, Value: "same", Times: -1, System: "graph",
+				Path: "messages/delta"}
 			r.must(r.host.Fault(f))
 		}, "again and again"},
 		{"no permission", "/me/messages", []string{"created"}, func(r *rig) {
 			f := emulator.Fault{Kind: emulator.FaultError, Value: "403", Times: -1, System: "graph", Path: "delta"}
 			r.must(r.host.Fault(f))
 		}, "the permission Mail.Read"},
-		{"a lost position in the directory", "/users", []string{"updated"}, func(r *rig) { r.fault("expire=0:delta", "graph") },
+		{"a lost position in the directory", "/users", []string{"updated"}, func(r *rig) {
+			r.fault("expire=0:delta", "graph")
+		},
 			"does not know the position any more"},
-		{"a lost position in a drive", "/drives/b1/root", []string{"updated"}, func(r *rig) { r.fault("expire=0:delta", "graph") },
+		{"a lost position in a drive", "/drives/b1/root", []string{"updated"}, func(r *rig) {
+			r.fault("expire=0:delta", "graph")
+		},
 			"does not know the position any more"},
-		{"a lost position in a calendar", "/me/events", []string{"created"}, func(r *rig) { r.fault("expire=0:delta", "graph") },
+		{"a lost position in a calendar", "/me/events", []string{"created"}, func(r *rig) {
+			r.fault("expire=0:delta", "graph")
+		},
 			"SyncStateNotFound"},
 		{"a log that keeps less", "Documents", nil, func(r *rig) { r.pass(58 * 24 * time.Hour) }, "keeps 60"},
 	} {
@@ -550,8 +570,8 @@ func TestOutages(t *testing.T) {
 			r.start()
 		}
 		r.pass(time.Hour)
-		// A notification that the provider repeats while or after the gap is filled comes beside the caught-up event; but
-		// neither comes twice.
+		// A notification that the provider repeats while or after the gap is filled comes beside the caught-up event;
+		// but neither comes twice.
 		told, caughtUp := map[string]int{}, map[string]int{}
 		for _, ev := range r.stored("calendar") {
 			what := ev.Type + " " + ev.Subject[strings.LastIndexByte(ev.Subject, '/')+1:]

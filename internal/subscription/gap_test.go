@@ -53,8 +53,8 @@ func (r *rig) wantGaps(what string, want ...string) []bellhop.Gap {
 	return gaps
 }
 
-// wantToldOnce shows that each change has one event, that each gap was filled once, and that the latest announcement of
-// each gap, and that of its end, have the span that is on record.
+// wantToldOnce shows that each change has one event, that each gap was filled once, and that the latest announcement
+// of each gap, and that of its end, have the span that is on record.
 func (r *rig) wantToldOnce(changes int) {
 	r.Helper()
 	told := map[string]int{}
@@ -98,7 +98,8 @@ const (
 	down   = "the gateway was not running for longer than the provider repeats notifications"
 )
 
-// TestJoinBurst shows that a burst of gaps is read twice at most, whether the first fill is over at once or takes long.
+// TestJoinBurst shows that a burst of gaps is read twice at most, whether the first fill is over at once or takes
+// long.
 func TestJoinBurst(t *testing.T) {
 	t.Parallel()
 	for name, refusal := range map[string]*provider.APIError{"a fast provider": nil, "a provider that is away": away} {
@@ -133,8 +134,8 @@ func TestJoinBurst(t *testing.T) {
 	}
 }
 
-// TestJoinApart shows that gaps that are far apart stay apart, that each waits for the one before, and that a later gap
-// joins the one that it is near.
+// TestJoinApart shows that gaps that are far apart stay apart, that each waits for the one before, and that a later
+// gap joins the one that it is near.
 func TestJoinApart(t *testing.T) {
 	filling(t, func(r *rig) {
 		r.create("watch", "/me/messages", "created")
@@ -190,8 +191,8 @@ func TestJoinDowntime(t *testing.T) {
 	})
 }
 
-// TestJoinUnsaved shows what storage that cannot take a wider gap does: nothing is lost, even if the gateway ends after
-// the gap was kept, or the fill has begun before the gap is stored again.
+// TestJoinUnsaved shows what storage that cannot take a wider gap does: nothing is lost, even if the gateway ends
+// after the gap was kept, or the fill has begun before the gap is stored again.
 func TestJoinUnsaved(t *testing.T) {
 	t.Parallel()
 	full := errors.New("disk full")

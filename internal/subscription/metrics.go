@@ -75,7 +75,8 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(descWaiting, prometheus.GaugeValue, float64(g.waiting()))
 	counts, first := g.count()
 	for _, state := range states {
-		ch <- prometheus.MustNewConstMetric(descSubscriptions, prometheus.GaugeValue, float64(counts[state]), string(state))
+		ch <- prometheus.MustNewConstMetric(descSubscriptions, prometheus.GaugeValue, float64(counts[state]),
+			string(state))
 	}
 	if !first.IsZero() {
 		ch <- prometheus.MustNewConstMetric(descExpires, prometheus.GaugeValue, float64(first.Unix()))

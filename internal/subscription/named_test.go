@@ -33,7 +33,8 @@ func TestNamedCrash(t *testing.T) {
 		r.fault("drop=1", "eventgrid")
 		sub := r.create("watch", blobs)
 		made := r.named()
-		if sub.State != bellhop.SubscriptionPending || sub.Secrets.Wish.IsZero() || !strings.HasPrefix(made, "bellhop-") {
+		if sub.State != bellhop.SubscriptionPending || sub.Secrets.Wish.IsZero() ||
+			!strings.HasPrefix(made, "bellhop-") {
 			r.Fatalf("%+v; at the provider %q", sub, made)
 		}
 		r.crash()
@@ -88,7 +89,8 @@ func TestDrift(t *testing.T) {
 		r.pass(26 * time.Hour)
 		got, err := r.Do(r.ctx, provider.Call{Method: http.MethodGet, Path: at + "?api-version=1"})
 		r.must(err)
-		if strings.Contains(string(got.Body), "elsewhere") || !strings.Contains(string(got.Body), `"maxDeliveryAttempts":30`) {
+		if strings.Contains(string(got.Body), "elsewhere") ||
+			!strings.Contains(string(got.Body), `"maxDeliveryAttempts":30`) {
 			r.Errorf("after a day it is %s; history %s", got.Body, r.history("watch"))
 		}
 		r.mu.Lock()

@@ -170,8 +170,9 @@ func (m *Manager) watchSilence(ctx context.Context) {
 			ended = append(ended, src)
 		case was.IsZero() && now.Sub(since) > src.ExpectEvery:
 			src.notes.SilentSince = since
-			begun = append(begun, silence{id, notice{Source: &nounNotice{ID: id, Name: src.Name, Provider: src.Provider},
-				Since: since, ExpectEvery: src.ExpectEvery.String(), tenant: src.Tenant}, since, src.Name})
+			begun = append(begun,
+				silence{id, notice{Source: &nounNotice{ID: id, Name: src.Name, Provider: src.Provider},
+					Since: since, ExpectEvery: src.ExpectEvery.String(), tenant: src.Tenant}, since, src.Name})
 		}
 	}
 	var entries []*entry

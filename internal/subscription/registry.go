@@ -140,8 +140,9 @@ func (m *Manager) publishAll() {
 // publishIfChanged makes the table of a source anew if a subscription differs from before in what requests prove.
 func (m *Manager) publishIfChanged(before, after *bellhop.Subscription) {
 	a, b := before.Secrets, after.Secrets
-	same := before.RemoteID == after.RemoteID && a.ClientState == b.ClientState && a.Wish.IsZero() == b.Wish.IsZero() &&
-		len(a.Retired) == len(b.Retired) && len(a.Certificates) == len(b.Certificates) &&
+	same := before.RemoteID == after.RemoteID && a.ClientState == b.ClientState &&
+		a.Wish.IsZero() == b.Wish.IsZero() && len(a.Retired) == len(b.Retired) &&
+		len(a.Certificates) == len(b.Certificates) &&
 		(len(a.Certificates) == 0 || string(a.Certificates[0]) == string(b.Certificates[0]))
 	if !same {
 		m.publish(after.SourceID)
@@ -157,7 +158,8 @@ func (m *Manager) publish(sourceID string) {
 	if old := r.table.Load(); old != nil {
 		keys = old.keys
 	}
-	t := &table{remotes: map[string]remote{}, states: map[[sha256.Size]byte]stateOf{}, keys: map[string]*rsa.PrivateKey{}}
+	t := &table{remotes: map[string]remote{}, states: map[[sha256.Size]byte]stateOf{},
+		keys: map[string]*rsa.PrivateKey{}}
 	for _, e := range m.entries {
 		sub := e.shared.Load()
 		if sub.SourceID != sourceID {
@@ -213,8 +215,8 @@ func (m *Manager) Handshake(sourceID string, at time.Time, status int, refused s
 	r.shakes = append(r.shakes, shake{at, status, refused})
 }
 
-// shakesSince says in words which handshakes came to the source since a time, "" if none came, and whether the last one
-// was refused.
+// shakesSince says in words which handshakes came to the source since a time, "" if none came, and whether the last
+// one was refused.
 func (r *Registry) shakesSince(since time.Time) (text string, refused bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

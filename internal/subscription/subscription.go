@@ -50,7 +50,8 @@ type Store interface {
 	Cursor(ctx context.Context, owner, key string) (bellhop.Cursor, error)
 	SaveCursor(ctx context.Context, owner, key string, c bellhop.Cursor) error
 	// EventsAfter returns events of a source, oldest first: since a time, or after the event of that id.
-	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string, limit int) ([]bellhop.Event, error)
+	EventsAfter(ctx context.Context, sourceID string, since time.Time, after string,
+		limit int) ([]bellhop.Event, error)
 	// Spoken stores when the latest event came, by the ids of subscriptions and sources.
 	Spoken(ctx context.Context, at map[string]time.Time) error
 	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
@@ -73,8 +74,8 @@ type Options struct {
 	PublicURL   string // of the door: "https://hooks.example.com"
 	// Announce publishes an event of the gateway itself. One with the ProviderID of an earlier one does nothing.
 	Announce func(ctx context.Context, ev bellhop.Event) error
-	// PublishCaughtUp stores and delivers events that a gap had missed, in one commit. stored are those that the source
-	// did not have. The error is of CodeNotFound if there is no such source. Nil: gaps are not filled.
+	// PublishCaughtUp stores and delivers events that a gap had missed, in one commit. stored are those that the
+	// source did not have. The error is of CodeNotFound if there is no such source. Nil: gaps are not filled.
 	PublishCaughtUp func(ctx context.Context, sourceID, gapID string, events []bellhop.Event) (stored int, err error)
 
 	Now     func() time.Time
@@ -139,7 +140,8 @@ type entry struct {
 	mu      sync.Mutex // held during a step; guards sub and unsaved
 	sub     bellhop.Subscription
 	unsaved []bellhop.SubscriptionNote // outcomes that could not be stored yet, oldest first
-	pending time.Time                  // since when the provider makes the registration, if that is known; mu guards it
+	// since when the provider makes the registration, if that is known; mu guards it
+	pending time.Time
 
 	// Guarded by Manager.mu.
 	marks   marks

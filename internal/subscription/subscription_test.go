@@ -137,7 +137,8 @@ func TestFaultyProvider(t *testing.T) {
 		}
 		calls := r.host.Calls()
 		for i := 1; i < len(calls); i++ {
-			if calls[i].Direction == "in" && calls[i-1].Direction == "in" && calls[i].At.Sub(calls[i-1].At) < time.Second &&
+			if calls[i].Direction == "in" && calls[i-1].Direction == "in" &&
+				calls[i].At.Sub(calls[i-1].At) < time.Second &&
 				calls[i].Method == calls[i-1].Method && calls[i].URL == calls[i-1].URL && calls[i-1].Status >= 400 {
 				r.Errorf("a call %v after one that failed", calls[i].At.Sub(calls[i-1].At))
 			}
@@ -160,7 +161,8 @@ func TestForeignAnswers(t *testing.T) {
 			r.setMangle(mangle)
 			_, err := r.manager.Renew(r.ctx, first.ID)
 			r.must(err)
-			if got := r.wantState("events", bellhop.SubscriptionRenewing); got.RemoteID != first.RemoteID || got.Reason == "" {
+			if got := r.wantState("events", bellhop.SubscriptionRenewing); got.RemoteID != first.RemoteID ||
+				got.Reason == "" {
 				r.Errorf("%+v", got)
 			}
 		}
@@ -288,8 +290,8 @@ func TestSilence(t *testing.T) {
 	})
 }
 
-// TestClockSet: whether the wall clock of the server jumps a month ahead or back, and when it is right again, there is one
-// registration, it is active, and its next renewal comes before its end.
+// TestClockSet: whether the wall clock of the server jumps a month ahead or back, and when it is right again, there is
+// one registration, it is active, and its next renewal comes before its end.
 func TestClockSet(t *testing.T) {
 	for name, skew := range map[string]time.Duration{"ahead": 30 * 24 * time.Hour, "back": -30 * 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

@@ -235,7 +235,9 @@ func (m *Manager) findMade(ctx context.Context, e *entry, t tool) (id string, er
 	}
 	sub := &e.sub
 	for _, r := range found {
-		retired := slices.ContainsFunc(sub.Secrets.Retired, func(old bellhop.RetiredRemote) bool { return old.ID == r.ID })
+		retired := slices.ContainsFunc(sub.Secrets.Retired, func(old bellhop.RetiredRemote) bool {
+			return old.ID == r.ID
+		})
 		byState := r.ClientState != "" && r.ClientState == sub.Secrets.ClientState
 		byExpiry := r.ClientState == "" && sameResource(r.Resource, sub.Resource) && sameChanges(r.ChangeTypes,
 			sub.ChangeTypes) &&
@@ -286,7 +288,8 @@ func (m *Manager) Remote(ctx context.Context, connectionID, providerName,
 		for _, e := range m.entries {
 			sub := e.shared.Load()
 			if sub.ConnectionID == connectionID {
-				r := provider.Registration{Resource: sub.Resource, Settings: sub.Settings, RemoteResource: sub.RemoteResource}
+				r := provider.Registration{Resource: sub.Resource, Settings: sub.Settings,
+					RemoteResource: sub.RemoteResource}
 				wanted[calls.ListScope(r)] = r
 			}
 		}
@@ -335,7 +338,9 @@ func (m *Manager) show(r provider.Remote) bellhop.RemoteSubscription {
 	defer m.mu.Unlock()
 	for _, e := range m.entries {
 		sub := e.shared.Load()
-		retired := slices.ContainsFunc(sub.Secrets.Retired, func(old bellhop.RetiredRemote) bool { return old.ID == r.ID })
+		retired := slices.ContainsFunc(sub.Secrets.Retired, func(old bellhop.RetiredRemote) bool {
+			return old.ID == r.ID
+		})
 		if retired || r.ClientState != "" && r.URL == sub.URL && r.ClientState == sub.Secrets.ClientState {
 			shown.Owner = bellhop.RemoteLost
 		}

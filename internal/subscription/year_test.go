@@ -179,7 +179,8 @@ func (y *year) manager(lookEvery time.Duration) *subscription.Manager {
 		Jitter: mathrand.New(mathrand.NewPCG(5, 6)), Logger: slog.New(slog.DiscardHandler)})
 	var sources []bellhop.Source
 	for i := range 50 {
-		sources = append(sources, bellhop.Source{ID: fmt.Sprint("src_", i), Name: fmt.Sprint("watch-", i), Provider: "year"})
+		sources = append(sources, bellhop.Source{ID: fmt.Sprint("src_", i), Name: fmt.Sprint("watch-", i),
+			Provider: "year"})
 	}
 	m.SetSources(sources)
 	return m
@@ -239,8 +240,8 @@ func simulateYear(t *testing.T, n int, lookEvery time.Duration) {
 		mean /= len(settled)
 		slices.Sort(settled)
 		least, most := settled[0], settled[len(settled)-1]
-		t.Logf("%d subscriptions, %d calls, %d renewals; of a day: mean %d, least %d, most %d", n, y.calls, len(y.renewals),
-			mean, least, most)
+		t.Logf("%d subscriptions, %d calls, %d renewals; of a day: mean %d, least %d, most %d", n, y.calls,
+			len(y.renewals), mean, least, most)
 		if bound := 6 * sqrt(mean); most-mean > bound || mean-least > bound {
 			t.Errorf("renewals of a day: mean %d, least %d, most %d", mean, least, most)
 		}

@@ -22,7 +22,8 @@ func TestShowBody(t *testing.T) {
 		view, text        string
 		note, cut         bool
 	}{
-		{"JSON", `{"a":1.50,"b":"<&\u003c"}`, "", false, "pretty", "{\n  \"a\": 1.50,\n  \"b\": \"<&\\u003c\"\n}", false, false},
+		{"JSON", `{"a":1.50,"b":"<&\u003c"}`, "", false, "pretty", "{\n  \"a\": 1.50,\n  \"b\": \"<&\\u003c\"\n}",
+			false, false},
 		{"deep JSON", deep, "pretty", false, "pretty", deep, false, false},
 		{"a form", "a=1&b=x%20y%26", "", false, "pretty", "a = 1\nb = x y&\n", false, false},
 		{"a broken form", "a=%zz", "", false, "pretty", "a=%zz", true, false},
@@ -48,8 +49,8 @@ func TestShowBody(t *testing.T) {
 	}
 }
 
-// FuzzBody: whatever a body is, each view of it is bounded text with a shape for every character, and the indented JSON
-// has the same value.
+// FuzzBody: whatever a body is, each view of it is bounded text with a shape for every character, and the indented
+// JSON has the same value.
 func FuzzBody(f *testing.F) {
 	for _, text := range hostile {
 		f.Add([]byte(text), "pretty")
@@ -84,10 +85,12 @@ func FuzzBody(f *testing.F) {
 func TestParseWhen(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "0001-01-01T00:00:00Z", "2h": "2026-11-30T13:30:00Z", "90m": "2026-11-30T14:00:00Z", "3d": "2026-11-27T15:30:00Z",
+		"": "0001-01-01T00:00:00Z", "2h": "2026-11-30T13:30:00Z", "90m": "2026-11-30T14:00:00Z",
+		"3d":    "2026-11-27T15:30:00Z",
 		"14:00": "2026-11-30T14:00:00Z", "16:00": "2026-11-29T16:00:00Z", " 2026-11-29 ": "2026-11-29T00:00:00Z",
 		"2026-11-29 10:20": "2026-11-29T10:20:00Z", "2026-11-29 10:20:30 UTC": "2026-11-29T10:20:30Z",
-		"2026-11-29T10:20:30+01:00": "2026-11-29T09:20:30Z", "yesterday": "", "-2h": "", "25:00": "", "2026-13-01": "", "99999d": "",
+		"2026-11-29T10:20:30+01:00": "2026-11-29T09:20:30Z", "yesterday": "", "-2h": "", "25:00": "", "2026-13-01": "",
+		"99999d": "",
 	} {
 		got, err := parseWhen(text, now)
 		if (err != nil) != (want == "") || err == nil && got.UTC().Format(time.RFC3339) != want {
@@ -148,7 +151,8 @@ func TestActions(t *testing.T) {
 		{"/ui/deliveries/dlv_1/retry", "", "POST /deliveries/dlv_1/retry", "/ui/deliveries/dlv_1?did=retried"},
 		{"/ui/deliveries/dlv_2/cancel", "", "POST /deliveries/dlv_2/cancel", "/ui/deliveries/dlv_2?did=cancelled"},
 		{"/ui/events/evt_1/copy", `type=t&subject=s&data={"a":1.50}`,
-			`POST /events {"data":{"a":1.50},"type":"t","subject":"s","tenant":"acme"}`, "/ui/events/evt_7?did=published"},
+			`POST /events {"data":{"a":1.50},"type":"t","subject":"s","tenant":"acme"}`,
+			"/ui/events/evt_7?did=published"},
 	} {
 		form, err := url.ParseQuery(c.form)
 		if err != nil {

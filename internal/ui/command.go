@@ -45,11 +45,12 @@ func (s *server) curl(method, path, body string) string {
 	return call
 }
 
-// quote returns text as one word of a shell. A text with characters that cannot be seen is written as bash reads it, in
-// ASCII.
+// quote returns text as one word of a shell. A text with characters that cannot be seen is written as bash reads it,
+// in ASCII.
 func quote(text string) string {
 	safe := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,=:@%", r)
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("/._-+,=:@%", r)
 	}
 	switch {
 	case text != "" && !strings.ContainsFunc(text, func(r rune) bool { return !safe(r) }):

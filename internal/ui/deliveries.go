@@ -81,7 +81,8 @@ func (s *server) listDeliveries(v *visit) error {
 		}
 	}
 	page := deliveriesPage{Rows: l.Data, listing: newListing(v.r, Root+"deliveries", f, l, s.get("deliveries",
-		"/deliveries", flagValue{"state", "state", filter.State}, flagValue{"destination", "destination", filter.Destination},
+		"/deliveries", flagValue{"state", "state", filter.State},
+		flagValue{"destination", "destination", filter.Destination},
 		flagValue{"error", "error", filter.Error}, flagValue{"source", "source", filter.Source},
 		flagValue{"type", "type", filter.Type}, flagValue{"event", "event", filter.Event},
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},

@@ -235,8 +235,8 @@ func (s *server) replayEvent(v *visit) error {
 	id, to := v.r.PathValue("id"), v.r.PostFormValue("to")
 	made, err := s.API.ReplayEvent(v.ctx, id, to)
 	if err == nil && len(made) == 0 {
-		err = &client.Error{Status: http.StatusConflict, Detail: "no destination wants this event now: choose one to " +
-			"send it to all the same"}
+		err = &client.Error{Status: http.StatusConflict, Detail: "no destination wants this event now: choose " +
+			"one to send it to all the same"}
 	}
 	if v.refused(err) {
 		return v.showsEvent(statusOfRefusal(err))
@@ -316,7 +316,8 @@ func (s *server) publishCopy(v *visit) error {
 		f.fault("data", "This is not JSON.")
 		return v.showCopy(http.StatusUnprocessableEntity, ev.Event, f)
 	}
-	published, _, err := s.API.Publish(v.ctx, client.NewEvent{Type: f.get("type"), Subject: f.get("subject"), Data: data,
+	published, _, err := s.API.Publish(v.ctx, client.NewEvent{Type: f.get("type"), Subject: f.get("subject"),
+		Data:   data,
 		Tenant: ev.Tenant}, "")
 	err = f.accepts(err)
 	switch {

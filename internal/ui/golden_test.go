@@ -29,7 +29,8 @@ type pageCase struct {
 
 var pageCases = []pageCase{
 	{name: "signin", path: "/ui/sign-in?back=/ui/events"},
-	{name: "signin_wrong", path: "/ui/sign-in", form: url.Values{"key": {"bhk_wrong"}, "back": {"/ui/events"}}, status: 401},
+	{name: "signin_wrong", path: "/ui/sign-in", form: url.Values{"key": {"bhk_wrong"}, "back": {"/ui/events"}},
+		status: 401},
 	{name: "link", path: "/ui/open/good"},
 	{name: "signed_out", path: "/ui/sign-in?did=signed-out"},
 	{name: "overview", path: "/ui/", token: "operator"},
@@ -61,9 +62,11 @@ var pageCases = []pageCase{
 		r.api.set("GET /deliveries", listOf{Data: []client.Delivery{}})
 		r.api.set("GET /events/evt_1", client.EventDetail{Event: client.Event{ID: "evt_1", Type: "t", Source: "api"}})
 	}},
-	{name: "event_not_replayed", path: "/ui/events/evt_1/replay", token: "operator", form: url.Values{"to": {"billing"}},
+	{name: "event_not_replayed", path: "/ui/events/evt_1/replay", token: "operator",
+		form:   url.Values{"to": {"billing"}},
 		status: 409, change: func(r *rig) {
-			r.api.set("POST /events/evt_1/replay", &client.Error{Status: 409, Code: "conflict", Detail: "billing is disabled"})
+			r.api.set("POST /events/evt_1/replay", &client.Error{Status: 409, Code: "conflict",
+				Detail: "billing is disabled"})
 		}},
 	{name: "event_unknown", path: "/ui/events/evt_9", token: "viewer", status: 404},
 	{name: "copy", path: "/ui/events/evt_1/copy", token: "operator"},
@@ -79,9 +82,11 @@ var pageCases = []pageCase{
 	{name: "delivery_viewer", path: "/ui/deliveries/dlv_2", token: "viewer", change: func(r *rig) {
 		r.api.set("GET /events/evt_1", &client.Error{Status: 404, Code: "not_found", Detail: "there is none"})
 	}},
-	{name: "delivery_not_cancelled", path: "/ui/deliveries/dlv_1/cancel", token: "operator", form: url.Values{}, status: 409,
+	{name: "delivery_not_cancelled", path: "/ui/deliveries/dlv_1/cancel", token: "operator", form: url.Values{},
+		status: 409,
 		change: func(r *rig) {
-			r.api.set("POST /deliveries/dlv_1/cancel", &client.Error{Status: 409, Code: "conflict", Detail: "it is dead"})
+			r.api.set("POST /deliveries/dlv_1/cancel", &client.Error{Status: 409, Code: "conflict",
+				Detail: "it is dead"})
 		}},
 	{name: "requests", path: "/ui/requests", token: "viewer"},
 	{name: "requests_empty", path: "/ui/requests", token: "viewer", change: (*rig).empty},
@@ -157,7 +162,8 @@ func checkHTML(t *testing.T, r *rig, text string) {
 		elements++
 		a := attributes(n)
 		for name, value := range a {
-			if strings.HasPrefix(name, "on") || name == "style" || strings.Contains(strings.ToLower(value), "javascript:") {
+			if strings.HasPrefix(name, "on") || name == "style" ||
+				strings.Contains(strings.ToLower(value), "javascript:") {
 				t.Errorf("<%s %s=%q>", n.Data, name, value)
 			}
 		}
@@ -210,7 +216,8 @@ func checkHTML(t *testing.T, r *rig, text string) {
 	}
 	for n := range root.Descendants() {
 		a := attributes(n)
-		if n.Data != "input" && n.Data != "select" && n.Data != "textarea" || n.Type != html.ElementNode || a["type"] == "hidden" {
+		if n.Data != "input" && n.Data != "select" && n.Data != "textarea" || n.Type != html.ElementNode ||
+			a["type"] == "hidden" {
 			continue
 		}
 		if !labelled[a["id"]] && n.Parent.Data != "label" {

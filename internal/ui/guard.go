@@ -13,7 +13,8 @@ import (
 // policy is the Content-Security-Policy of every page. No page has inline scripts or styles, and no script may write
 // markup.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for " +
+	"'script'; trusted-types 'none'"
 
 // hosts are the host names by which a browser may ask for a page.
 type hosts struct {
@@ -41,8 +42,8 @@ func bareHost(host, scheme string) string {
 // An entrance is how a request came: through the public URL by https, or over loopback of this machine.
 type entrance int
 
-// The entrances. A browser that was made to resolve a foreign name to our address (DNS rebinding) comes by no entrance,
-// because it sends that name.
+// The entrances. A browser that was made to resolve a foreign name to our address (DNS rebinding) comes by no
+// entrance, because it sends that name.
 const (
 	byNone   entrance = iota // a host that is not ours
 	byPlain                  // the public URL, which is http and not of loopback: nobody signs in there
@@ -96,19 +97,20 @@ func (s *server) guard(next http.Handler) http.Handler {
 		v := &visit{server: s, w: w, r: r, ctx: r.Context()}
 		switch s.hosts.of(r) {
 		case byNone:
-			s.fail(v, http.StatusMisdirectedRequest, "This server does not know itself by the name in the address bar. "+
-				"Use the address of --ui-url or --public-url, or localhost on the machine of the server.")
+			s.fail(v, http.StatusMisdirectedRequest, "This server does not know itself by the name in the address "+
+				"bar. Use the address of --ui-url or --public-url, or localhost on the machine of the server.")
 			return
 		case byPlain:
-			s.fail(v, http.StatusForbidden, "The pages are for https, and for localhost on the machine of the server. "+
-				"Put a proxy with TLS in front, and set --public-url to its https URL.")
+			s.fail(v, http.StatusForbidden, "The pages are for https, and for localhost on the machine of the "+
+				"server. Put a proxy with TLS in front, and set --public-url to its https URL.")
 			return
 		}
 		// The bodies of forms are small; a copy of an event has the bound of an event that is published.
 		r.Body = http.MaxBytesReader(w, r.Body, maxFormBytes)
 		if isUnsafe(r) && (crossOrigin.Check(r) != nil || isBlind(r)) {
 			s.log.Warn("ui.foreign_form", "method", r.Method, "remote_addr", r.RemoteAddr,
-				"site", r.Header.Get("Sec-Fetch-Site"), "meaning", "a request that no page of this server began was refused")
+				"site", r.Header.Get("Sec-Fetch-Site"), "meaning", "a request that no page of this server began "+
+					"was refused")
 			s.fail(v, http.StatusForbidden, "This request did not come from a page of this server. Nothing was done.")
 			return
 		}

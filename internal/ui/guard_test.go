@@ -44,7 +44,8 @@ func TestHeaders(t *testing.T) {
 	if got := w.Header().Get("Cache-Control"); w.Code != 200 || got != "public, max-age=31536000, immutable" {
 		t.Errorf("static: %d %q", w.Code, got)
 	}
-	for _, path := range []string{"/ui/static/0/app.css", string(staticPath("nothing.css")), string(staticPath("..%2fui.go"))} {
+	for _, path := range []string{"/ui/static/0/app.css", string(staticPath("nothing.css")),
+		string(staticPath("..%2fui.go"))} {
 		if w := r.do("GET", path, "", nil); w.Code != 404 {
 			t.Errorf("%s: %d", path, w.Code)
 		}
@@ -55,8 +56,9 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("%d %q", w.Code, got)
 	}
 	w = r.do("GET", "/ui/events/evt_1/body", "viewer", nil)
-	if w.Header().Get("Content-Disposition") != `attachment; filename="evt_1.bin"` || w.Body.String() != string(testBody) ||
-		!strings.HasSuffix(w.Header().Get("Content-Security-Policy"), "sandbox") ||
+	if w.Header().Get("Content-Disposition") != `attachment; filename="evt_1.bin"` ||
+		w.Body.String() != string(testBody) || !strings.HasSuffix(w.Header().Get("Content-Security-Policy"),
+		"sandbox") ||
 		w.Header().Get("Content-Type") != "application/octet-stream" {
 		t.Errorf("a download: %v", w.Header())
 	}
@@ -153,8 +155,8 @@ func TestForeignForms(t *testing.T) {
 			r := newRig(t)
 			people, links := len(r.people.people), len(r.people.links)
 			w := r.do("POST", path, c.token, form, c.headers...)
-			changed := len(r.people.people) != people || len(r.people.links) != links || len(w.Result().Cookies()) > 0 ||
-				r.api.called() != ""
+			changed := len(r.people.people) != people || len(r.people.links) != links ||
+				len(w.Result().Cookies()) > 0 || r.api.called() != ""
 			if changed != c.done || !c.done && w.Code != http.StatusForbidden {
 				t.Errorf("%s: %s: %d, changed: %t; calls: %s", path, c.what, w.Code, changed, r.api.called())
 			}
@@ -241,7 +243,8 @@ func TestLink(t *testing.T) {
 		r.do("HEAD", "/ui/open/good", "", nil)
 	}
 	w := r.do("POST", "/ui/open/good", "", url.Values{})
-	if w.Code != 303 || w.Header().Get("Location") != "/ui/" || !strings.HasPrefix(w.Header().Get("Set-Cookie"), "bellhop=operator;") {
+	if w.Code != 303 || w.Header().Get("Location") != "/ui/" ||
+		!strings.HasPrefix(w.Header().Get("Set-Cookie"), "bellhop=operator;") {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	for _, link := range []string{"good", "unknown"} {
@@ -279,7 +282,8 @@ func TestDisplay(t *testing.T) {
 	w := r.do("POST", "/ui/display", "", url.Values{"theme": {"dark"}, "times": {"utc"}, "keys": {"off"},
 		"back": {"/ui/events?type=a*"}})
 	if w.Code != 303 || w.Header().Get("Location") != "/ui/events?type=a*" ||
-		!strings.HasPrefix(w.Header().Get("Set-Cookie"), "bellhop-display=dark-utc-off; Path=/ui/; Max-Age=31536000; HttpOnly") {
+		!strings.HasPrefix(w.Header().Get("Set-Cookie"), "bellhop-display=dark-utc-off; Path=/ui/; "+
+			"Max-Age=31536000; HttpOnly") {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	page := r.do("GET", "/ui/", "viewer", nil, "Cookie: bellhop=viewer; bellhop-display=dark-utc-off").Body.String()
@@ -290,7 +294,8 @@ func TestDisplay(t *testing.T) {
 	if !strings.Contains(page, `<html lang="en">`) {
 		t.Error(page[:200])
 	}
-	if w := r.do("POST", "/ui/display", "", url.Values{"back": {"//evil.example"}}); w.Header().Get("Location") != Root {
+	if w := r.do("POST", "/ui/display", "", url.Values{"back": {"//evil.example"}}); w.Header().Get(
+		"Location") != Root {
 		t.Errorf("%v", w.Header())
 	}
 }
@@ -312,7 +317,8 @@ func TestReturnPath(t *testing.T) {
 
 // FuzzReturnPath: whatever a form sends, a browser stays at our host and below /ui.
 func FuzzReturnPath(f *testing.F) {
-	for _, seed := range []string{"/ui/events?a=b", "//x", `/\x`, "/ui/..//x", "/ui/%5c%5cx", "/ui/\n/x", "https:/ui/", "/ui/?//"} {
+	for _, seed := range []string{"/ui/events?a=b", "//x", `/\x`, "/ui/..//x", "/ui/%5c%5cx", "/ui/\n/x", "https:/ui/",
+		"/ui/?//"} {
 		f.Add(seed)
 	}
 	ours, err := url.Parse("https://hooks.example.com/ui/sign-in")
@@ -326,8 +332,9 @@ func FuzzReturnPath(f *testing.F) {
 			t.Fatalf("%q: %q: %v", text, got, err)
 		}
 		at := ours.ResolveReference(u)
-		if at.Scheme != "https" || at.Host != "hooks.example.com" || !strings.HasPrefix(at.Path, Root) || at.User != nil ||
-			strings.ContainsAny(got, "\\ \t\r\n") || strings.HasPrefix(got, "//") || returnPath(got) != got {
+		if at.Scheme != "https" || at.Host != "hooks.example.com" || !strings.HasPrefix(at.Path, Root) ||
+			at.User != nil || strings.ContainsAny(got, "\\ \t\r\n") || strings.HasPrefix(got, "//") ||
+			returnPath(got) != got {
 			t.Fatalf("%q: %q leads to %s", text, got, at)
 		}
 	})

@@ -12,15 +12,16 @@ import (
 	nethtml "golang.org/x/net/html"
 )
 
-// hostile are texts that strangers may send in every field: markup, ends of attributes and comments, templates, control
-// and bidi characters, and characters without a shape.
+// hostile are texts that strangers may send in every field: markup, ends of attributes and comments, templates,
+// control and bidi characters, and characters without a shape.
 var hostile = []string{
 	`<script>alert(1)</script>`, `"><script>alert(1)</script>`, `'><img src=x onerror=alert(1)>`,
 	`<img src=x onerror=alert(1)>`, `<svg/onload=alert(1)>`, `<iframe srcdoc="<script>alert(1)</script>">`,
 	`" onmouseover="alert(1)`, `' onfocus=alert(1) autofocus='`, `javascript:alert(1)`, `JaVaScRiPt:alert(1)//`,
 	`data:text/html,<script>alert(1)</script>`, `</title><script>alert(1)</script>`,
 	`</textarea><script>alert(1)</script>`, `</pre></main></body></html><h1>x`, `<!-- `, `--><b>x`, `<![CDATA[x]]>`,
-	`{{.}}`, `{{template "frame" .}}`, `${alert(1)}`, `%3Cscript%3E`, `&lt;script&gt;`, `&#60;script&#62;`, `\u003cscript\u003e`,
+	`{{.}}`, `{{template "frame" .}}`, `${alert(1)}`, `%3Cscript%3E`, `&lt;script&gt;`, `&#60;script&#62;`,
+	`\u003cscript\u003e`,
 	`<style>*{display:none}</style>`, `<link rel=stylesheet href=//evil.example>`, `<base href=//evil.example>`,
 	`<meta http-equiv=refresh content=0;url=//evil.example>`, `<form action=//evil.example><button>`,
 	`<a href="javascript:alert(1)">x</a>`, "abc\u202Edef", "\u2066\u2067\u2068\u2069x", "a\u200b\u200db\ufeff",
@@ -105,8 +106,9 @@ func renderHostile(t *testing.T, path, text string) string {
 		"GET /deliveries/dlv_1":  raw(client.DeliveryDetail{Delivery: delivery, History: filled(testAttempts, text)}),
 		"GET /deliveries/dlv_2":  raw(client.DeliveryDetail{Delivery: pending, History: filled(testAttempts, text)}),
 		"GET /requests":          list(filled(testRequest, text), filled(testUnknown, text)),
-		"GET /requests/req_1": raw(filled(client.RequestDetail{Request: testRequest, Headers: map[string][]string{"a": {"b"}},
-			Body: "x"}, text)),
+		"GET /requests/req_1": raw(
+			filled(client.RequestDetail{Request: testRequest, Headers: map[string][]string{"a": {"b"}},
+				Body: "x"}, text)),
 	} {
 		r.api.set(call, value)
 	}
@@ -151,8 +153,8 @@ func TestHostileTexts(t *testing.T) {
 		t.Fatalf("%d texts", len(hostile))
 	}
 	for _, path := range []string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty", "/ui/events/evt_1?body=raw",
-		"/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests", "/ui/requests/req_1?body=raw",
-		"/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"} {
+		"/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
+		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			want, _ := shape(t, strings.ReplaceAll(renderHostile(t, path, plainText), plainText, "x"))
@@ -225,7 +227,8 @@ func TestHostileFilter(t *testing.T) {
 		}
 		for n := range root.Descendants() {
 			a := attributes(n)
-			if a["id"] == "f-type" && a["value"] != strings.NewReplacer("\x00", "\ufffd", "\r\n", "\n").Replace(typed) {
+			if a["id"] == "f-type" && a["value"] != strings.NewReplacer("\x00", "\ufffd", "\r\n", "\n").Replace(
+				typed) {
 				t.Errorf("%q: the field has %q", typed, a["value"])
 			}
 		}

@@ -62,7 +62,8 @@ func (s *server) showOverview(v *visit) error {
 	if err != nil {
 		return err
 	}
-	requests, err := s.API.Requests(v.ctx, client.RequestFilter{Outcome: "refused"}, client.Page{Limit: shownOnOverview})
+	requests, err := s.API.Requests(v.ctx, client.RequestFilter{Outcome: "refused"},
+		client.Page{Limit: shownOnOverview})
 	if err != nil {
 		return err
 	}
@@ -71,8 +72,8 @@ func (s *server) showOverview(v *visit) error {
 	return nil
 }
 
-// countStates returns the deliveries by state, in the order of the tabs of their list. Final states are counted from the
-// start of the server on.
+// countStates returns the deliveries by state, in the order of the tabs of their list. Final states are counted from
+// the start of the server on.
 func countStates(counts map[string]int64) (all []stateCount) {
 	for _, each := range deliveryStates[1:] {
 		since := ""

@@ -56,7 +56,8 @@ func (v *visit) show(status int, name, title string, page any) {
 	err := pages[name].ExecuteTemplate(&b, "frame", f)
 	if err != nil {
 		v.log.Error("ui.failed", "page", name, "error", err)
-		http.Error(v.w, "this page cannot be shown; the log of the server has the cause", http.StatusInternalServerError)
+		http.Error(v.w, "this page cannot be shown; the log of the server has the cause",
+			http.StatusInternalServerError)
 		return
 	}
 	h := v.w.Header()
@@ -106,8 +107,8 @@ var functions = template.FuncMap{
 	"first": func(n int, text string) string { return clip(text, n) },
 }
 
-// A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside the
-// session.
+// A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside
+// the session.
 type display struct {
 	Theme string // "light" or "dark"; "" is that of the system
 	Times string // "utc"; "" is local time
@@ -142,7 +143,8 @@ func (d display) String() string { return d.Theme + "-" + d.Times + "-" + d.Keys
 
 // setDisplay stores the display that was chosen, and leads back to the page.
 func (s *server) setDisplay(v *visit) error {
-	chosen := parseDisplay(v.r.PostFormValue("theme") + "-" + v.r.PostFormValue("times") + "-" + v.r.PostFormValue("keys"))
+	chosen := parseDisplay(v.r.PostFormValue("theme") + "-" + v.r.PostFormValue("times") + "-" +
+		v.r.PostFormValue("keys"))
 	c := &http.Cookie{Name: displayCookie, Value: chosen.String(), Path: Root, MaxAge: 365 * 24 * 3600, HttpOnly: true,
 		SameSite: http.SameSiteLaxMode, Secure: s.hosts.of(v.r) == byHTTPS}
 	http.SetCookie(v.w, c)

@@ -22,14 +22,16 @@ var explanations = map[string]explanation{
 	"signature_missing": {"There is no signature, or not all parts of one.",
 		"Have the provider sign its requests. A proxy in between may have removed a header."},
 	"signature_mismatch": {"None of the secrets of the source made the signature of these bytes.",
-		"Compare the secret of the source with the one at the provider. A proxy in between may have changed the body."},
+		"Compare the secret of the source with the one at the provider. A proxy in between may " +
+			"have changed the body."},
 	"signature_expired": {"The time of the signature is too far from now.",
 		"Set the clocks of both sides. Somebody may also have sent an old request again."},
 	"signature_malformed": {"The signature is not in the form of its scheme, or is there twice.",
 		"Save the request and run bellhop verify: it says which part is wrong."},
 	"forbidden": {"The sender is known, but its shared state or account is not the expected one.",
 		"Compare client_state, account_id or what the page of the provider names."},
-	"unknown_source": {"No source has the name in the path.", "Correct the URL at the provider, or create the source."},
+	"unknown_source": {"No source has the name in the path.", "Correct the URL at the provider, or create the " +
+		"source."},
 	"disabled":       {"The source is disabled.", "Enable it: bellhop sources update NAME --disabled=false."},
 	"malformed_body": {"The body is not what the provider sends.", "The detail says where. Look at the body below."},
 	"malformed_query": {"The query has more parameters than any provider sends.",

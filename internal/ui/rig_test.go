@@ -42,8 +42,9 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 			"admin":    {Name: "admin", Role: admin, Ends: now.Add(time.Hour)},
 			"acme":     {Name: "customer", Role: operator, Tenant: "acme", Ends: now.Add(time.Hour)},
 		}, links: map[string]string{"good": "operator"}}}
-	o := Options{API: client.Over(r.api), Sessions: r.people, URL: "http://127.0.0.1:8080", APIURL: "https://hooks.example.com",
-		Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(r.logged, nil))}
+	o := Options{API: client.Over(r.api), Sessions: r.people, URL: "http://127.0.0.1:8080",
+		APIURL: "https://hooks.example.com",
+		Now:    func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(r.logged, nil))}
 	for _, f := range change {
 		f(&o)
 	}
@@ -126,7 +127,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	call := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/api/v1")
 	f.mu.Lock()
-	f.calls = append(f.calls, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.RequestURI(), "/api/v1")+" "+string(body)))
+	f.calls = append(f.calls, strings.TrimSpace(r.Method+" "+strings.TrimPrefix(r.URL.RequestURI(), "/api/v1")+" "+
+		string(body)))
 	answer, ok := f.answers[call+"?"+r.URL.RawQuery]
 	if !ok {
 		answer, ok = f.answers[call]
@@ -198,10 +200,12 @@ var (
 	testAttempts = []client.Attempt{
 		{Number: 1, StartedAt: at(50 * time.Minute), DurationMS: 31.4, Status: 500, Error: "status",
 			Detail: "answered 500 Internal Server Error", Reply: "db down\nline two"},
-		{Number: 2, StartedAt: at(49 * time.Minute), DurationMS: 5000.2, Error: "timeout", Detail: "no answer within 5s"},
+		{Number: 2, StartedAt: at(49 * time.Minute), DurationMS: 5000.2, Error: "timeout",
+			Detail: "no answer within 5s"},
 		{Number: 3, StartedAt: at(20 * time.Minute), DurationMS: 0.4, Status: 200, ReplyBase64: "/wAB"},
 	}
-	testEvent = client.Event{ID: "evt_1", Type: "invoice.paid", Subject: "invoices/17", Source: "media", SourceID: "src_1",
+	testEvent = client.Event{ID: "evt_1", Type: "invoice.paid", Subject: "invoices/17", Source: "media",
+		SourceID:   "src_1",
 		ProviderID: "p-1", Tenant: "acme", Time: at(time.Hour), ReceivedAt: at(51 * time.Minute),
 		ContentType: "application/json", BodyBytes: 31, BodySHA256: strings.Repeat("ab", 32), ConflictsWith: "evt_0",
 		CausedBy: "evt_00"}
@@ -209,7 +213,8 @@ var (
 	testDetail = client.EventDetail{Event: testEvent, Headers: map[string][]string{"User-Agent": {"curl/8"},
 		"X-Two": {"a", "b"}}, Data: testBody, CaughtUp: "gap_1"}
 	testDelivery = client.Delivery{ID: "dlv_1", EventID: "evt_1", DestinationID: "dst_1", Destination: "billing",
-		State: "dead", Attempts: 3, CreatedAt: at(51 * time.Minute), UpdatedAt: at(20 * time.Minute), Last: &testAttempts[1]}
+		State: "dead", Attempts: 3, CreatedAt: at(51 * time.Minute), UpdatedAt: at(20 * time.Minute),
+		Last: &testAttempts[1]}
 	testPending = client.Delivery{ID: "dlv_2", EventID: "evt_1", DestinationID: "dst_2", Destination: "archive",
 		State: "pending", NextAt: client.Time{Time: now.Add(time.Minute)}, CreatedAt: at(51 * time.Minute),
 		UpdatedAt: at(51 * time.Minute)}
@@ -220,26 +225,30 @@ var (
 		Reason: "signature_mismatch", Detail: "ams: the signature differs", Method: "POST", Target: "/in/media",
 		RemoteAddr: "192.0.2.7:1234", BodyBytes: 31, ReceivedAt: at(10 * time.Minute)}
 	testUnknown = client.Request{ID: "req_2", RequestName: "nobody", Outcome: "refused", Status: 404,
-		Reason: "unknown_source", Method: "GET", Target: "/in/nobody", RemoteAddr: "192.0.2.8:1", ReceivedAt: at(time.Minute)}
+		Reason: "unknown_source", Method: "GET", Target: "/in/nobody", RemoteAddr: "192.0.2.8:1",
+		ReceivedAt: at(time.Minute)}
 	testStats = client.Stats{Sources: 2, Destinations: 3, Events: 1204, DatabaseBytes: 5 << 20, RequestsRefused: 7,
-		Deliveries: map[string]int64{"pending": 1, "dead": 12, "delivered": 1100}, OldestPendingAt: at(4 * time.Minute),
-		NextDueAt: at(-time.Minute)}
+		Deliveries:      map[string]int64{"pending": 1, "dead": 12, "delivered": 1100},
+		OldestPendingAt: at(4 * time.Minute),
+		NextDueAt:       at(-time.Minute)}
 )
 
 // fill answers every call with the nouns of the tests.
 func (r *rig) fill() {
 	for call, value := range map[string]any{
-		"GET /stats":                           testStats,
-		"GET /sources":                         listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
-		"GET /destinations":                    listOf{Data: []client.Destination{testDestination, testPaused}},
-		"GET /events":                          listOf{Data: []client.Event{testEvent, {ID: "evt_2", Type: "plain", Source: "api", ReceivedAt: at(time.Hour)}}},
+		"GET /stats":        testStats,
+		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
+		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},
+		"GET /events": listOf{Data: []client.Event{testEvent,
+			{ID: "evt_2", Type: "plain", Source: "api", ReceivedAt: at(time.Hour)}}},
 		"GET /events/evt_1":                    testDetail,
 		"GET /events/evt_1/body":               testBody,
 		"GET /deliveries":                      listOf{Data: []client.Delivery{testDelivery, testPending}},
 		"GET /deliveries?event=evt_2&limit=20": listOf{Data: []client.Delivery{}},
 		"GET /deliveries/dlv_1":                client.DeliveryDetail{Delivery: testDelivery, History: testAttempts},
-		"GET /deliveries/dlv_2":                client.DeliveryDetail{Delivery: testPending, History: []client.Attempt{}},
-		"GET /requests":                        listOf{Data: []client.Request{testRequest, testUnknown}},
+		"GET /deliveries/dlv_2": client.DeliveryDetail{Delivery: testPending,
+			History: []client.Attempt{}},
+		"GET /requests": listOf{Data: []client.Request{testRequest, testUnknown}},
 		"GET /requests/req_1": client.RequestDetail{Request: testRequest, Headers: map[string][]string{"Host": {"h"}},
 			Body: `{"a":[1,2]}`},
 	} {

@@ -120,7 +120,9 @@ func (v *visit) toSignIn() {
 // first page. A browser takes "//host", "/\host" and such with a tab in them for another server.
 func returnPath(text string) string {
 	if !strings.HasPrefix(text, Root) || strings.Contains(text, `\`) || strings.Contains(text, "//") ||
-		strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) || r == ' ' }) {
+		strings.ContainsFunc(text, func(r rune) bool {
+			return r > unicode.MaxASCII || !unicode.IsPrint(r) || r == ' '
+		}) {
 		return Root
 	}
 	u, err := url.Parse(text)

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// This file makes what strangers sent visible. html/template keeps a text from becoming markup; it does not keep a text
-// from turning the line around, hiding a part of itself or moving the cursor. Every value that a template prints
+// This file makes what strangers sent visible. html/template keeps a text from becoming markup; it does not keep a
+// text from turning the line around, hiding a part of itself or moving the cursor. Every value that a template prints
 // therefore passes through shown, which writes such characters as \u202e. Templates do not ask for it: showValues adds
 // it to each of their actions.
 
@@ -79,15 +79,15 @@ func shown(value any) any {
 	switch v := reflect.ValueOf(value); v.Kind() {
 	case reflect.String:
 		return visible(v.String(), false)
-	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8,
-		reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint,
+		reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
 		return value
 	}
 	return visible(fmt.Sprint(value), false)
 }
 
-// visible returns text with every character that has no shape of its own as \u202e, and every byte that is not UTF-8 as
-// \xff. If multiline is set, line feeds and tabs stay.
+// visible returns text with every character that has no shape of its own as \u202e, and every byte that is not UTF-8
+// as \xff. If multiline is set, line feeds and tabs stay.
 func visible(text string, multiline bool) string {
 	plain := func(r rune, width int) bool {
 		return multiline && (r == '\n' || r == '\t') || isVisible(r) && !(r == utf8.RuneError && width == 1)
@@ -122,8 +122,8 @@ func visible(text string, multiline bool) string {
 // fillers are letters without a shape.
 const fillers = "\u115f\u1160\u3164\uffa0\u2800"
 
-// isVisible reports whether r has a shape, or is a plain blank. Characters that control the direction of text, joiners,
-// variation selectors and private characters have none.
+// isVisible reports whether r has a shape, or is a plain blank. Characters that control the direction of text,
+// joiners, variation selectors and private characters have none.
 func isVisible(r rune) bool {
 	return unicode.IsPrint(r) && !strings.ContainsRune(fillers, r) && !unicode.Is(unicode.Variation_Selector, r) &&
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)

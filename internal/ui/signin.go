@@ -104,4 +104,5 @@ func (s *server) signOut(v *visit) error {
 }
 
 // errNotForm is the error of a body that cannot be read as that of a form.
-var errNotForm = &client.Error{Status: http.StatusBadRequest, Detail: "the form cannot be read, or is larger than 3 MiB"}
+var errNotForm = &client.Error{Status: http.StatusBadRequest, Detail: "the form cannot be read, or is larger than " +
+	"3 MiB"}

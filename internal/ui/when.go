@@ -34,8 +34,8 @@ const whenHint = "2h, 3d, 14:30, 2026-11-30 or 2026-11-30 14:30, in UTC"
 // errNoTime is the error of a text that is no time. The hint of its field says what to write.
 var errNoTime = errors.New("this is no time that can be read here")
 
-// parseWhen reads a time that a person typed: how long ago, a time of the latest 24 hours, a day, a day with a time, or
-// RFC 3339. Times without a zone are UTC. "" is the zero time.
+// parseWhen reads a time that a person typed: how long ago, a time of the latest 24 hours, a day, a day with a time,
+// or RFC 3339. Times without a zone are UTC. "" is the zero time.
 func parseWhen(text string, now time.Time) (time.Time, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {

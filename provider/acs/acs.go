@@ -89,8 +89,8 @@ var accessKey = provider.Setting{Name: "access_key", Title: "Access key", Secret
 
 var setup = []string{
 	"Create a long random secret, for example with `openssl rand -hex 24`, write it into a file, and create the " +
-		"source with the command below. Do so **before** you create the event subscription, because Event Grid validates " +
-		"the URL at once.",
+		"source with the command below. Do so **before** you create the event subscription, because Event Grid " +
+		"validates the URL at once.",
 	"Bellhop makes the event subscription by a command: see *Subscribe* below. The steps that follow do the same by " +
 		"hand.",
 	"In the Azure portal, open the *Communication Services* resource, choose *Events*, then *+ Event Subscription*. " +
@@ -110,25 +110,25 @@ var sendSetup = []string{
 	"Take the URL of the receiver's endpoint. If the receiver expects a secret in the query, include it: " +
 		"`https://receiver.example.com/api/recordings?code=SECRET`.",
 	"Create a destination of type `acs` with that URL and the `schema` that the receiver reads. If the receiver " +
-		"expects a secret in a header, set `header` and `header_secret`. An event from Communication Services is sent " +
-		"unchanged; any other event is sent in Event Grid's form.",
-	"For a receiver that verifies signatures as Communication Services does, set `access_key` too, with or without a " +
-		"secret in the query or in a header.",
-	"As with Event Grid, the receiver must complete a handshake before the first delivery: it repeats the code of the " +
-		"validation event. For a receiver that cannot, set the destination's `handshake` to `none`.",
+		"expects a secret in a header, set `header` and `header_secret`. An event from Communication Services is " +
+		"sent unchanged; any other event is sent in Event Grid's form.",
+	"For a receiver that verifies signatures as Communication Services does, set `access_key` too, with or " +
+		"without a secret in the query or in a header.",
+	"As with Event Grid, the receiver must complete a handshake before the first delivery: it repeats the code " +
+		"of the validation event. For a receiver that cannot, set the destination's `handshake` to `none`.",
 }
 
 var notes = []string{
 	"**Recordings.** `Microsoft.Communication.RecordingFileStatusUpdated` comes a few minutes after a recording has " +
 		"ended. Its subject is `/recording/call/CALL` or, in newer events, " +
-		"`/recording/call/CALL/serverCallId/ID/recordingId/ID`. A long recording has several chunks, listed in any order: " +
-		"sort them by `index`.",
+		"`/recording/call/CALL/serverCallId/ID/recordingId/ID`. A long recording has several chunks, listed in any " +
+		"order: sort them by `index`.",
 	"**Time limit.** The files are kept for 24 hours. Older events contain no locations; the file is then at " +
 		"`https://RESOURCE.communication.azure.com/recording/download/DOCUMENT-ID`.",
 	"**Forms of a recording.** `data` may be an object, or a JSON text (encoded twice), and the event may be in " +
 		"either schema. The names of the members of a recording may be in any letter case.",
-	"**Locations.** A person who knows a source's secret can send an event with any locations. Send a request signed " +
-		"with your access key only to your resource, or to the storage of Communication Services.",
+	"**Locations.** A person who knows a source's secret can send an event with any locations. Send a request " +
+		"signed with your access key only to your resource, or to the storage of Communication Services.",
 	"**Every other event** of Communication Services (calls, chats, messages, Call Automation) is accepted unchanged.",
 }
 

@@ -20,10 +20,14 @@ func testCase(t testing.TB) providertest.Case {
 		[]byte(providertest.ReadFile(t, "testdata/cloudevents/recording-file-status-updated-cloudevent.json")))
 	cloudEvent.Header.Set("Content-Type", "application/cloudevents+json; charset=utf-8")
 	return providertest.Case{
-		Provider:     acs.Provider{},
-		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"query_secret": secrets}) },
-		Secrets:      secrets,
-		Sign:         func(secret string, _ time.Time, body []byte) *provider.Request { return delivery(secret, body) },
+		Provider: acs.Provider{},
+		Settings: func(secrets []string) string {
+			return providertest.JSON(map[string]any{"query_secret": secrets})
+		},
+		Secrets: secrets,
+		Sign: func(secret string, _ time.Time, body []byte) *provider.Request {
+			return delivery(secret, body)
+		},
 		Proves:       providertest.ProvesSender,
 		Parameters:   []string{"code"},
 		SendSettings: func(string) string { return "{}" },
@@ -39,7 +43,8 @@ func testCase(t testing.TB) providertest.Case {
 // TestReason: a reason begins with the name of the provider that the source has, and names the missing or wrong
 // secret.
 func TestReason(t *testing.T) {
-	receiver, err := acs.Provider{}.Open(provider.Env{Now: time.Now}, []byte(`{"query_secret":"a secret of recordings"}`))
+	receiver, err := acs.Provider{}.Open(provider.Env{Now: time.Now},
+		[]byte(`{"query_secret":"a secret of recordings"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +65,16 @@ func TestProvider(t *testing.T) { providertest.Run(t, testCase(t)) }
 func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
-	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"),
+	body := strings.Replace(
+		providertest.ReadFile(b, "testdata/samples/recording-file-status-updated-older-shape.json"),
 		"0-eus-d12-", "0-eus-d12-"+strings.Repeat("0", 160), 1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
 func delivery(code string, body []byte) *provider.Request {
 	return &provider.Request{
-		Method: "POST", Target: "/in/recordings?code=" + url.QueryEscape(code), Body: body, ReceivedAt: providertest.Now,
+		Method: "POST", Target: "/in/recordings?code=" + url.QueryEscape(code), Body: body,
+		ReceivedAt: providertest.Now,
 		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "Aeg-Event-Type": {"Notification"},
 			"Aeg-Subscription-Name": {"RECORDINGSUB"}},
 	}

@@ -44,10 +44,12 @@ func (Provider) ConnectorInfo() provider.ConnectorInfo {
 				Doc: "The *Primary key* or, while keys are being replaced, a list of both keys: the second is " +
 					"used once the first is refused. In Base64, as the portal shows them. A key signs calls and " +
 					"is never sent."},
-			{Name: settingStorage, Title: "Storage hosts", Kind: provider.KindList, Example: `["storage.example.com:8443"]`,
-				Doc: "Hosts of storage from which recordings are downloaded by signed calls, beside the endpoint and those of " +
-					"Microsoft: `*.asm.skype.com`, `*.asyncgw.teams.microsoft.com` and `*.ams.gov.teams.microsoft.us`, over " +
-					"https. A host without a port means the port of the URL's scheme. Default: none."},
+			{Name: settingStorage, Title: "Storage hosts", Kind: provider.KindList,
+				Example: `["storage.example.com:8443"]`,
+				Doc: "Hosts of storage from which recordings are downloaded by signed calls, beside the endpoint " +
+					"and those of Microsoft: `*.asm.skype.com`, `*.asyncgw.teams.microsoft.com` and " +
+					"`*.ams.gov.teams.microsoft.us`, over https. A host without a port means the port of the " +
+					"URL's scheme. Default: none."},
 		},
 		Addresses: []string{settingEndpoint},
 		Setup: []string{
@@ -136,7 +138,8 @@ func isStorage(u *url.URL, hosts []string) bool {
 // its path alone.
 func signerOf(key []byte, endpoint string) provider.Signer {
 	return func(r provider.SignedRequest, now time.Time) error {
-		signed := Request{Method: r.Method, Target: r.URL.RequestURI(), Host: hostOf(r.URL), Header: r.Header, Body: r.Body}
+		signed := Request{Method: r.Method, Target: r.URL.RequestURI(), Host: hostOf(r.URL), Header: r.Header,
+			Body: r.Body}
 		if r.Storage {
 			signed.Target, signed.Host = r.URL.EscapedPath(), endpoint
 			r.Header.Set(HostHeader, endpoint)

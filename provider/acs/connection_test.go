@@ -16,7 +16,8 @@ import (
 // TestStorage shows which hosts are storage, and how calls to them are signed.
 func TestStorage(t *testing.T) {
 	t.Parallel()
-	opened, err := acs.Provider{}.OpenConnection(provider.Env{}, []byte(`{"endpoint":"https://Contoso.communication.azure.com/",
+	opened, err := acs.Provider{}.OpenConnection(provider.Env{},
+		[]byte(`{"endpoint":"https://Contoso.communication.azure.com/",
 		"access_key":"c2VjcmV0","storage_hosts":["127.0.0.1:9100","store.example.com"]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -58,8 +59,10 @@ func TestStorage(t *testing.T) {
 	if err := verify("/v1/objects/a%20b/content?sig=1"); !errors.Is(err, signature.ErrMismatch) {
 		t.Errorf("the query is signed: %v", err)
 	}
-	for _, bad := range []string{`["*.example.com"]`, `["https://x.example"]`, `["x.example/path"]`, `[""]`, `["a:b"]`} {
-		_, err := acs.Provider{}.OpenConnection(provider.Env{}, []byte(`{"endpoint":"https://x.example","access_key":"c2VjcmV0",
+	for _, bad := range []string{`["*.example.com"]`, `["https://x.example"]`, `["x.example/path"]`, `[""]`,
+		`["a:b"]`} {
+		_, err := acs.Provider{}.OpenConnection(provider.Env{},
+			[]byte(`{"endpoint":"https://x.example","access_key":"c2VjcmV0",
 			"storage_hosts":`+bad+`}`))
 		if err == nil || !strings.Contains(err.Error(), "storage_hosts") {
 			t.Errorf("%s: %v", bad, err)

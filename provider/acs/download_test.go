@@ -43,15 +43,16 @@ func TestPlan(t *testing.T) {
 	p := plan.Parts[0]
 	document := p.Values["document"]
 	if p.Content.Path != "/recording/download/"+document+"?api-version=2023-10-15" || p.Content.Storage ||
-		p.Metadata.Path != "/recording/download/"+document+"/metadata?api-version=2023-10-15" || p.Delete.Method != "" ||
-		p.Format != "" || plan.Subject != document || !plan.At.Equal(providertest.Now) {
+		p.Metadata.Path != "/recording/download/"+document+"/metadata?api-version=2023-10-15" ||
+		p.Delete.Method != "" || p.Format != "" || plan.Subject != document || !plan.At.Equal(providertest.Now) {
 		t.Errorf("%+v", plan)
 	}
 	plan = d.Plan(announced(
 		`{"documentId":"b","index":3,"contentLocation":"https://x.asm.skype.com/b","metadataLocation":"https://x.asm.skype.com/m","deleteLocation":"https://x.asm.skype.com/d"},
 		{"documentId":"a/b?c","index":1,"contentLocation":"https://x.asm.skype.com/a"},{"documentId":"b","index":3}`,
 		`"recordingFormatType":"Mp4","recordingStartTime":"2026-11-21T23:59:59Z",`))
-	if len(plan.Parts) != 0 || !strings.Contains(plan.Refused, "encoded slash") || strings.Contains(plan.Refused, "a/b") {
+	if len(plan.Parts) != 0 || !strings.Contains(plan.Refused, "encoded slash") ||
+		strings.Contains(plan.Refused, "a/b") {
 		t.Errorf("a hostile id: %+v", plan)
 	}
 	plan = d.Plan(announced(
@@ -89,7 +90,8 @@ func TestPlanRefused(t *testing.T) {
 		`{"documentId":"..","index":0}`:     "never called",
 		`{"documentId":"a\\b","index":0}`:   "never called",
 		`{"documentId":"%2e%2e","index":0}`: "never called",
-		`{"documentId":"a","index":1},{"documentId":"b","index":1}`:                            "two chunks have the index 1",
+		`{"documentId":"a","index":1},{"documentId":"b","index":1}`: "two chunks have " +
+			"the index 1",
 		`{"documentId":"a","index":1},{"documentId":"a","index":2}`:                            "one document",
 		strings.Repeat(`{"documentId":"a","index":1},`, 1000) + `{"documentId":"a","index":1}`: "more than 1000",
 	} {
@@ -122,13 +124,18 @@ func TestDescribe(t *testing.T) {
 		kind         provider.APIErrorKind
 	}{
 		"a sample": {providertest.ReadFile(t, "testdata/api/recording-metadata.json"), "", "mp4", ""},
-		"numbers of another kind": {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","chunkIndex":0.0,` +
-			`"chunkDuration":1800000.0,"recordingInfo":{"format":"wav","audioConfiguration":{"sampleRate":"16000"}}}`, "", "wav", ""},
-		"no format":      {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8"}`, "", "mp4", ""},
-		"another format": {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"avi"}}`, "", "bin", ""},
-		"the format of the event": {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"MP4"}}`,
+		"numbers of another kind": {
+			`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","chunkIndex":0.0,` +
+				`"chunkDuration":1800000.0,"recordingInfo":{"format":"wav","audioConfiguration":{"sampleRate":"16000"}}}`, "", "wav", ""},
+		"no format": {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8"}`, "", "mp4", ""},
+		"another format": {
+			`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"avi"}}`, "",
+			"bin", ""},
+		"the format of the event": {
+			`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"MP4"}}`,
 			"mp4", "mp4", ""},
-		"not that of the event": {`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"mp3"}}`,
+		"not that of the event": {
+			`{"chunkDocumentId":"0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8","recordingInfo":{"format":"mp3"}}`,
 			"mp4", "", provider.APIMismatch},
 		"another document": {`{"chunkDocumentId":"0-eus-d12-801B3F3FC462FE8A01E6810CBFF729B8","chunkIndex":0}`, "", "",
 			provider.APIMismatch},
@@ -143,7 +150,8 @@ func TestDescribe(t *testing.T) {
 			Values: map[string]string{"document": "0-eus-d12-801b3f3fc462fe8a01e6810cbff729b8"}}
 		err := d.Describe([]byte(c.body), &p)
 		var e *provider.APIError
-		if errors.As(err, &e) != (c.kind != "") || c.kind != "" && e.Kind != c.kind || c.kind == "" && p.Format != c.want {
+		if errors.As(err, &e) != (c.kind != "") || c.kind != "" && e.Kind != c.kind || c.kind == "" &&
+			p.Format != c.want {
 			t.Errorf("%s: %v, %+v", name, err, p)
 		}
 	}
@@ -171,7 +179,8 @@ func TestCheck(t *testing.T) {
 		{"mp4", "text/html; charset=utf-8", "<html>", provider.APIForeign},
 		{"mp4", "application/json", "\x00\x00\x00\x18ftypmp42", provider.APIForeign},
 	} {
-		err := d.Check([]byte(c.head), http.Header{"Content-Type": {c.contentType}}, &provider.DownloadPart{Format: c.format})
+		err := d.Check([]byte(c.head), http.Header{"Content-Type": {c.contentType}},
+			&provider.DownloadPart{Format: c.format})
 		var e *provider.APIError
 		if errors.As(err, &e) != (c.kind != "") || c.kind != "" && e.Kind != c.kind {
 			t.Errorf("%+v: %v", c, err)
@@ -191,10 +200,13 @@ func TestRefused(t *testing.T) {
 	}{
 		{400, `{"code":"BadRequest","message":"documentId is not valid","target":"documentId","details":[]}`,
 			provider.APIInvalid, "400 BadRequest: documentId is not valid"},
-		{401, `{"status":401,"code":"DateOutOfRange","message":"The date is out."}`, provider.APISignedOut, "clock of this machine"},
-		{401, `{"status":401,"code":"SignatureMismatch","message":"No."}`, provider.APISignedOut, "401 SignatureMismatch: No: set access_key"},
+		{401, `{"status":401,"code":"DateOutOfRange","message":"The date is out."}`, provider.APISignedOut,
+			"clock of this machine"},
+		{401, `{"status":401,"code":"SignatureMismatch","message":"No."}`, provider.APISignedOut,
+			"401 SignatureMismatch: No: set access_key"},
 		{401, ``, provider.APISignedOut, "check access_key and endpoint"},
-		{403, `{"error":{"code":"Denied","message":"no rights"}}`, provider.APIForbidden, "403 Denied: no rights: the access key"},
+		{403, `{"error":{"code":"Denied","message":"no rights"}}`, provider.APIForbidden, "403 Denied: no rights: " +
+			"the access key"},
 		{404, `not JSON`, provider.APIGone, "404"},
 		{408, ``, provider.APITemporary, "408"},
 		{429, ``, provider.APITemporary, "429"},
@@ -203,7 +215,8 @@ func TestRefused(t *testing.T) {
 		{405, ``, provider.APIInvalid, "405"},
 		{204, ``, provider.APIForeign, "not expected"},
 	} {
-		e := d.Refused(provider.Answer{Status: c.status, Body: []byte(c.body), Header: http.Header{"Retry-After": {"7"}}},
+		e := d.Refused(provider.Answer{Status: c.status, Body: []byte(c.body),
+			Header: http.Header{"Retry-After": {"7"}}},
 			time.Now())
 		if e.Kind != c.kind || !strings.Contains(e.Error(), c.text) || e.RetryAfter != 7*time.Second ||
 			len(e.Message) > provider.MaxAPIText {
@@ -227,7 +240,8 @@ func FuzzDescribe(f *testing.F) {
 		if err == nil && (p.Format == "" || !provider.Alphanumeric(p.Format, "")) {
 			t.Errorf("the format is %q", p.Format)
 		}
-		if e := d.Refused(provider.Answer{Status: 400, Body: body}, time.Now()); len(e.Message) > provider.MaxAPIText ||
+		if e := d.Refused(provider.Answer{Status: 400, Body: body}, time.Now()); len(
+			e.Message) > provider.MaxAPIText ||
 			len(e.Code) > provider.MaxAPIText {
 			t.Errorf("too long: %+v", e)
 		}

@@ -26,12 +26,14 @@ func ExampleParseRecording() {
 		items, _ := eventgrid.Items(body)
 		for _, item := range items {
 			if recording, err := acs.ParseRecording(item); err == nil {
-				fmt.Println("call", recording.CallID, "lasted", recording.Duration, "and has", len(recording.Chunks), "files")
+				fmt.Println("call", recording.CallID, "lasted", recording.Duration, "and has", len(recording.Chunks),
+					"files")
 			}
 		}
 	})
 
-	body := `[{"id":"1","eventType":"Microsoft.Communication.RecordingFileStatusUpdated","subject":"/recording/call/36cf910b",
+	body :=
+		`[{"id":"1","eventType":"Microsoft.Communication.RecordingFileStatusUpdated","subject":"/recording/call/36cf910b",
 		"data":{"recordingStorageInfo":{"recordingChunks":[{"documentId":"0-eus-d12-801b","index":0}]},"recordingDurationMs":6620}}]`
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/?code=3f9c", strings.NewReader(body)))
 	// Output: call 36cf910b lasted 6.62s and has 1 files
@@ -39,7 +41,8 @@ func ExampleParseRecording() {
 
 // A request for a file, signed with the resource's access key.
 func ExampleSign() {
-	key, _ := base64.StdEncoding.DecodeString("YWNzLXRlc3QtYWNjZXNzLWtleS0wMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXotQUJDREVGRw==")
+	key, _ := base64.StdEncoding.DecodeString(
+		"YWNzLXRlc3QtYWNjZXNzLWtleS0wMTIzNDU2Nzg5YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXotQUJDREVGRw==")
 	req, _ := http.NewRequest("GET",
 		"https://contoso.communication.azure.com/recording/download/0-eus-d12-801b/metadata?api-version=2021-04-15-preview1",
 		nil)

@@ -89,9 +89,10 @@ func TestParseRecordingEdgeCases(t *testing.T) {
 		{"little", event("", one), func(r acs.Recording) bool {
 			return reflect.DeepEqual(r, acs.Recording{Chunks: []acs.Chunk{{DocumentID: "d"}}})
 		}},
-		{"slashes in an id", event("/recording/call/a/serverCallId/b/c//d/recordingId/e/", one), func(r acs.Recording) bool {
-			return r.CallID == "a" && r.ServerCallID == "b/c//d" && r.RecordingID == "e/"
-		}},
+		{"slashes in an id", event("/recording/call/a/serverCallId/b/c//d/recordingId/e/", one),
+			func(r acs.Recording) bool {
+				return r.CallID == "a" && r.ServerCallID == "b/c//d" && r.RecordingID == "e/"
+			}},
 		{"a long duration", event("", strings.Replace(one, "{", `{"recordingDurationMs":9223372036854,`, 1)),
 			func(r acs.Recording) bool {
 				return r.Duration == 9223372036854*time.Millisecond
@@ -99,16 +100,21 @@ func TestParseRecordingEdgeCases(t *testing.T) {
 		{"too long a duration", event("", strings.Replace(one, "{", `{"recordingDurationMs":9223372036854775807,`, 1)),
 			func(r acs.Recording) bool { return r.Duration == 0 }},
 		{"no time", event("", strings.Replace(one, "{",
-			`{"recordingStartTime":"now","recordingDurationMs":"1","sessionEndReason":1,`, 1)), func(r acs.Recording) bool {
-			return r.StartedAt.IsZero() && r.Duration == 0 && r.EndReason == ""
-		}},
+			`{"recordingStartTime":"now","recordingDurationMs":"1","sessionEndReason":1,`, 1)),
+			func(r acs.Recording) bool {
+				return r.StartedAt.IsZero() && r.Duration == 0 && r.EndReason == ""
+			}},
 		{"E15 a path for an id", event("", chunks(`[{"documentId":"../../x","index":0}]`)),
 			func(r acs.Recording) bool { return r.Chunks[0].DocumentID == "../../x" }},
 		{"a gap, and one index twice",
-			event("", chunks(`[{"documentId":"c","index":7},{"documentId":"a","index":1},{"documentId":"b","index":1}]`)), func(r acs.Recording) bool {
+			event("",
+				chunks(`[{"documentId":"c","index":7},{"documentId":"a","index":1},{"documentId":"b","index":1}]`)),
+			func(r acs.Recording) bool {
 				return r.Chunks[0].DocumentID == "a" && r.Chunks[1].DocumentID == "b" && r.Chunks[2].Index == 7
 			}},
-		{"data encoded twice", event("", providertest.JSON(one)), func(r acs.Recording) bool { return len(r.Chunks) == 1 }},
+		{"data encoded twice", event("", providertest.JSON(one)), func(r acs.Recording) bool {
+			return len(r.Chunks) == 1
+		}},
 		{"names in Pascal case", event("", chunks(`[{"DocumentId":"d","Index":3}]`)), func(r acs.Recording) bool {
 			return r.Chunks[0].DocumentID == "d" && r.Chunks[0].Index == 3
 		}},

@@ -106,8 +106,8 @@ func (s signer) checkHeaders(env provider.Env) error {
 	}
 	for _, name := range []string{authorizationHeader, DateHeader, ContentHashHeader} {
 		if m.Header.Values(name) != nil {
-			return bellhop.Invalid("header", "access_key writes its signature to this header; use another header, or remove "+
-				"access_key")
+			return bellhop.Invalid("header", "access_key writes its signature to this header; use another header, "+
+				"or remove access_key")
 		}
 	}
 	return nil

@@ -144,7 +144,8 @@ func TestForgery(t *testing.T) {
 		{"the other date header", replace("x-ms-date", "date"), signature.ErrMalformed},
 		{"escaped", authorize(func(v string) string { return strings.Replace(v[:100], "=", "%3D", 1) + v[100:] }),
 			signature.ErrMalformed},
-		{"G51 no padding", authorize(func(v string) string { return strings.TrimSuffix(v, "=") }), signature.ErrMalformed},
+		{"G51 no padding", authorize(func(v string) string { return strings.TrimSuffix(v, "=") }),
+			signature.ErrMalformed},
 		{"G56 Authorization twice", set(auth, good, good), signature.ErrMalformed},
 		{"no hash", set(acs.ContentHashHeader), signature.ErrMissing},
 		{"a hash twice", set(acs.ContentHashHeader, "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=",
@@ -155,7 +156,8 @@ func TestForgery(t *testing.T) {
 		{"no date", set(acs.DateHeader), signature.ErrMissing},
 		{"a date twice", set(acs.DateHeader, signedAt.Format(http.TimeFormat), signedAt.Format(http.TimeFormat)),
 			signature.ErrMalformed},
-		{"another date", set(acs.DateHeader, signedAt.Add(time.Second).Format(http.TimeFormat)), signature.ErrMismatch},
+		{"another date", set(acs.DateHeader, signedAt.Add(time.Second).Format(http.TimeFormat)),
+			signature.ErrMismatch},
 		{"a date in another form", set(acs.DateHeader, signedAt.Format(time.RFC3339)), signature.ErrMalformed},
 		{"a date of another zone", set(acs.DateHeader, "Sun, 22 Nov 2026 08:15:30 UTC"), signature.ErrMalformed},
 		{"a date on another weekday", set(acs.DateHeader, "Mon, 22 Nov 2026 08:15:30 GMT"), signature.ErrMalformed},
@@ -180,7 +182,8 @@ func TestForgery(t *testing.T) {
 			c.change(&r)
 		}
 		for _, lenient := range []bool{false, true} {
-			if err := (acs.Verifier{Keys: [][]byte{key}, Lenient: lenient}).Verify(r, signedAt); !errors.Is(err, c.want) {
+			if err := (acs.Verifier{Keys: [][]byte{key}, Lenient: lenient}).Verify(r, signedAt); !errors.Is(
+				err, c.want) {
 				t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 			}
 		}
@@ -235,7 +238,10 @@ func TestMutants(t *testing.T) {
 		}}
 	}
 	sign := func(i int) []string {
-		r := signed(t, func(r *acs.Request) { r.Target += strings.Repeat("x", i); r.Body = []byte(strings.Repeat("y", i)) })
+		r := signed(t, func(r *acs.Request) {
+			r.Target += strings.Repeat("x", i)
+			r.Body = []byte(strings.Repeat("y", i))
+		})
 		_, sum, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
 		return []string{r.Method, r.Target, r.Header.Get(acs.DateHeader), r.Host, string(r.Body),
 			r.Header.Get(acs.ContentHashHeader), sum}
@@ -253,7 +259,8 @@ func FuzzVerify(f *testing.F) {
 	for _, v := range append(append(file.Vectors, file.Negative...), file.Lenient...) {
 		r := v.request()
 		date := r.Header.Get(acs.DateHeader) + r.Header.Get("Date")
-		f.Add(r.Method, r.Target, r.Host, date, r.Header.Get(acs.ContentHashHeader), r.Header.Get("Authorization"), r.Body)
+		f.Add(r.Method, r.Target, r.Host, date, r.Header.Get(acs.ContentHashHeader), r.Header.Get("Authorization"),
+			r.Body)
 		known[r.Header.Get("Authorization")] = true
 	}
 	f.Fuzz(func(t *testing.T, method, target, host, date, hash, authorization string, body []byte) {

@@ -14,8 +14,10 @@
 // subscription.go.
 //
 // Sources:
-//   - https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
-//   - https://github.com/Azure-Samples/media-services-dotnet-functions-integration
+//
+//	-
+//	  https://learn.microsoft.com/en-us/azure/media-services/previous/media-services-dotnet-check-job-progress-with-webhooks
+//	- https://github.com/Azure-Samples/media-services-dotnet-functions-integration
 package ams
 
 import (

@@ -20,8 +20,10 @@ func testCase(t testing.TB) providertest.Case {
 		Provider: ams.Provider{},
 		Settings: func(secrets []string) string { return providertest.JSON(map[string]any{"signing_key": secrets}) },
 		Secrets:  [2]string{newKey(0x00), newKey(0x40)},
-		Sign:     func(secret string, _ time.Time, body []byte) *provider.Request { return sign(secret, account, body) },
-		Headers:  []string{"ms-signature", "ms-mediaservices-accountid"},
+		Sign: func(secret string, _ time.Time, body []byte) *provider.Request {
+			return sign(secret, account, body)
+		},
+		Headers: []string{"ms-signature", "ms-mediaservices-accountid"},
 		MAC: &providertest.MAC{
 			Header: "ms-signature",
 			Scheme: signature.HMAC{Hash: signature.SHA256, Encoding: signature.UpperHex, Prefix: "sha256="},
@@ -40,7 +42,8 @@ func FuzzReceive(f *testing.F) { providertest.Fuzz(f, testCase(f)) }
 
 func BenchmarkReceive(b *testing.B) {
 	name := strings.Repeat("Nightly encode ", 38)
-	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/job-state-change.json"), "Nightly encode", name, 1)
+	body := strings.Replace(providertest.ReadFile(b, "testdata/samples/job-state-change.json"), "Nightly encode", name,
+		1)
 	providertest.Benchmark(b, testCase(b), []byte(body))
 }
 
@@ -109,6 +112,7 @@ func recordings(t testing.TB) []providertest.Recording {
 	withAccount := strings.Replace(string(queued), `"AccountName"`, `"AccountId": "`+account+`", "AccountName"`, 1)
 	return append(list,
 		providertest.Recording{Name: "queue-style", Request: sign(newKey(0), account, queued), Refused: "forbidden"},
-		providertest.Recording{Name: "queue-style-with-account", Request: sign(newKey(0), account, []byte(withAccount))},
+		providertest.Recording{Name: "queue-style-with-account",
+			Request: sign(newKey(0), account, []byte(withAccount))},
 	)
 }

@@ -280,7 +280,8 @@ func compareVersions(a, b string) int {
 
 // findEndpoint returns the notification endpoint that is told of the job. That of a source is made if it is missing,
 // with the source's key, as a subscription is.
-func (e *encoding) findEndpoint(ctx context.Context, a *account, t *provider.Task, s encodeSettings) (endpoint, error) {
+func (e *encoding) findEndpoint(ctx context.Context, a *account, t *provider.Task,
+	s encodeSettings) (endpoint, error) {
 	if s.Source == "" {
 		return namedEndpoint(ctx, a, s.Endpoint)
 	}
@@ -309,7 +310,8 @@ func (e *encoding) findEndpoint(ctx context.Context, a *account, t *provider.Tas
 			return there, nil
 		}
 	}
-	i := slices.IndexFunc(list, func(there endpoint) bool { // such as that of a subscription, which keeps its key right
+	i := slices.IndexFunc(list, func(there endpoint) bool {
+		// such as that of a subscription, which keeps its key right
 		return there.ID != "" && there.EndPointAddress == src.URL && there.EndPointType == typeWebHook &&
 			there.CredentialType == credentialSigningKey
 	})
@@ -319,8 +321,8 @@ func (e *encoding) findEndpoint(ctx context.Context, a *account, t *provider.Tas
 	return a.register(ctx, name, src.URL, key)
 }
 
-// endpointName returns the name of the endpoint that is made for a source. It differs for another key or address, which
-// cannot be changed.
+// endpointName returns the name of the endpoint that is made for a source. It differs for another key or address,
+// which cannot be changed.
 func endpointName(src provider.ActionSource, key []byte) string {
 	sum := sha256.Sum256(slices.Concat(key, []byte(src.URL)))
 	return "bellhop-" + src.Name + "-" + hex.EncodeToString(sum[:4])

@@ -58,8 +58,8 @@ var setup = []string{
 		"'\\n'`. Set it as `signing_key` of the source, and the account's id (a GUID) as `account_id`.",
 	"Create a connection to the account, as under *Connect*, and the subscription, as under *Subscribe*: Bellhop " +
 		"registers the source as a notification endpoint of that name, with the key encrypted for the account's " +
-		"certificate. The event `ams.NotificationEndPointRegistration` follows. The subscription's *remote id* is the " +
-		"id of the endpoint.",
+		"certificate. The event `ams.NotificationEndPointRegistration` follows. The subscription's *remote id* " +
+		"is the id of the endpoint.",
 	"Name that endpoint in the job or task before it is submitted. Over REST, it is " +
 		"`\"JobNotificationSubscriptions\": [{\"NotificationEndPointId\": ID, \"TargetJobState\": 2}]` in the job's " +
 		"document; in .NET, `job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint)`, or " +

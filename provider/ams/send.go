@@ -65,8 +65,8 @@ func (r *renderer) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.O
 func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err error) {
 	if n, err := parse(ev.Body); err == nil && n.account != "" && strings.HasPrefix(ev.Type, typePrefix) {
 		if r.account != "" && !strictjson.EqualFold(n.account, r.account) {
-			return nil, "", errors.New("settings.account_id: the event belongs to another account; remove the setting, or " +
-				"match only events of that account")
+			return nil, "", errors.New("settings.account_id: the event belongs to another account; remove the " +
+				"setting, or match only events of that account")
 		}
 		if err := checkAccountID(n.account); err != nil {
 			return nil, "", errors.New("the event's AccountId cannot be sent in a header")
@@ -74,7 +74,8 @@ func (r *renderer) document(ev *bellhop.Event) (body []byte, account string, err
 		return ev.Body, n.account, nil
 	}
 	if r.account == "" {
-		return nil, "", errors.New("settings.account_id: required to send events that did not come from Media Services")
+		return nil, "", errors.New("settings.account_id: required to send events that did not " +
+			"come from Media Services")
 	}
 	body, err = newDocument(ev, r.account)
 	return body, r.account, err

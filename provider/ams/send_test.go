@@ -24,7 +24,9 @@ func TestSendOther(t *testing.T) {
 	m, err := render(t, account, bellhop.Event{
 		ID: "evt_1", Type: "invoice.paid", Subject: "in_1", Time: time.Date(2026, 11, 22, 9, 15, 30, 123456789,
 			time.FixedZone("", 3600)),
-		Body: []byte(`{"id":"in_1","n":12345678901234567890,"ok":true,"none":null,"lines":[{"a": 1}],"accountid":"x","long":"` + strings.Repeat("x", 1025) + `"}`),
+		Body: []byte(
+			`{"id":"in_1","n":12345678901234567890,"ok":true,"none":null,"lines":[{"a": 1}],"accountid":"x","long":"` +
+				strings.Repeat("x", 1025) + `"}`),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +84,8 @@ func TestSendNative(t *testing.T) {
 	native := bellhop.Event{ID: "evt_1", Type: "ams.TaskStateChange", Body: []byte(document("4"))}
 	for _, setting := range []string{"", account, strings.ToUpper(account)} {
 		m, err := render(t, setting, native)
-		if err != nil || string(m.Body) != string(native.Body) || m.Header.Get("ms-mediaservices-accountid") != account {
+		if err != nil || string(m.Body) != string(native.Body) ||
+			m.Header.Get("ms-mediaservices-accountid") != account {
 			t.Errorf("as %q: %+v, %v", setting, m, err)
 		}
 	}
@@ -93,7 +96,8 @@ func TestSendNative(t *testing.T) {
 	if _, err := render(t, "", otherEvent); err == nil || !strings.Contains(err.Error(), "settings.account_id") {
 		t.Errorf("no account: %v", err)
 	}
-	odd := bellhop.Event{ID: "evt_1", Type: "ams.X", Body: []byte(`{"EventType":1,"Properties":{"AccountId":"a\nb: c"}}`)}
+	odd := bellhop.Event{ID: "evt_1", Type: "ams.X",
+		Body: []byte(`{"EventType":1,"Properties":{"AccountId":"a\nb: c"}}`)}
 	if _, err := render(t, "", odd); err == nil {
 		t.Error("rendered an account id that adds a header")
 	}

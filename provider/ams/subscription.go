@@ -22,8 +22,8 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 	return provider.SubscribeInfo{
 		Settings: []provider.Setting{{Name: "replace", Title: "Replace", Example: "true", Kind: provider.KindFlag,
 			Doc: "Deletes an endpoint of this name that the subscription did not make, and makes it anew: its key " +
-				"cannot be read, and its address cannot be changed. Default: such an endpoint is left alone, and the " +
-				"subscription fails."}},
+				"cannot be read, and its address cannot be changed. Default: such an endpoint is left alone, " +
+				"and the subscription fails."}},
 		Resource: "the name of the notification endpoint, such as `Bellhop`. Jobs and tasks are submitted with its " +
 			"id, the subscription's *remote id*",
 		Lists: true,

@@ -55,7 +55,8 @@ func TestSubscriptionCalls(t *testing.T) {
 		AnswerFile(t, 200, "create-notification-endpoint-response.json").
 		AnswerFile(t, 200, "create-notification-endpoint-response.json").
 		Answer(404, `{"odata.error":{"code":"","message":{"value":"Resource Not Found"}}}`).
-		Answer(200, `{"value":[{"Id":"a","Name":"x","EndPointType":1,"EndPointAddress":"q"}],"odata.nextLink":"https://a/p2"}`).
+		Answer(200,
+			`{"value":[{"Id":"a","Name":"x","EndPointType":1,"EndPointAddress":"q"}],"odata.nextLink":"https://a/p2"}`).
 		Answer(200, `{"value":[{"Id":"b"}]}`)
 	calls := openCalls(api)
 	made, err := calls.Create(t.Context(), registration)

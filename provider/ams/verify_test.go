@@ -39,15 +39,19 @@ var forgeries = []struct {
 	{name: "A06 account in body missing", body: `{"EventType":1,"Properties":{}}`, want: provider.ErrForbidden},
 	{name: "A06 account in body a number", body: `{"EventType":1,"Properties":{"AccountId":1}}`,
 		want: provider.ErrForbidden},
-	{name: "A06 account empty everywhere", body: `{"EventType":1,"Properties":{"AccountId":""}}`, change: setAccount(""),
-		want: provider.ErrForbidden},
+	{name: "A06 account empty everywhere", body: `{"EventType":1,"Properties":{"AccountId":""}}`,
+		change: setAccount(""),
+		want:   provider.ErrForbidden},
 	{name: "A07 Properties null", body: `{"EventType":1,"Properties":null}`, want: provider.ErrBody},
 	{name: "A07 Properties missing", body: `{"EventType":1}`, want: provider.ErrBody},
 	{name: "A07 Properties a list", body: `{"EventType":1,"Properties":[]}`, want: provider.ErrBody},
-	{name: "A12 two account headers", change: func(req *provider.Request) { req.Header.Add(ams.AccountHeader, account) },
+	{name: "A12 two account headers", change: func(req *provider.Request) {
+		req.Header.Add(ams.AccountHeader, account)
+	},
 		want: signature.ErrMalformed},
 	{name: "account of the settings", settings: map[string]any{"account_id": strings.ToUpper(account)}},
-	{name: "account not of the settings", settings: map[string]any{"account_id": "other"}, want: provider.ErrForbidden},
+	{name: "account not of the settings", settings: map[string]any{"account_id": "other"},
+		want: provider.ErrForbidden},
 	{name: "signature first",
 		change: func(req *provider.Request) { req.Body = []byte("{}"); req.Header.Del(ams.AccountHeader) },
 		want:   signature.ErrMismatch},
@@ -59,10 +63,13 @@ var forgeries = []struct {
 		want: provider.ErrBody},
 	{name: "N02 AccountId in its own case counts",
 		body: `{"EventType":1,"Properties":{"AccountId":"` + account + `","accountId":"x"}}`},
-	{name: "N02 in either order", body: `{"EventType":1,"Properties":{"accountId":"x","AccountId":"` + account + `"}}`},
+	{name: "N02 in either order", body: `{"EventType":1,"Properties":{"accountId":"x","AccountId":"` + account +
+		`"}}`},
 	{name: "N02 even if it is null",
-		body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`, want: provider.ErrForbidden},
-	{name: "N02 eventtype", body: `{"eventtype":1,"Properties":{"AccountId":"` + account + `"}}`, want: provider.ErrBody},
+		body: `{"EventType":1,"Properties":{"accountId":"` + account + `","AccountId":null}}`,
+		want: provider.ErrForbidden},
+	{name: "N02 eventtype", body: `{"eventtype":1,"Properties":{"AccountId":"` + account + `"}}`,
+		want: provider.ErrBody},
 	{name: "N12 byte order mark", body: "\uFEFF" + document("1")},
 }
 
@@ -92,7 +99,9 @@ func setAccount(id string) func(req *provider.Request) {
 }
 
 func document(eventType string) string {
-	return fmt.Sprintf(`{"ETag":"1","EventType":%s,"TimeStamp":"2026-11-22T08:00:00","Properties":{"AccountId":"%s","JobId":"j"}}`, eventType, account)
+	return fmt.Sprintf(
+		`{"ETag":"1","EventType":%s,"TimeStamp":"2026-11-22T08:00:00","Properties":{"AccountId":"%s","JobId":"j"}}`,
+		eventType, account)
 }
 
 func open(t testing.TB, more map[string]any) provider.Receiver {
@@ -102,7 +111,8 @@ func open(t testing.TB, more map[string]any) provider.Receiver {
 
 func TestEventType(t *testing.T) {
 	for value, want := range map[string]string{
-		"0": "ams.None", "1": "ams.JobStateChange", "3": "ams.NotificationEndPointUnregistration", "5": "ams.TaskProgress",
+		"0": "ams.None", "1": "ams.JobStateChange", "3": "ams.NotificationEndPointUnregistration",
+		"5": "ams.TaskProgress",
 		"4": "ams.TaskStateChange", `"4"`: "ams.TaskStateChange", // A08
 		"2":  "ams.NotificationEndPointRegistration",                                            // A11
 		"99": "ams.EventType99", "6": "ams.EventType6", "2147483647": "ams.EventType2147483647", // A10

@@ -123,7 +123,8 @@ func (m *media) finished(id string) *bellhop.Event {
 }
 
 func notice(eventType, properties string) *bellhop.Event {
-	return &bellhop.Event{ID: "evt_1", Type: eventType, Body: []byte(`{"EventType":1,"Properties":` + properties + `}`)}
+	return &bellhop.Event{ID: "evt_1", Type: eventType, Body: []byte(`{"EventType":1,"Properties":` + properties +
+		`}`)}
 }
 
 // A link is the body of an event ams.asset.published.
@@ -174,8 +175,9 @@ func TestPublish(t *testing.T) {
 			t.Errorf("%s: %s, %s", name, first.URLs[name], first.HTTP[name])
 		}
 	}
-	if policy["Name"] != "bellhop-read-30d" || policy["DurationInMinutes"] != 43200.0 || policy["Permissions"] != 1.0 ||
-		locator["StartTime"] != "2026-11-29T09:55:00" || locator["Type"] != 2.0 || len(first.URLs) != 4 {
+	if policy["Name"] != "bellhop-read-30d" || policy["DurationInMinutes"] != 43200.0 ||
+		policy["Permissions"] != 1.0 || locator["StartTime"] != "2026-11-29T09:55:00" || locator["Type"] != 2.0 ||
+		len(first.URLs) != 4 {
 		t.Errorf("policy %v, locator %v", policy, locator)
 	}
 	m.do(w, m.task(ev, nil), &again)
@@ -455,7 +457,8 @@ func TestEncode(t *testing.T) {
 		t.Errorf("another delivery: %+v", again)
 	}
 	m.Pass(time.Hour)
-	if files := m.list("Assets('" + url.QueryEscape(m.list("Assets")[1]["Id"].(string)) + "')/Files"); len(files) != 5 {
+	if files := m.list("Assets('" + url.QueryEscape(m.list("Assets")[1]["Id"].(string)) + "')/Files"); len(
+		files) != 5 {
 		t.Errorf("files %v", files)
 	}
 }
@@ -499,8 +502,9 @@ func TestEncodeByHand(t *testing.T) {
 	}
 	var got job
 	m.do(w,
-		hand(`{"connection":"con_1","asset":"harbour tour","source":"","endpoint":"Bellhop","processor":"Azure Media Encoder",`+
-			`"configuration":"preset","job_states":"All","progress":true}`), &got)
+		hand(
+			`{"connection":"con_1","asset":"harbour tour","source":"","endpoint":"Bellhop","processor":"Azure Media Encoder",`+
+				`"configuration":"preset","job_states":"All","progress":true}`), &got)
 	task := m.list("Tasks")[0]
 	if got.Version != "4.7" || got.Configuration != "preset" || task["Configuration"] != "preset" ||
 		got.Endpoint != m.list("NotificationEndPoints")[0]["Id"] || m.made("NotificationEndPoints") != 0 ||

@@ -151,7 +151,8 @@ func (s *settings) checkPaths() error {
 			"use a path that begins with / and does not end in it, such as /hooks"))
 	}
 	if s.Path != "" && !isPath(s.Path) {
-		errs = append(errs, bellhop.Invalid("path", "use a path that begins with /, such as /alarms/boro, without a query"))
+		errs = append(errs, bellhop.Invalid("path", "use a path that begins with /, such as /alarms/boro, "+
+			"without a query"))
 	}
 	if s.Path != "" && s.PathPrefix != "" {
 		errs = append(errs, bellhop.Invalid("path_prefix", "leave it out: path is already the full path"))

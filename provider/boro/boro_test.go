@@ -156,11 +156,12 @@ func recordings(t testing.TB) []providertest.Recording {
 	var list []providertest.Recording
 	for _, v := range append(good, bad...) {
 		list = append(list, providertest.Recording{
-			Name:     "vector-" + v.Name,
-			Settings: providertest.Settings(values{"profile_id": v.ProfileID, "secret_key": v.SecretKey}, settings[v.Name]),
-			At:       v.at(t).Add(5 * time.Minute),
-			Request:  v.request(t),
-			Refused:  refused[v.Name],
+			Name: "vector-" + v.Name,
+			Settings: providertest.Settings(values{"profile_id": v.ProfileID, "secret_key": v.SecretKey},
+				settings[v.Name]),
+			At:      v.at(t).Add(5 * time.Minute),
+			Request: v.request(t),
+			Refused: refused[v.Name],
 		})
 	}
 	for name, body := range map[string]string{
@@ -170,7 +171,8 @@ func recordings(t testing.TB) []providertest.Recording {
 			`"profile_name":"p"}`,
 		"odd-status": `{"status":"not one word","sequenceId":"7","time":"2026-11-22T08:00:00Z"}`,
 	} {
-		list = append(list, providertest.Recording{Name: name, Request: sign(newKey(0), providertest.Now, []byte(body))})
+		list = append(list,
+			providertest.Recording{Name: name, Request: sign(newKey(0), providertest.Now, []byte(body))})
 	}
 	return append(list, providertest.Recording{Name: "empty-body", Request: sign(newKey(0), providertest.Now, nil),
 		Refused: "malformed_body"})

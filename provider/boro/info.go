@@ -32,40 +32,43 @@ func (Provider) Guide() provider.Guide {
 		Setup: []string{
 			"In Boro, open the project's settings, go to *Notifications*, *Webhook*, and click *Create profile*.",
 			"Switch *Enable Webhook notifications* on and put `https://YOUR-HOST/in/SOURCE` into *URL*.",
-			"Switch *Sign requests* on, make a *Secret Key* (for example with `openssl rand -hex 32`) and enter it. Set the " +
-				"same text as `secret_key` of the source.",
-			"Save the profile. Its id is the number after `notif_id=` in the address of the profile's page; set it as " +
-				"`profile_id`.",
-			"Click *Send test message*. It appears among the events of the source; if it was refused, *requests* says why.",
+			"Switch *Sign requests* on, make a *Secret Key* (for example with `openssl rand -hex 32`) and enter " +
+				"it. Set the same text as `secret_key` of the source.",
+			"Save the profile. Its id is the number after `notif_id=` in the address of the profile's page; set " +
+				"it as `profile_id`.",
+			"Click *Send test message*. It appears among the events of the source; if it was " +
+				"refused, *requests* says why.",
 			"Choose the profile, the triggers and their levels for your tasks, as for other kinds of notifications.",
 		},
 		SendSetup: []string{
 			"Use the URL of a system that receives Boro's notifications.",
-			"If that system checks signatures, agree on a profile id and a secret key in hex, such as the output of `openssl " +
-				"rand -hex 32`.",
+			"If that system checks signatures, agree on a profile id and a secret key in hex, such as the output " +
+				"of `openssl rand -hex 32`.",
 		},
 		Notes: []string{
-			"**Types.** `boro.Active` when an alarm begins, `boro.Cleared` when it ends, `boro.Event` for a trigger that has " +
-				"no end. Another status keeps its own name. A message without a status, such as a test message, is " +
-				"`boro.Message`.",
-			"**Pairs.** The Active and the Cleared of one alarm have the same subject: their `referenceNumber`. The subject " +
-				"of any other notification is its `task_uri`. Their order is not guaranteed: a Cleared may arrive before its " +
-				"Active.",
+			"**Types.** `boro.Active` when an alarm begins, `boro.Cleared` when it ends, `boro.Event` for a " +
+				"trigger that has no end. Another status keeps its own name. A message without a status, such as a " +
+				"test message, is `boro.Message`.",
+			"**Pairs.** The Active and the Cleared of one alarm have the same subject: their `referenceNumber`. " +
+				"The subject of any other notification is its `task_uri`. Their order is not guaranteed: a Cleared " +
+				"may arrive before its Active.",
 			"**Time** is `time_end` for a Cleared, and `time` for any other notification.",
-			"**Repeats** are recognized by `profile_name`, `sequenceId` and `time` together. Boro's documentation mentions " +
-				"neither retries nor which answers count as success: a gap in `sequenceId` is a lost notification. A message " +
-				"without a number, such as a test message, is recognized by its signature.",
-			"**Triggers** have names in the language of the server's interface. Do not rely on their text across servers.",
-			"**The signature** covers the method, the Content-Type with its parameters, the hash of the body, the path and " +
-				"query as Boro sent them, and Date. A reverse proxy may change the host; if it changes the path, set " +
-				"`path_prefix` or `path`. If the request line has a whole URL, its scheme and host are left out. A Content-Type " +
-				"among the custom headers of the profile must not contain a comma.",
-			"**Encodings.** Boro says that the key is in hex; api-auth uses the characters of a key unchanged. Boro does not " +
-				"say how the signature and the hash are encoded; api-auth encodes both in Base64. If every request of a server " +
-				"is refused, set `key_encoding`, `signature_encoding` and `hash_encoding` to `auto`, then to the values that " +
-				"work. A server need not send the hash of the body in a header; Bellhop always computes it.",
-			"**Sending.** A request has one notification. An event of another system is sent as an Event of level `info`, " +
-				"with the type of the event as trigger and its body in the details.",
+			"**Repeats** are recognized by `profile_name`, `sequenceId` and `time` together. Boro's documentation " +
+				"mentions neither retries nor which answers count as success: a gap in `sequenceId` is a lost " +
+				"notification. A message without a number, such as a test message, is recognized by its signature.",
+			"**Triggers** have names in the language of the server's interface. Do not rely on " +
+				"their text across servers.",
+			"**The signature** covers the method, the Content-Type with its parameters, the hash of the body, the " +
+				"path and query as Boro sent them, and Date. A reverse proxy may change the host; if it changes " +
+				"the path, set `path_prefix` or `path`. If the request line has a whole URL, its scheme and host " +
+				"are left out. A Content-Type among the custom headers of the profile must not contain a comma.",
+			"**Encodings.** Boro says that the key is in hex; api-auth uses the characters of a key unchanged. " +
+				"Boro does not say how the signature and the hash are encoded; api-auth encodes both in Base64. If " +
+				"every request of a server is refused, set `key_encoding`, `signature_encoding` and " +
+				"`hash_encoding` to `auto`, then to the values that work. A server need not send the hash of the " +
+				"body in a header; Bellhop always computes it.",
+			"**Sending.** A request has one notification. An event of another system is sent as an Event of level " +
+				"`info`, with the type of the event as trigger and its body in the details.",
 		},
 	}
 }
@@ -81,10 +84,11 @@ func credentialSettings(toSend bool) []provider.Setting {
 			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true, Signs: toSend,
 			Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
-			Doc: "The secret key of the profile, in hex: in either case, also after 0x, or with blanks or colons between the " +
-				"digits. Required, unless requests are not signed." + many},
+			Doc: "The secret key of the profile, in hex: in either case, also after 0x, or with blanks or colons " +
+				"between the digits. Required, unless requests are not signed." + many},
 		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
-			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto + " Default: hex."},
+			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto +
+				" Default: hex."},
 	}
 }
 
@@ -97,30 +101,30 @@ var sourceSettings = []provider.Setting{
 		Doc: "The largest accepted difference between the Date of a request and now: 1s to 1h. Default: 15m. A " +
 			"request exactly as old is accepted."},
 	{Name: "any_date", Title: "Any date", Example: "true", Kind: provider.KindFlag,
-		Doc: "Accepts a request whatever its Date, for a server whose clock is wrong. A captured request can then be sent " +
-			"again; it is recognized only while the event is stored. Default: false."},
+		Doc: "Accepts a request whatever its Date, for a server whose clock is wrong. A captured request can then " +
+			"be sent again; it is recognized only while the event is stored. Default: false."},
 	{Name: "path_prefix", Title: "Path prefix", Example: "/hooks",
-		Doc: "The prefix that a reverse proxy removes from the path: Boro posts to /hooks/in/SOURCE, and Bellhop gets " +
-			"/in/SOURCE. Default: none."},
+		Doc: "The prefix that a reverse proxy removes from the path: Boro posts to /hooks/in/SOURCE, and Bellhop " +
+			"gets /in/SOURCE. Default: none."},
 	{Name: "path", Title: "Path", Example: "/alarms/boro",
 		Doc: "The path that Boro posts to, if a reverse proxy changes it in another way. The query stays as it is. " +
 			"Default: the path of the request."},
 	{Name: "unauthenticated", Title: "Unauthenticated", Example: "true", Kind: provider.KindFlag,
-		Doc: "Accepts notifications from anybody, for a profile that does not sign. Then leave profile_id and secret_key " +
-			"out. Default: false."},
+		Doc: "Accepts notifications from anybody, for a profile that does not sign. Then leave profile_id and " +
+			"secret_key out. Default: false."},
 }
 
 var sendingSettings = []provider.Setting{
 	{Name: "headers", Title: "Custom headers", Example: `{"User-Agent":"Boro","X-Site":"north"}`,
 		Kind: provider.KindObject,
-		Doc: "Further headers. They may replace Content-Type and User-Agent, but not the headers that frame, sign or " +
-			"date the request. Default: none."},
+		Doc: "Further headers. They may replace Content-Type and User-Agent, but not the headers that frame, " +
+			"sign or date the request. Default: none."},
 	{Name: "levels", Title: "Levels", Example: `["critical","major"]`, Kind: provider.KindList,
-		Doc: "The levels of Boro notifications to send, in any letter case; deliveries of others are cancelled. Events of " +
-			"other systems have no level and are sent. Default: all."},
+		Doc: "The levels of Boro notifications to send, in any letter case; deliveries of others are cancelled. " +
+			"Events of other systems have no level and are sent. Default: all."},
 	{Name: "triggers", Title: "Triggers", Example: `["CC error"]`, Kind: provider.KindList,
-		Doc: "The triggers of Boro notifications to send, as the server names them, in any letter case; deliveries of " +
-			"others are cancelled. Events of other systems have no trigger and are sent. Default: all."},
+		Doc: "The triggers of Boro notifications to send, as the server names them, in any letter case; " +
+			"deliveries of others are cancelled. Events of other systems have no trigger and are sent. Default: all."},
 }
 
 const byHand = `HOST=https://YOUR-HOST

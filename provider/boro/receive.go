@@ -19,8 +19,9 @@ import (
 )
 
 type receiver struct {
-	verifier     *verifier // nil with unauthenticated
-	prefix, path string    // the prefix that a reverse proxy removed from the path, or the full path that Boro posts to
+	verifier *verifier // nil with unauthenticated
+	// the prefix that a reverse proxy removed from the path, or the full path that Boro posts to
+	prefix, path string
 	now          func() time.Time
 }
 
@@ -343,7 +344,8 @@ const (
 // without a probe. Boro does not publish the contents of its own test message.
 func TestMessage(at time.Time) []byte {
 	body, err := strictjson.Encode(document{
-		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test", Task: "Test",
+		Version: version, SequenceID: at.UnixMilli(), Project: self, Probe: self, TaskURI: "bellhop:test",
+		Task:    "Test",
 		Trigger: "Test message", Status: StatusEvent, Level: levelInfo, Time: at.Format(timeFormat), Profile: self,
 	})
 	if err != nil {

@@ -23,8 +23,9 @@ func TestParse(t *testing.T) {
 	}
 	got.CountByPIDs = nil
 	want := boro.Notification{
-		Version: "1.1", SequenceID: "666", ReferenceNumber: "9300211", Project: "Contoso Broadcast", Probe: "Probe North 2",
-		Task: "News DASH", TaskURI: "http://origin.example.net:8080/live/news.mpd",
+		Version: "1.1", SequenceID: "666", ReferenceNumber: "9300211", Project: "Contoso Broadcast",
+		Probe: "Probe North 2",
+		Task:  "News DASH", TaskURI: "http://origin.example.net:8080/live/news.mpd",
 		SubtaskURI:         "http://origin.example.net:8080/live/news_1080p",
 		SubtaskDescription: "video(news_1080p 6 Mb/s: 1920x1080, avc1.640028)", Trigger: "Timestamp Discontinuity",
 		Status: boro.StatusCleared,
@@ -118,7 +119,8 @@ func TestPair(t *testing.T) {
 	if reused.ProviderID == active.ProviderID {
 		t.Errorf("both are %q", reused.ProviderID)
 	}
-	if long := event(`{"sequenceId":1,"profile_name":"` + strings.Repeat("p", 600) + `"}`); len(long.ProviderID) != 64 {
+	if long := event(`{"sequenceId":1,"profile_name":"` + strings.Repeat("p", 600) + `"}`); len(
+		long.ProviderID) != 64 {
 		t.Errorf("got %q", long.ProviderID)
 	}
 }

@@ -174,7 +174,9 @@ func originForm(target string) string {
 	for _, scheme := range [...]string{"http://", "https://"} {
 		if len(target) >= len(scheme) && strings.EqualFold(target[:len(scheme)], scheme) {
 			target = target[len(scheme):]
-			target = target[len(target)-len(strings.TrimLeftFunc(target, func(r rune) bool { return r != '/' && r != '?' })):]
+			target = target[len(target)-len(strings.TrimLeftFunc(target, func(r rune) bool {
+				return r != '/' && r != '?'
+			})):]
 			break
 		}
 	}

@@ -22,7 +22,8 @@ func TestVectors(t *testing.T) {
 	for _, v := range append(good, bad...) {
 		scheme := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Encoding(v.Encoding)}
 		value, err := scheme.Sign(decodeKey(v.KeyHex), []byte(v.Canonical))
-		if want := "APIAuth-HMAC-SHA256 " + v.ProfileID + ":" + value; err != nil || v.Headers["Authorization"] != want {
+		if want := "APIAuth-HMAC-SHA256 " + v.ProfileID + ":" + value; err != nil ||
+			v.Headers["Authorization"] != want {
 			t.Errorf("%s: %s, %v", v.Name, want, err)
 		}
 	}
@@ -76,7 +77,8 @@ func TestSignRefuses(t *testing.T) {
 		"no date":   {http.Header{}, []byte("k"), signature.ErrMissing},
 		"bad date":  {http.Header{"Date": {"today"}}, []byte("k"), signature.ErrMalformed},
 		"comma":     {http.Header{"Date": date["Date"], "Content-Type": {"a,b"}}, []byte("k"), signature.ErrMalformed},
-		"two types": {http.Header{"Date": date["Date"], "Content-Type": {"a", "a"}}, []byte("k"), signature.ErrMalformed},
+		"two types": {http.Header{"Date": date["Date"], "Content-Type": {"a", "a"}}, []byte("k"),
+			signature.ErrMalformed},
 		"two dates": {http.Header{"Date": {date.Get("Date"), date.Get("Date")}}, []byte("k"), signature.ErrMalformed},
 	} {
 		m := boro.Message{Method: "POST", URI: "/", Header: c.header.Clone()}
@@ -137,7 +139,9 @@ func TestMutants(t *testing.T) {
 		p[partAuthorization], p[partHash] = h.Get("Authorization"), h.Get(boro.HashHeader)
 		return p
 	}
-	providertest.Mutants(t, providertest.ManyMutants, sign, sameRequest, func(p []string) bool { return verifyParts(p) == nil })
+	providertest.Mutants(t, providertest.ManyMutants, sign, sameRequest, func(p []string) bool {
+		return verifyParts(p) == nil
+	})
 }
 
 // FuzzVerify: Verify accepts every message that Sign signs, and no other message with that signature.

@@ -91,7 +91,8 @@ func checkHeaders(h http.Header) error {
 		}
 		name = strings.ToLower(name)
 		if !isAttributeName(name) {
-			return fmt.Errorf("%w: the name of a ce- header has characters other than letters and digits", provider.ErrBody)
+			return fmt.Errorf("%w: the name of a ce- header has characters other than letters and digits",
+				provider.ErrBody)
 		}
 		text, err := DecodeHeaderValue(values[0])
 		if err != nil {

@@ -83,8 +83,8 @@ func checkTokens(tokens provider.Secrets) error {
 	var errs []error
 	for i, token := range tokens {
 		if !provider.Visible(token) {
-			errs = append(errs, bellhop.Invalid(tokens.Path(path, i), "cannot be sent in a header: use printable ASCII "+
-				"without blanks"))
+			errs = append(errs, bellhop.Invalid(tokens.Path(path, i), "cannot be sent in a header: use printable "+
+				"ASCII without blanks"))
 		}
 	}
 	return bellhop.Join("", errs...)

@@ -30,8 +30,9 @@ var conforming = map[string]string{
 	"validMinimalWithTimeToNanosecondsUtc":    minimal + `,"time":"2018-04-05T17:31:00.000000000Z"`,
 	"validMinimalWithTimeUsingPositiveOffset": minimal + `,"time":"2018-04-05T18:31:00+01:00"`,
 	"validMinimalWithTimeUsingNegativeOffset": minimal + `,"time":"2018-04-05T16:31:00-01:00"`,
-	"validRelativeSource":                     conformOne + "," + conformID + "," + conformType + `,"source":"#fragment"`,
-	"validSimpleTextData":                     minimal + `,"datacontenttype":"text/plain","data":"Simple text"`,
+	"validRelativeSource": conformOne + "," + conformID + "," + conformType +
+		`,"source":"#fragment"`,
+	"validSimpleTextData": minimal + `,"datacontenttype":"text/plain","data":"Simple text"`,
 	"validAllExtensionTypes": minimal + `,"extinteger":10,"extboolean":true,"extstring":"text",` +
 		`"exturi":"https://cloudevents.io","exturiref":"//authority/path","exttimestamp":"2023-03-31T15:12:00Z",` +
 		`"extbinary":"TWE="`,
@@ -141,8 +142,9 @@ func TestConformanceBinary(t *testing.T) {
 		"an empty source": {"Ce-Source", "", false}, "an empty type": {"Ce-Type", "", false},
 		"another version": {"Ce-Specversion", "0.9", false}, "a content type": {"Ce-Datacontenttype", "a/b", false},
 	} {
-		h := http.Header{"Content-Type": {"text/plain"}, "Ce-Specversion": {"1.0"}, "Ce-Id": {"1"}, "Ce-Source": {"/s"},
-			"Ce-Type": {"t"}}
+		h := http.Header{"Content-Type": {"text/plain"}, "Ce-Specversion": {"1.0"}, "Ce-Id": {"1"},
+			"Ce-Source": {"/s"},
+			"Ce-Type":   {"t"}}
 		h[c.header] = []string{c.value}
 		if _, err := cloudevents.ReadRequest(h, []byte("data")); (err == nil) != c.ok ||
 			err != nil && !errors.Is(err, provider.ErrBody) {

@@ -98,7 +98,8 @@ func TestAnswerHandshake(t *testing.T) {
 		{name: "empty", allowed: "*", requested: []string{origin, ""}, want: provider.ErrBody},
 		{name: "V05 line end", allowed: "*", requested: []string{origin, "a.example\r\nX: y"}, want: provider.ErrBody},
 		{name: "V06 NUL", allowed: "*", requested: []string{origin, "a.example\x00"}, want: provider.ErrBody},
-		{name: "V07 long", allowed: "*", requested: []string{origin, strings.Repeat("a", 254)}, want: provider.ErrBody},
+		{name: "V07 long", allowed: "*", requested: []string{origin, strings.Repeat("a", 254)},
+			want: provider.ErrBody},
 		{name: "twice", allowed: "*", requested: []string{origin, emitter, origin, emitter}, want: provider.ErrBody},
 
 		{name: "rate asked for", allowed: "*", requested: []string{origin, emitter, rate, "120"}, origin: emitter,
@@ -110,10 +111,13 @@ func TestAnswerHandshake(t *testing.T) {
 		{name: "no rate, and ours", allowed: "*", most: 60, requested: []string{origin, emitter}, origin: emitter,
 			rate: "60"},
 		{name: "rate 0", allowed: "*", requested: []string{origin, emitter, rate, "0"}, want: provider.ErrBody},
-		{name: "rate negative", allowed: "*", requested: []string{origin, emitter, rate, "-1"}, want: provider.ErrBody},
-		{name: "rate with a sign", allowed: "*", requested: []string{origin, emitter, rate, "+1"}, want: provider.ErrBody},
+		{name: "rate negative", allowed: "*", requested: []string{origin, emitter, rate, "-1"},
+			want: provider.ErrBody},
+		{name: "rate with a sign", allowed: "*", requested: []string{origin, emitter, rate, "+1"},
+			want: provider.ErrBody},
 		{name: "rate broken", allowed: "*", requested: []string{origin, emitter, rate, "1.5"}, want: provider.ErrBody},
-		{name: "rate huge", allowed: "*", requested: []string{origin, emitter, rate, "1000000000"}, want: provider.ErrBody},
+		{name: "rate huge", allowed: "*", requested: []string{origin, emitter, rate, "1000000000"},
+			want: provider.ErrBody},
 		{name: "rate empty", allowed: "*", requested: []string{origin, emitter, rate, ""}, want: provider.ErrBody},
 		{name: "rate twice", allowed: "*", requested: []string{origin, emitter, rate, "1", rate, "1"},
 			want: provider.ErrBody},
@@ -133,7 +137,8 @@ func TestAnswerHandshake(t *testing.T) {
 			}
 		})
 	}
-	for _, req := range []*provider.Request{options(), options("Origin", "https://app.example"), request("", "", nil)} {
+	for _, req := range []*provider.Request{options(), options("Origin", "https://app.example"),
+		request("", "", nil)} {
 		if reply, ok, err := cloudevents.AnswerHandshake(req, []string{"*"}, 0); reply != nil || ok || err != nil {
 			t.Errorf("%s %v is treated as a handshake", req.Method, req.Header)
 		}
@@ -179,7 +184,8 @@ func handshakeReply(t *testing.T, c *recorder, hosts []string, callbacks ...stri
 	req.Header["Webhook-Request-Callback"] = callbacks
 	env := provider.Env{Client: &http.Client{Transport: c}}
 	receipt, err := openWith(t, env,
-		map[string]any{"allowed_origins": []string{emitter}, "callback_hosts": hosts}).Receive(context.Background(), req)
+		map[string]any{"allowed_origins": []string{emitter}, "callback_hosts": hosts}).Receive(context.Background(),
+		req)
 	if err != nil {
 		t.Fatal(err)
 	}

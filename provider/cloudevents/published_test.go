@@ -14,12 +14,15 @@ import (
 // The cases of the Go SDK's tests and of the specification's examples that the conformance suite does not have, by
 // their names there, as members of an event in the JSON format. A case without a name of its own has that of its test.
 // Sources:
-//   - https://github.com/cloudevents/sdk-go/blob/0922135050aab54369a1d4bc0f2a34789c6f196d/v2/event/event_unmarshal_test.go
-//   - https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/event/eventcontext_v1_test.go
-//   - https://github.com/cloudevents/sdk-go/blob/79ffd85f9f9ac731f2bed3be6be9dbce83a6b36f/v2/event/extensions_test.go
-//   - https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/types/timestamp_test.go
-//   - https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/types/value_test.go
-//   - https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#32-examples
+//
+//	-
+//	  https://github.com/cloudevents/sdk-go/blob/0922135050aab54369a1d4bc0f2a34789c6f196d/v2/event/event_unmarshal_test.go
+//	-
+//	  https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/event/eventcontext_v1_test.go
+//	- https://github.com/cloudevents/sdk-go/blob/79ffd85f9f9ac731f2bed3be6be9dbce83a6b36f/v2/event/extensions_test.go
+//	- https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/types/timestamp_test.go
+//	- https://github.com/cloudevents/sdk-go/blob/0a5202bf31a5927f261fb8ee0bba88cef0963d8c/v2/types/value_test.go
+//	- https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md#32-examples
 const (
 	sdkSource = `"source":"http://example.com/source"`
 	sdkEvent  = `"id":"ABC-123","type":"io.cloudevents.test",` + sdkSource
@@ -139,8 +142,10 @@ func TestPublished03(t *testing.T) {
 
 // TestPublishedHeaders has the forms of requests in the SDK's tests and in the HTTP binding.
 // Sources:
-//   - https://github.com/cloudevents/sdk-go/blob/0331394117d40bbbe9448cb7008cf2566fa29a86/v2/protocol/http/message_test.go
-//   - https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
+//
+//	-
+//	  https://github.com/cloudevents/sdk-go/blob/0331394117d40bbbe9448cb7008cf2566fa29a86/v2/protocol/http/message_test.go
+//	- https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 func TestPublishedHeaders(t *testing.T) {
 	t.Parallel()
 	const whole = `{"data":"foo","datacontenttype":"application/json","id":"id","source":"source","specversion":"1.0",` +

@@ -179,7 +179,8 @@ func readBatch(body []byte, versions []string) (receipt provider.Receipt, err er
 		receipt.Events = append(receipt.Events, ev)
 	}
 	if len(receipt.Events) == 0 && len(receipt.Refused) > 0 {
-		return provider.Receipt{}, fmt.Errorf("no valid event in the batch; the first item: %w", receipt.Refused[0].Err)
+		return provider.Receipt{}, fmt.Errorf("no valid event in the batch; the first item: %w",
+			receipt.Refused[0].Err)
 	}
 	return receipt, nil
 }

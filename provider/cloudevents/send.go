@@ -58,7 +58,8 @@ func (s *sendSettings) check() error {
 		errs = append(errs, checkOriginName("origin", s.Origin))
 	}
 	if !provider.Visible(s.Source) || len(s.Source) > maxSource {
-		errs = append(errs, bellhop.Invalid("source", "use a URI or a part of one, such as https://hooks.example.com/media"))
+		errs = append(errs, bellhop.Invalid("source", "use a URI or a part of one, such as "+
+			"https://hooks.example.com/media"))
 	}
 	return bellhop.Join("", append(errs, checkRate("rate", s.Rate))...)
 }
@@ -204,10 +205,11 @@ func readHandshakeReply(status int, h http.Header, origin string, requested int)
 	case status < 200 || status > 299:
 		return provider.HandshakeResult{}, fmt.Errorf("answered with status %d", status)
 	case len(allowed) == 0:
-		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which is required for " +
-			"permission")
+		return provider.HandshakeResult{}, errors.New("answered without WebHook-Allowed-Origin, which is " +
+			"required for permission")
 	case len(allowed) > 1 || allowed[0] != "*" && !strictjson.EqualFold(allowed[0], origin):
-		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not settings.origin")
+		return provider.HandshakeResult{}, errors.New("answered with a WebHook-Allowed-Origin that is not " +
+			"settings.origin")
 	}
 	rate, given, err := provider.AllowedRate(h)
 	if err != nil {

@@ -62,7 +62,8 @@ func TestSendStructured(t *testing.T) {
 		{"application/json", "\"\xff\"", `,"datacontenttype":"application/json","data_base64":"Iv8i"}`},
 		{"text/plain", "a \"b\"\n", `,"datacontenttype":"text/plain","data":"a \"b\"\n"}`},
 		{"text/plain; charset=UTF-8", "é", `,"datacontenttype":"text/plain; charset=UTF-8","data":"é"}`},
-		{"text/plain; charset=iso-8859-1", "a", `,"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"YQ=="}`},
+		{"text/plain; charset=iso-8859-1", "a",
+			`,"datacontenttype":"text/plain; charset=iso-8859-1","data_base64":"YQ=="}`},
 		{"application/xml", "<a/>", `,"datacontenttype":"application/xml","data":"<a/>"}`},
 		{"image/svg+xml", "<svg/>", `,"datacontenttype":"image/svg+xml","data":"<svg/>"}`},
 		{"image/png", "\x89PNG", `,"datacontenttype":"image/png","data_base64":"iVBORw=="}`},
@@ -85,9 +86,11 @@ func TestSendBinary(t *testing.T) {
 	m := render(t, `{"mode":"binary","source":"urn:x","origin":"hooks.example.com","bearer_token":"t"}`,
 		otherEvent("text/plain", "words"))
 	want := http.Header{
-		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self}, "Webhook-Request-Origin": {self},
-		"Cache-Control":  {"no-store"},
-		"Ce-Specversion": {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"}, "Ce-Type": {"ams.JobStateChange"},
+		"Content-Type": {"text/plain"}, "Authorization": {"Bearer t"}, "Origin": {self},
+		"Webhook-Request-Origin": {self},
+		"Cache-Control":          {"no-store"},
+		"Ce-Specversion":         {"1.0"}, "Ce-Id": {"evt_1"}, "Ce-Source": {"urn:x"},
+		"Ce-Type":    {"ams.JobStateChange"},
 		"Ce-Subject": {"Job%20%C3%A9"},
 		"Ce-Time":    {"2026-11-22T09:00:00Z"},
 	}
@@ -114,7 +117,8 @@ func TestSendNative(t *testing.T) {
 			string(m.Body) != `{"n":1}` || m.Header["Ce-Flag"] != nil {
 			t.Errorf("%s: binary becomes %v %s", mode, m.Header, m.Body)
 		}
-		if m := render(t, settings, structured); m.Header.Get("Ce-Id") != "" || string(m.Body) != string(structured.Body) {
+		if m := render(t, settings, structured); m.Header.Get("Ce-Id") != "" ||
+			string(m.Body) != string(structured.Body) {
 			t.Errorf("%s: structured becomes %v %s", mode, m.Header, m.Body)
 		}
 	}
@@ -136,8 +140,9 @@ func TestSendLookalike(t *testing.T) {
 		"document of another type": {otherEvent("application/json", document), "evt_1"},
 		"document, sent by command": {&bellhop.Event{ID: "evt_1", Type: "cloudevents.event",
 			ContentType: "application/json", Body: []byte(document)}, "1"},
-		"document of the same type": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "application/json",
-			Body: []byte(document)}, "1"},
+		"document of the same type": {&bellhop.Event{ID: "evt_1", Type: "com.example.a",
+			ContentType: "application/json",
+			Body:        []byte(document)}, "1"},
 		"document as text": {&bellhop.Event{ID: "evt_1", Type: "com.example.a", ContentType: "text/plain",
 			Body: []byte(document)}, "evt_1"},
 		"headers of another type": {&bellhop.Event{ID: "evt_1", Type: "x", ProviderID: "/evil 1", Header: headers,
@@ -214,7 +219,8 @@ func handshake(t *testing.T, settings, callback string) provider.HandshakeReques
 }
 
 func TestHandshake(t *testing.T) {
-	g := handshake(t, `{"origin":"hooks.example.com","rate":120,"bearer_token":"t"}`, "https://hooks.example.com/agree/1")
+	g := handshake(t, `{"origin":"hooks.example.com","rate":120,"bearer_token":"t"}`,
+		"https://hooks.example.com/agree/1")
 	want := http.Header{"Webhook-Request-Origin": {self}, "Webhook-Request-Rate": {"120"},
 		"Webhook-Request-Callback": {"https://hooks.example.com/agree/1"}}
 	if g.URL != "" || g.Request.Method != "OPTIONS" || !reflect.DeepEqual(g.Request.Header, want) ||
@@ -263,18 +269,22 @@ func TestReadHandshakeReply(t *testing.T) {
 			withCallback: refused},
 		{name: "two origins", answer: answer{200, []string{self, self}, none}, withoutCallback: refused,
 			withCallback: refused},
-		{name: "empty origin", answer: answer{200, []string{""}, none}, withoutCallback: refused, withCallback: refused},
-		{name: "405", answer: answer{405, none, none}, withoutCallback: refused, withCallback: later},
-		{name: "an error with permission", answer: answer{500, []string{self}, []string{"1"}}, withoutCallback: refused,
+		{name: "empty origin", answer: answer{200, []string{""}, none}, withoutCallback: refused,
 			withCallback: refused},
+		{name: "405", answer: answer{405, none, none}, withoutCallback: refused, withCallback: later},
+		{name: "an error with permission", answer: answer{500, []string{self}, []string{"1"}},
+			withoutCallback: refused,
+			withCallback:    refused},
 		{name: "503", answer: answer{503, none, none}, withoutCallback: refused, withCallback: refused},
 		{name: "429", answer: answer{429, none, none}, withoutCallback: refused, withCallback: refused},
-		{name: "a redirect", answer: answer{302, []string{self}, none}, withoutCallback: refused, withCallback: refused},
+		{name: "a redirect", answer: answer{302, []string{self}, none}, withoutCallback: refused,
+			withCallback: refused},
 	} {
 		for callback, want := range map[string]string{"": c.withoutCallback,
 			"https://hooks.example.com/agree/1": c.withCallback} {
 			h := http.Header{"Webhook-Allowed-Origin": c.answer.origin, "Webhook-Allowed-Rate": c.answer.rate}
-			result, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h, nil)
+			result, err := handshake(t, `{"origin":"hooks.example.com","rate":120}`, callback).Read(c.answer.status, h,
+				nil)
 			switch {
 			case (err != nil) != (want == refused), result.Pending != (want == later):
 				t.Errorf("%s, callback %q: %+v, %v", c.name, callback, result, err)

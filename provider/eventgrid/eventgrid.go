@@ -58,7 +58,8 @@ func OpenAs(name string, env provider.Env, raw json.RawMessage) (provider.Receiv
 		return nil, err
 	}
 	return &receiver{
-		name: name, env: env, cloud: where, authenticators: authenticators, manual: manual, subscriptions: s.Subscriptions,
+		name: name, env: env, cloud: where, authenticators: authenticators, manual: manual,
+		subscriptions: s.Subscriptions,
 	}, nil
 }
 
@@ -110,12 +111,12 @@ func (s *settings) authenticators(env provider.Env, where cloud) ([]authenticato
 	}
 	switch {
 	case s.Unauthenticated && len(list) > 0:
-		errs = append(errs, bellhop.Invalid("unauthenticated", "other settings authenticate requests; remove them, or "+
-			"remove this"))
+		errs = append(errs, bellhop.Invalid("unauthenticated", "other settings authenticate requests; remove "+
+			"them, or remove this"))
 	case !s.Unauthenticated && len(list) == 0:
 		errs = append(errs, bellhop.Invalid("query_secret",
-			"required, unless there is header with header_secret or audience with tenant_id; unauthenticated: true accepts "+
-				"events from anyone"))
+			"required, unless there is header with header_secret or audience with tenant_id; unauthenticated: true "+
+				"accepts events from anyone"))
 	}
 	return list, bellhop.Join("", errs...)
 }
@@ -132,7 +133,8 @@ func checkSecretHeader(name string, secrets provider.Secrets) error {
 	for i, text := range secrets {
 		if !provider.Printable(text) || len(text) > maxHeaderValue {
 			errs = append(errs, bellhop.Invalid(secrets.Path("header_secret", i),
-				"cannot be the value of a header: use at most 4096 printable ASCII characters without a blank at either end"))
+				"cannot be the value of a header: use at most 4096 printable ASCII characters "+
+					"without a blank at either end"))
 		}
 	}
 	return bellhop.Join("", errs...)
@@ -149,7 +151,8 @@ func checkHeaderName(name string) error {
 	switch {
 	case len(name) > 128 || !bellhop.HeaderName(name):
 		return bellhop.Invalid("header", "use the name of a header, such as X-Contoso-Key")
-	case strings.HasPrefix(canonical, "Aeg-"), slices.Contains(reservedHeaders, canonical), bellhop.ReservedHeader(name):
+	case strings.HasPrefix(canonical, "Aeg-"), slices.Contains(reservedHeaders, canonical),
+		bellhop.ReservedHeader(name):
 		return bellhop.Invalid("header", "this header has another meaning; use another, such as X-Contoso-Key")
 	}
 	return nil

@@ -161,7 +161,8 @@ func confirm(guarded *http.Client, to string) func(context.Context) error {
 		}
 		reply.Body.Close()
 		if reply.StatusCode < 200 || reply.StatusCode > 299 {
-			return fmt.Errorf("validationUrl: Event Grid answered %d; a URL is valid once, for ten minutes", reply.StatusCode)
+			return fmt.Errorf("validationUrl: Event Grid answered %d; a URL is valid once, for ten minutes",
+				reply.StatusCode)
 		}
 		return nil
 	}

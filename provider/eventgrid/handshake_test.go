@@ -113,7 +113,8 @@ func TestValidationURL(t *testing.T) {
 			t.Errorf("%q: called before the answer", c.url)
 		}
 		if err == nil {
-			if err := then(context.Background()); err != nil || len(tr.requests) != 1 || tr.requests[0].Method != "GET" {
+			if err := then(context.Background()); err != nil || len(tr.requests) != 1 ||
+				tr.requests[0].Method != "GET" {
 				t.Errorf("%q: %v, called %d times", c.url, err, len(tr.requests))
 			}
 		}

@@ -247,12 +247,13 @@ func readFields(item []byte) (fields, error) {
 	eventTime, at := strictjson.Member{Name: "eventTime"}, strictjson.Member{Name: "time"}
 	dataVersion, metadata := strictjson.Member{Name: "dataVersion"}, strictjson.Member{Name: "metadataVersion"}
 	mediaType, base64 := strictjson.Member{Name: "datacontenttype"}, strictjson.Member{Name: "data_base64"}
-	err := strictjson.FindAll(item, &id, &subject, &data, &version, &topic, &source, &eventType, &kind, &eventTime, &at,
-		&dataVersion, &metadata, &mediaType, &base64)
+	err := strictjson.FindAll(item, &id, &subject, &data, &version, &topic, &source, &eventType, &kind,
+		&eventTime, &at, &dataVersion, &metadata, &mediaType, &base64)
 	f := fields{
 		cloudEvent: version.Value != nil, id: id.Key(), topic: topic.Key(), subject: subject.Text(),
 		kind: eventType.Text(), time: eventTime.Text(), dataVersion: dataVersion.Text(), data: data.Value,
-		hasTopic: isText(topic), hasSubject: isText(subject), hasDataVersion: isText(dataVersion), metadata: metadata.Text(),
+		hasTopic: isText(topic), hasSubject: isText(subject), hasDataVersion: isText(dataVersion),
+		metadata:  metadata.Text(),
 		mediaType: mediaType.Text(), base64: base64.Text(),
 	}
 	if f.cloudEvent {

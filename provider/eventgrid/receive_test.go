@@ -42,10 +42,12 @@ var forgeries = []struct {
 	{name: "E03 twice in the query", change: target("/in/grid?code=s3cret&code=s3cret"), want: signature.ErrMalformed},
 	{name: "E03 under another name", change: target("/in/grid?Code=s3cret"), want: signature.ErrMissing},
 	{name: "E04 header good", settings: headerSettings, change: setHeader("X-Key", "k3y")},
-	{name: "E04 header wrong", settings: headerSettings, change: setHeader("X-Key", "k3y2"), want: signature.ErrMismatch},
+	{name: "E04 header wrong", settings: headerSettings, change: setHeader("X-Key", "k3y2"),
+		want: signature.ErrMismatch},
 	{name: "E04 header twice", settings: headerSettings, change: setHeader("X-Key", "k3y", "k3y"),
 		want: signature.ErrMalformed},
-	{name: "both set, header alone", settings: bothSettings, change: both("/in/grid", "k3y"), want: signature.ErrMissing},
+	{name: "both set, header alone", settings: bothSettings, change: both("/in/grid", "k3y"),
+		want: signature.ErrMissing},
 	{name: "both set, query alone", settings: bothSettings, change: both("/in/grid?code=s3cret", ""),
 		want: signature.ErrMissing},
 	{name: "both set, both there", settings: bothSettings, change: both("/in/grid?code=s3cret", "k3y")},
@@ -55,7 +57,8 @@ var forgeries = []struct {
 	{name: "E09 no subscription", settings: subscriptionSettings, change: setHeader(eventgrid.SubscriptionNameHeader),
 		want: provider.ErrForbidden},
 	{name: "E09 two subscriptions", settings: subscriptionSettings,
-		change: setHeader(eventgrid.SubscriptionNameHeader, "recordingsub", "recordingsub"), want: provider.ErrForbidden},
+		change: setHeader(eventgrid.SubscriptionNameHeader, "recordingsub", "recordingsub"),
+		want:   provider.ErrForbidden},
 	{name: "E09 the Kelvin sign", settings: values{"query_secret": "s3cret", "subscriptions": []string{"k"}},
 		change: setHeader(eventgrid.SubscriptionNameHeader, "\u212a"), want: provider.ErrForbidden},
 	{name: "E09 after the secret", settings: subscriptionSettings, change: both("/in/grid?code=x", ""),
@@ -138,7 +141,8 @@ func TestValidation(t *testing.T) {
 	good := event(eventgrid.ValidationType, `{"validationCode":"512d"}`)
 	other := event("a", "{}")
 	cloudEvent := func(data string) string {
-		return `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType + `","subject":"","data":` +
+		return `{"specversion":"1.0","id":"1","source":"/s","type":"` + eventgrid.ValidationType +
+			`","subject":"","data":` +
 			data + `}`
 	}
 	const says, silent, notification = "SubscriptionValidation", "", "Notification"
@@ -156,7 +160,8 @@ func TestValidation(t *testing.T) {
 			"400"},
 		{"V21 data a list", says, "[" + event(eventgrid.ValidationType, `[]`) + "]", "400"},
 		{"V21 no data", says, `[{"id":"1","eventType":"` + eventgrid.ValidationType + `"}]`, "400"},
-		{"V05 a line break", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\r\nX: y"}`) + "]", "400"},
+		{"V05 a line break", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\r\nX: y"}`) +
+			"]", "400"},
 		{"V06 NUL", says, "[" + event(eventgrid.ValidationType, `{"validationCode":"a\u0000"}`) + "]", "400"},
 		{"V07 5 KiB", says, "[" + event(eventgrid.ValidationType,
 			`{"validationCode":"`+strings.Repeat("a", 5<<10)+`"}`) + "]", "400"},
@@ -183,9 +188,11 @@ func TestValidation(t *testing.T) {
 		{"names in Pascal case", says, "[" + event(eventgrid.ValidationType, `{"ValidationCode":"512d"}`) + "]",
 			`{"validationResponse":"512d"}`},
 		{"a custom schema", says, `[{"Kind":"x","data":{"validationCode":"512d"}}]`, `{"validationResponse":"512d"}`},
-		{"a custom schema without data", says, `{"Kind":"x","validationCode":"512d"}`, `{"validationResponse":"512d"}`},
+		{"a custom schema without data", says, `{"Kind":"x","validationCode":"512d"}`,
+			`{"validationResponse":"512d"}`},
 		{"a custom schema without a code", says, `[{"Kind":"x"}]`, "400"},
-		{"a CloudEvent, a notification by its header", notification, cloudEvent(`{"validationCode":"512d"}`), "1 events"},
+		{"a CloudEvent, a notification by its header", notification, cloudEvent(`{"validationCode":"512d"}`),
+			"1 events"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			req := delivery("s3cret", []byte(c.body))
@@ -250,7 +257,8 @@ func TestBatch(t *testing.T) {
 			t.Fatalf("event %d is %+v", i, ev)
 		}
 	}
-	if _, err := r.Receive(context.Background(), delivery("s3cret", batch(5001, ""))); !errors.Is(err, provider.ErrBody) {
+	if _, err := r.Receive(context.Background(), delivery("s3cret", batch(5001, ""))); !errors.Is(
+		err, provider.ErrBody) {
 		t.Errorf("5001 events: %v", err)
 	}
 	for _, bad := range []string{"null", "1", `"x"`, "[]", "{}", `{"id":"x"}`, `{"eventType":"x"}`,
@@ -309,7 +317,8 @@ func TestSettings(t *testing.T) {
 		{"audience", values{"tenant_id": tenant}},
 		{"app_id", values{"audience": "a", "tenant_id": tenant, "app_id": "x"}},
 		{"audience", values{"query_secret": "a", "app_id": tenant}},
-		{"keys_url", values{"audience": "a", "tenant_id": tenant, "keys_url": "http://login.microsoftonline.com/keys"}},
+		{"keys_url", values{"audience": "a", "tenant_id": tenant,
+			"keys_url": "http://login.microsoftonline.com/keys"}},
 		{"validation", values{"query_secret": "a", "validation": "none"}},
 		{"subscriptions", values{"query_secret": "a", "subscriptions": []string{}}},
 		{"subscriptions[1]", values{"query_secret": "a", "subscriptions": []string{"a", "b c"}}},

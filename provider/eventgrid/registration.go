@@ -42,7 +42,8 @@ type registrationSettings struct {
 // subscribeSettings describe them. Limits are those of Event Grid.
 var subscribeSettings = []provider.Setting{
 	{Name: "schema", Title: "Schema", Example: "cloudevents",
-		Doc: "Of the deliveries: `eventgrid`, or `cloudevents`, whose handshake is an OPTIONS request. Default: eventgrid."},
+		Doc: "Of the deliveries: `eventgrid`, or `cloudevents`, whose handshake is an OPTIONS " +
+			"request. Default: eventgrid."},
 	{Name: "event_types", Title: "Event types", Kind: provider.KindList,
 		Example: `["Microsoft.Storage.BlobCreated"]`,
 		Doc:     "The only types of events to deliver. Default: all that the resource has by default."},
@@ -62,15 +63,16 @@ var subscribeSettings = []provider.Setting{
 	{Name: "preferred_kilobytes", Title: "Size of a batch", Kind: provider.KindNumber, Example: "512",
 		Doc: "The preferred size of a request in KiB, from 1 to 1024. Default: 64."},
 	{Name: "expires", Title: "Lifetime", Kind: provider.KindDuration, Example: "720h",
-		Doc: "After how long the event subscription ends unless it is renewed, which Bellhop does in time: from 10m to " +
-			"8784h. Default: it does not end."},
+		Doc: "After how long the event subscription ends unless it is renewed, which Bellhop does in time: from " +
+			"10m to 8784h. Default: it does not end."},
 	{Name: "max_attempts", Title: "Attempts", Kind: provider.KindNumber, Example: "10",
 		Doc: "The most attempts of one delivery, from 1 to 30. Default: 30."},
 	{Name: "time_to_live", Title: "Time to live", Kind: provider.KindDuration, Example: "2h",
 		Doc: "For how long a delivery is tried again, from 1m to 24h. Default: 24h."},
 	{Name: "dead_letter_account", Title: "Storage account for dead letters",
 		Example: "/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/NAME",
-		Doc:     "The resource id of the storage account for events that cannot be delivered. Default: they are dropped."},
+		Doc: "The resource id of the storage account for events that cannot be delivered. " +
+			"Default: they are dropped."},
 	{Name: "dead_letter_container", Title: "Container for dead letters", Example: "undelivered",
 		Doc: "The blob container in that account. Required with `dead_letter_account`."},
 }
@@ -91,14 +93,14 @@ func (s *registrationSettings) read(raw json.RawMessage) error {
 		s.checkFilters()}
 	for i, kind := range s.EventTypes {
 		if kind == "" || !provider.Printable(kind) {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("event_types[%d]", i), "use the type of an event, such as "+
-				"Microsoft.Storage.BlobCreated"))
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("event_types[%d]", i), "use the type of an event, "+
+				"such as Microsoft.Storage.BlobCreated"))
 		}
 	}
 	switch account, err := scopeOf(s.DeadLetterAccount); {
 	case (s.DeadLetterAccount == "") != (s.DeadLetterContainer == ""):
-		errs = append(errs, bellhop.Invalid("dead_letter_container", "give dead_letter_account and dead_letter_container, "+
-			"or neither"))
+		errs = append(errs, bellhop.Invalid("dead_letter_container", "give dead_letter_account and "+
+			"dead_letter_container, or neither"))
 	case s.DeadLetterAccount != "" && (err != nil || !strings.Contains(strings.ToLower(account), "/storageaccounts/")):
 		errs = append(errs, bellhop.Invalid("dead_letter_account", "use the resource id of a storage account"))
 	}
@@ -135,8 +137,9 @@ func (s *registrationSettings) checkFilters() error {
 		Key      string `json:"key"`
 	}
 	if json.Unmarshal(s.AdvancedFilters, &list) != nil || len(list) > maxAdvancedFilters {
-		return bellhop.Invalid("advanced_filters", `use a list of up to 25 filters, such as [{"operatorType":"StringIn",`+
-			`"key":"subject","values":["a"]}]`)
+		return bellhop.Invalid("advanced_filters",
+			`use a list of up to 25 filters, such as [{"operatorType":"StringIn",`+
+				`"key":"subject","values":["a"]}]`)
 	}
 	for i, f := range list {
 		if f.Operator == "" || f.Key == "" {
@@ -160,8 +163,8 @@ func scopeOf(resource string) (string, error) {
 			"/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/communicationServices/NAME")
 	case strings.Contains(resource, "://") || len(parts) < 2 || !strings.EqualFold(parts[0], "subscriptions") &&
 		!strings.EqualFold(parts[0], "providers"):
-		return "", bellhop.Invalid("resource", "use the resource id, which begins with /subscriptions/; the portal shows it "+
-			"under Properties")
+		return "", bellhop.Invalid("resource", "use the resource id, which begins with /subscriptions/; the portal "+
+			"shows it under Properties")
 	case len(resource) > maxScope || strings.ContainsAny(resource, "?#%\\") || slices.ContainsFunc(parts, wrong):
 		return "", bellhop.Invalid("resource", "is no resource id")
 	case slices.ContainsFunc(parts, func(part string) bool { return strings.EqualFold(part, "eventSubscriptions") }):

@@ -60,8 +60,8 @@ func (s *sendSettings) check() error {
 		errs = append(errs, checkName("subscription_name", s.SubscriptionName))
 	}
 	if !provider.Visible(s.Topic) || len(s.Topic) > maxTopic {
-		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without blanks, such as "+
-			"/contoso/orders"))
+		errs = append(errs, bellhop.Invalid("topic", "use at most 512 printable ASCII characters without blanks, "+
+			"such as /contoso/orders"))
 	}
 	if s.Header != "" || s.HeaderSecret != nil {
 		errs = append(errs, s.HeaderSecret.CheckOne("header_secret"))
@@ -467,7 +467,8 @@ func readValidationReply(status int, body []byte, code string, later bool) (prov
 	case err == nil && signature.EqualToken(answered, code):
 		return provider.HandshakeResult{}, nil
 	case answered != "":
-		return provider.HandshakeResult{}, errors.New("answered with a validationResponse that is not data.validationCode")
+		return provider.HandshakeResult{},
+			errors.New("answered with a validationResponse that is not data.validationCode")
 	case later:
 		return provider.HandshakeResult{Pending: true, Reason: "answered without a validationResponse"}, nil
 	}

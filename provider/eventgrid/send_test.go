@@ -36,7 +36,8 @@ func openSender(t testing.TB, settings values) provider.Batcher {
 func deliver(t *testing.T, m provider.OutboundRequest) []bellhop.Event {
 	t.Helper()
 	receipt, err := open(t, values{"unauthenticated": true}).Receive(context.Background(),
-		&provider.Request{Method: "POST", Target: "/in/grid", Header: m.Header, Body: m.Body, ReceivedAt: providertest.Now})
+		&provider.Request{Method: "POST", Target: "/in/grid", Header: m.Header, Body: m.Body,
+			ReceivedAt: providertest.Now})
 	if err != nil || len(receipt.Refused) > 0 {
 		t.Fatalf("refused: %v, %+v\n%.500q", err, receipt.Refused, m.Body)
 	}
@@ -249,22 +250,26 @@ func TestSendForms(t *testing.T) {
 		{"application/json", `"data":{"n":12345678901234567890}`, `{"n":12345678901234567890}`},
 		{"text/plain", `"data":"words"`, "words"}, {"image/png", `"data_base64":"iVBORw=="`, "\x89PNG"},
 	} {
-		structured := `{"specversion":"1.0","id":"order-17","source":"/shop","type":"order.paid","subject":"Österreich",` +
-			`"time":"2026-11-22T08:15:30.1234567Z","traceparent":"00-ab","datacontenttype":"` + c.contentType + `",` + c.data +
-			`}`
+		structured :=
+			`{"specversion":"1.0","id":"order-17","source":"/shop","type":"order.paid","subject":"Österreich",` +
+				`"time":"2026-11-22T08:15:30.1234567Z","traceparent":"00-ab","datacontenttype":"` + c.contentType +
+				`",` + c.data +
+				`}`
 		var events []*bellhop.Event
 		for _, req := range []provider.Request{
 			{Header: http.Header{"Content-Type": {cloudevents.MediaType}}, Body: []byte(structured)},
 			{Body: []byte(c.binary), Header: http.Header{"Content-Type": {c.contentType}, "Ce-Specversion": {"1.0"},
-				"Ce-Id": {"order-17"}, "Ce-Source": {"/shop"}, "Ce-Type": {"order.paid"}, "Ce-Subject": {"%C3%96sterreich"},
-				"Ce-Time": {"2026-11-22T08:15:30.1234567Z"}, "Ce-Traceparent": {"00-ab"}}},
+				"Ce-Id": {"order-17"}, "Ce-Source": {"/shop"}, "Ce-Type": {"order.paid"},
+				"Ce-Subject": {"%C3%96sterreich"},
+				"Ce-Time":    {"2026-11-22T08:15:30.1234567Z"}, "Ce-Traceparent": {"00-ab"}}},
 		} {
 			receipt, err := cloudevents.ReadRequest(req.Header, req.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ev := receipt.Events[0]
-			ev.ID, ev.Source, ev.ReceivedAt, ev.Header = "evt_1", "shop", providertest.Now, bellhop.NewHeader(req.Header, nil)
+			ev.ID, ev.Source, ev.ReceivedAt, ev.Header = "evt_1", "shop", providertest.Now,
+				bellhop.NewHeader(req.Header, nil)
 			events = append(events, &ev)
 		}
 		for _, schema := range []string{"eventgrid", "cloudevents"} {
@@ -272,7 +277,8 @@ func TestSendForms(t *testing.T) {
 			var sent [2]any
 			for i, ev := range events {
 				m, err := r.Render(ev, at)
-				if err != nil || json.Unmarshal(m.Body, &sent[i]) != nil || !strings.Contains(string(m.Body), `"id":"order-17"`) ||
+				if err != nil || json.Unmarshal(m.Body, &sent[i]) != nil ||
+					!strings.Contains(string(m.Body), `"id":"order-17"`) ||
 					!strings.Contains(string(m.Body), `Österreich`) || !strings.Contains(string(m.Body), `"/shop"`) {
 					t.Fatalf("%s: %s, %v", schema, m.Body, err)
 				}
@@ -340,8 +346,8 @@ func checkWhole(t *testing.T, ev *bellhop.Event) {
 		for _, name := range required {
 			text, ok := strictjson.Text([]byte(members[name]))
 			_, timeErr := time.Parse(time.RFC3339, text)
-			if !ok || name == "eventTime" && timeErr != nil || text == "" && name != "subject" && name != "dataVersion" &&
-				name != "topic" {
+			if !ok || name == "eventTime" && timeErr != nil || text == "" && name != "subject" &&
+				name != "dataVersion" && name != "topic" {
 				t.Errorf("%s of %.300s is %s in %.300s", name, ev.Body, members[name], m.Body)
 			}
 		}

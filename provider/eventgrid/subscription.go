@@ -31,7 +31,8 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 			"`/subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Communication/communicationServices/NAME`, or that " +
 			"of a topic",
 		MaxClientState: 128,
-		Expected:       "the handshake of Event Grid, a POST of a validation event, or OPTIONS with the schema cloudevents,",
+		Expected: "the handshake of Event Grid, a POST of a validation event, or OPTIONS with " +
+			"the schema cloudevents,",
 		Try: "curl -i -X OPTIONS 'URL' -H 'WebHook-Request-Origin: eventgrid.azure.net' must print the header " +
 			"WebHook-Allowed-Origin",
 		AnswerWithin: 30 * time.Second,
@@ -49,12 +50,13 @@ func (Provider) CheckRegistration(r provider.Registration, source json.RawMessag
 	_, resource := scopeOf(r.Resource)
 	errs := []error{resource, bellhop.Join("settings", settingsErr)}
 	if len(r.ChangeTypes) > 0 {
-		errs = append(errs, bellhop.Invalid("change_types", "leave it out: the setting event_types chooses the events"))
+		errs = append(errs, bellhop.Invalid("change_types", "leave it out: the setting event_types chooses the "+
+			"events"))
 	}
 	var src settings
 	if len(source) > 0 && provider.DecodeSettings(source, &src) == nil && len(src.Subscriptions) > 0 {
-		errs = append(errs, bellhop.Invalid("source", "its setting subscriptions admits other event subscriptions alone; "+
-			"remove it: bellhop sources update NAME --unset subscriptions"))
+		errs = append(errs, bellhop.Invalid("source", "its setting subscriptions admits other event subscriptions "+
+			"alone; remove it: bellhop sources update NAME --unset subscriptions"))
 	}
 	life, _ := length("", s.Expires, 0, 366*24*time.Hour)
 	return provider.Terms{Longest: life}, bellhop.Join("", errs...)
@@ -121,10 +123,11 @@ const cleanTimeout = 10 * time.Second
 
 // put makes or replaces an event subscription, and waits for the outcome.
 func (s *subscriptions) put(ctx context.Context, name string, r provider.Registration) (provider.Remote, error) {
-	answer, err := s.do(ctx, http.MethodPut, pathOf(r, name)+apiVersion, eventSubscription{Properties: wished(r, s.types)})
+	answer, err := s.do(ctx, http.MethodPut, pathOf(r, name)+apiVersion,
+		eventSubscription{Properties: wished(r, s.types)})
 	if err != nil {
-		return provider.Remote{}, microsoft.NothingThere(err, "there is no such resource, or the application may not see "+
-			"it: check the resource id")
+		return provider.Remote{}, microsoft.NothingThere(err, "there is no such resource, or the application may "+
+			"not see it: check the resource id")
 	}
 	return s.await(ctx, name, r, answer)
 }
@@ -139,7 +142,8 @@ func (s *subscriptions) Renew(ctx context.Context, id string, r provider.Registr
 	case stateSucceeded, stateFailed, stateCanceled, "":
 	default:
 		return provider.Remote{}, &provider.APIError{Kind: provider.APITemporary,
-			Message: "Event Grid still changes the event subscription: its state is " + microsoft.Plain(got.Properties.State)}
+			Message: "Event Grid still changes the event subscription: its state is " +
+				microsoft.Plain(got.Properties.State)}
 	}
 	want := wished(r, s.types)
 	differs, err := s.compare(ctx, id, r, got)
@@ -258,8 +262,9 @@ func (s *subscriptions) remote(e eventSubscription) provider.Remote {
 	case stateSucceeded, stateFailed, stateCanceled, "":
 	case stateManual:
 		remote.Pending = true
-		remote.Waiting = "Event Grid waits for a manual action: the answer to its handshake had no validation code. Open " +
-			"the validation URL of that request within 10 minutes; 'bellhop requests list' shows the request if it came here"
+		remote.Waiting = "Event Grid waits for a manual action: the answer to its handshake had no validation " +
+			"code. Open the validation URL of that request within 10 minutes; 'bellhop requests list' shows the " +
+			"request if it came here"
 	default:
 		remote.Pending = true
 		remote.Waiting = "Event Grid validates the URL; the state is " + microsoft.Plain(state)
@@ -268,13 +273,15 @@ func (s *subscriptions) remote(e eventSubscription) provider.Remote {
 }
 
 // read returns one event subscription.
-func (s *subscriptions) read(ctx context.Context, id string, r provider.Registration) (e eventSubscription, err error) {
+func (s *subscriptions) read(ctx context.Context, id string,
+	r provider.Registration) (e eventSubscription, err error) {
 	answer, err := s.do(ctx, http.MethodGet, pathOf(r, id)+apiVersion, nil)
 	if err == nil {
 		err = microsoft.Decode(answer, s.now(), &e)
 	}
 	if err == nil && (e.Name == "" || e.ID == "") {
-		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no member name"}
+		err = &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: "the answer has no " +
+			"member name"}
 	}
 	return e, err
 }
@@ -464,8 +471,8 @@ func refine(err error) error {
 		if m := notAuthorized.FindStringSubmatch(e.Message); m != nil {
 			e.Permission, scope = m[1], m[2]
 		}
-		e.Remedy = fmt.Sprintf("the application lacks %s at %s: give it the role EventGrid EventSubscription Contributor "+
-			"there, under Access control (IAM)", e.Permission, scope)
+		e.Remedy = fmt.Sprintf("the application lacks %s at %s: give it the role EventGrid EventSubscription "+
+			"Contributor there, under Access control (IAM)", e.Permission, scope)
 	case e.Status == http.StatusConflict && strings.Contains(text, "missingsubscriptionregistration"):
 		e.Kind = provider.APIInvalid
 		e.Remedy = "register the resource provider in the Azure subscription: az provider register --namespace " +

@@ -17,7 +17,8 @@ const scope = "/subscriptions/5b4b650e-28b9-4790-b3ab-ddbd88d727c4/resourceGroup
 	"Microsoft.Communication/communicationServices/fabrikam-calls"
 
 // registered is the registration that the recorded answers fit.
-var registered = provider.Registration{Resource: "//" + scope[1:] + "/", URL: "https://hooks.example.com/in/recordings",
+var registered = provider.Registration{Resource: "//" + scope[1:] + "/",
+	URL:         "https://hooks.example.com/in/recordings",
 	ClientState: "a state", Source: []byte(`{"query_secret":["s3cret","old"]}`),
 	Settings: []byte(`{"event_types":["Microsoft.Communication.RecordingFileStatusUpdated"]}`)}
 
@@ -38,13 +39,15 @@ const inProgress = "arm-operation-in-progress.json"
 
 func TestCreate(t *testing.T) {
 	t.Parallel()
-	api := (&providertest.RecordedAPI{}).Answer(201, `{}`, awaited...).AnswerFile(t, 200, inProgress, "Retry-After", "3").
+	api := (&providertest.RecordedAPI{}).Answer(201, `{}`, awaited...).AnswerFile(t, 200, inProgress,
+		"Retry-After", "3").
 		Answer(200, `{"id":"/a/eventSubscriptions/b","name":"b","properties":{"provisioningState":"Creating"}}`).
 		Answer(200, `{"status":"Succeeded"}`).AnswerFile(t, 200, "arm-get-succeeded.json")
 	inBubble(t, api, func(t *testing.T, calls provider.Subscriptions) {
 		start := time.Now()
 		made, err := calls.Create(t.Context(), registered)
-		if err != nil || made.Pending || made.ID != "recordings" || made.URL != registered.URL || made.Resource != scope {
+		if err != nil || made.Pending || made.ID != "recordings" || made.URL != registered.URL ||
+			made.Resource != scope {
 			t.Errorf("created %+v, %v", made, err)
 		}
 		if waited := time.Since(start); waited != 13*time.Second {
@@ -72,7 +75,8 @@ func TestCreateFails(t *testing.T) {
 		Answer(204, "")
 	inBubble(t, api, func(t *testing.T, calls provider.Subscriptions) {
 		_, err := calls.Create(t.Context(), registered)
-		providertest.CheckAPIError(t, err, provider.APIError{Kind: provider.APIHandshake, Code: "ResourceOperationFailure"})
+		providertest.CheckAPIError(t, err, provider.APIError{Kind: provider.APIHandshake,
+			Code: "ResourceOperationFailure"})
 		if err == nil || !strings.Contains(err.Error(), "response code NotFound") ||
 			strings.Contains(err.Error(), "/in/recordings") {
 			t.Errorf("the error is %v", err)
@@ -83,8 +87,8 @@ func TestCreateFails(t *testing.T) {
 	}
 }
 
-// TestAwait shows what is returned while the outcome is open: in a manual action, after a passing failure, and when the
-// time is over.
+// TestAwait shows what is returned while the outcome is open: in a manual action, after a passing failure, and when
+// the time is over.
 func TestAwait(t *testing.T) {
 	t.Parallel()
 	manual := (&providertest.RecordedAPI{}).Answer(201, `{}`, awaited...).AnswerFile(t, 200, inProgress).
@@ -102,7 +106,8 @@ func TestAwait(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 45*time.Second)
 			defer cancel()
 			got, err := calls.Create(ctx, registered)
-			if err != nil || !got.Pending || !strings.Contains(got.Waiting, tt.want) || got.ID == "" || ctx.Err() != nil {
+			if err != nil || !got.Pending || !strings.Contains(got.Waiting, tt.want) || got.ID == "" ||
+				ctx.Err() != nil {
 				t.Errorf("%s: %+v, %v, %v", name, got, err, ctx.Err())
 			}
 		})
@@ -147,8 +152,10 @@ func TestSubscriptionFailures(t *testing.T) {
 	providertest.CheckFailures(t, Provider{}, registered, []providertest.Failure{
 		{Name: "rights", Status: 403, Body: "arm-error-403.json", Want: provider.APIError{Kind: provider.APIForbidden,
 			Code: "AuthorizationFailed", Permission: "Microsoft.EventGrid/eventSubscriptions/write", Remedy: "yes"}},
-		{Name: "the resource provider", Status: 409, Body: `{"error":{"code":"MissingSubscriptionRegistration","message":"x"}}`,
-			Want: provider.APIError{Kind: provider.APIInvalid, Code: "MissingSubscriptionRegistration", Remedy: "yes"}},
+		{Name: "the resource provider", Status: 409,
+			Body: `{"error":{"code":"MissingSubscriptionRegistration","message":"x"}}`,
+			Want: provider.APIError{Kind: provider.APIInvalid, Code: "MissingSubscriptionRegistration",
+				Remedy: "yes"}},
 		{Name: "quota", Status: 409, Body: `{"error":{"code":"Conflict","message":"Quota limit reached."}}`,
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "Conflict", Remedy: "yes"}},
 		{Name: "another change", Status: 409, Body: `{"error":{"code":"Conflict","message":"x"}}`,
@@ -195,10 +202,13 @@ func TestCheckRegistration(t *testing.T) {
 			t.Errorf("%s: %q, want %s", settings, text, want)
 		}
 	}
-	for resource, want := range map[string]string{"": "required", "/": "required", "https://portal.azure.com/x": "begins with",
-		"/me/events": "begins with", "/subscriptions/1/../2": "is no resource id", "/subscriptions/1?x": "is no resource id",
+	for resource, want := range map[string]string{"": "required", "/": "required",
+		"https://portal.azure.com/x": "begins with",
+		"/me/events":                 "begins with", "/subscriptions/1/../2": "is no resource id",
+		"/subscriptions/1?x": "is no resource id",
 		scope + "/providers/Microsoft.EventGrid/eventSubscriptions/x": "this is an event subscription"} {
-		if _, text := check(provider.Registration{Resource: resource}, ""); !strings.Contains(text, "resource: "+want) &&
+		if _, text := check(provider.Registration{Resource: resource}, ""); !strings.Contains(
+			text, "resource: "+want) &&
 			!strings.Contains(text, want) {
 			t.Errorf("%q: %q", resource, text)
 		}
@@ -211,7 +221,8 @@ func TestCheckRegistration(t *testing.T) {
 
 // FuzzScope shows that a resource id that is taken leads below the API and nowhere else.
 func FuzzScope(f *testing.F) {
-	for _, text := range []string{scope, "//subscriptions//1/", "/providers/a/%2e%2e/", "/subscriptions/a?b", "subscriptions/\x00"} {
+	for _, text := range []string{scope, "//subscriptions//1/", "/providers/a/%2e%2e/", "/subscriptions/a?b",
+		"subscriptions/\x00"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -222,7 +233,8 @@ func FuzzScope(f *testing.F) {
 		at := pathOf(provider.Registration{Resource: text}, "name")
 		lower := strings.ToLower(at)
 		if !strings.HasPrefix(lower, "/subscriptions/") && !strings.HasPrefix(lower, "/providers/") ||
-			strings.Contains(at, "//") || strings.Contains(at, "/../") || strings.ContainsAny(at, "?#\\ ") || got == "" {
+			strings.Contains(at, "//") || strings.Contains(at, "/../") || strings.ContainsAny(at, "?#\\ ") ||
+			got == "" {
 			t.Errorf("%q leads to %s", text, at)
 		}
 	})
@@ -230,10 +242,12 @@ func FuzzScope(f *testing.F) {
 
 // FuzzEventSubscription reads whatever comes as an event subscription or an operation.
 func FuzzEventSubscription(f *testing.F) {
-	f.Add(`{"id":"/a/providers/Microsoft.EventGrid/eventSubscriptions/b","name":"b","properties":{"provisioningState":"x"}}`)
+	f.Add(
+		`{"id":"/a/providers/Microsoft.EventGrid/eventSubscriptions/b","name":"b","properties":{"provisioningState":"x"}}`)
 	f.Add(`{"properties":{"destination":{"endpointType":"WebHook","properties":{"endpointBaseUrl":"https://a"}},` +
 		`"filter":{"advancedFilters":[{"key":"a"}]},"retryPolicy":{},"deadLetterDestination":{},"labels":["a"]}}`)
-	f.Add(`{"status":"Failed","error":{"code":"a","message":"b","details":[{"message":"validation https://a/b?c=d"}]}}`)
+	f.Add(
+		`{"status":"Failed","error":{"code":"a","message":"b","details":[{"message":"validation https://a/b?c=d"}]}}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		var e eventSubscription
 		if json.Unmarshal([]byte(text), &e) == nil {

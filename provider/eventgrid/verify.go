@@ -170,12 +170,12 @@ type bearer struct {
 func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	var errs []error
 	if s.Audience == "" {
-		errs = append(errs, bellhop.Invalid("audience", "required with tenant_id: the id, or the application id URI, of "+
-			"the Entra application that represents this endpoint"))
+		errs = append(errs, bellhop.Invalid("audience", "required with tenant_id: the id, or the application id "+
+			"URI, of the Entra application that represents this endpoint"))
 	}
 	if !provider.IsGUID(s.TenantID) {
-		errs = append(errs, bellhop.Invalid("tenant_id", "required with audience: the id of the Entra directory, such as "+
-			"7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"))
+		errs = append(errs, bellhop.Invalid("tenant_id", "required with audience: the id of the Entra directory, "+
+			"such as 7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67"))
 	}
 	b := &bearer{now: env.Now, audience: s.Audience, tenant: strings.ToLower(s.TenantID), app: where.app}
 	if s.AppID != "" {
@@ -187,7 +187,8 @@ func (s *settings) bearer(env provider.Env, where cloud) (*bearer, error) {
 	}
 	url, err := jwks.URL("keys_url", s.KeysURL, "https://"+where.login+"/"+b.tenant+"/discovery/v2.0/keys")
 	b.keys = jwks.New(env, url)
-	b.issuers = []string{"https://sts.windows.net/" + b.tenant + "/", "https://" + where.login + "/" + b.tenant + "/v2.0"}
+	b.issuers = []string{"https://sts.windows.net/" + b.tenant + "/", "https://" + where.login + "/" + b.tenant +
+		"/v2.0"}
 	return b, bellhop.Join("", append(errs, err)...)
 }
 

@@ -49,7 +49,8 @@ func TestSASVectors(t *testing.T) {
 		expires := expiries[v.Name]
 		for _, target := range []string{topicURL, topicURL + "?api-version=2018-01-01",
 			strings.ToUpper(topicURL[:20]) + topicURL[20:]} {
-			if err := eventgrid.VerifySAS(v.Token, target, expires.Add(-time.Nanosecond), []byte("other"), v.Key); err != nil {
+			if err := eventgrid.VerifySAS(v.Token, target, expires.Add(-time.Nanosecond), []byte("other"),
+				v.Key); err != nil {
 				t.Errorf("%s, for %s: %v", v.Name, target, err)
 			}
 		}
@@ -119,9 +120,12 @@ func TestSASForgery(t *testing.T) {
 			signature.ErrMalformed},
 		{"no expiry", sign("r=" + url.QueryEscape(topicURL)), topicURL, signature.ErrMalformed},
 		{"an empty expiry", sign("r=" + url.QueryEscape(topicURL) + "&e="), topicURL, signature.ErrMalformed},
-		{"an expiry in seconds", sign("r=" + url.QueryEscape(topicURL) + "&e=1893456000"), topicURL, signature.ErrMalformed},
-		{"an expiry with a zone", sign("r=" + url.QueryEscape(topicURL) + "&e=2027-06-15T18%3A20%3A15Z"), topicURL, nil},
-		{"escapes in lower case after signing", strings.ReplaceAll(good, "%3A", "%3a"), topicURL, signature.ErrMismatch},
+		{"an expiry in seconds", sign("r=" + url.QueryEscape(topicURL) + "&e=1893456000"), topicURL,
+			signature.ErrMalformed},
+		{"an expiry with a zone", sign("r=" + url.QueryEscape(topicURL) + "&e=2027-06-15T18%3A20%3A15Z"),
+			topicURL, nil},
+		{"escapes in lower case after signing", strings.ReplaceAll(good, "%3A", "%3a"), topicURL,
+			signature.ErrMismatch},
 		{"huge", good + strings.Repeat("A", 5000), topicURL, signature.ErrMalformed},
 		{"hash of a prose passage", strings.Split(good,
 			"&s=")[0] + "&s=" + url.QueryEscape(base64.StdEncoding.EncodeToString(make([]byte, 32))), topicURL,
@@ -227,7 +231,8 @@ func (e *entra) open(t testing.TB, more values) provider.Receiver {
 
 func claims() signature.Claims {
 	return signature.Claims{
-		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{audience}, TenantID: tenant, AppID: gridApp,
+		Issuer: "https://sts.windows.net/" + tenant + "/", Audience: []string{audience}, TenantID: tenant,
+		AppID:     gridApp,
 		NotBefore: providertest.Now.Add(-time.Minute), ExpiresAt: providertest.Now.Add(time.Hour),
 	}
 }
@@ -276,14 +281,18 @@ func TestBearer(t *testing.T) {
 		{name: "J21 no application", claims: func(c *signature.Claims) { c.AppID = "" }, want: signature.ErrMismatch},
 		{name: "J21 the application of the settings", settings: values{"app_id": tenant},
 			claims: func(c *signature.Claims) { c.AppID = tenant }},
-		{name: "J21 Event Grid, not that of the settings", settings: values{"app_id": tenant}, want: signature.ErrMismatch},
-		{name: "J21 Event Grid of the other cloud", settings: values{"cloud": "government"}, want: signature.ErrMismatch},
+		{name: "J21 Event Grid, not that of the settings", settings: values{"app_id": tenant},
+			want: signature.ErrMismatch},
+		{name: "J21 Event Grid of the other cloud", settings: values{"cloud": "government"},
+			want: signature.ErrMismatch},
 		{name: "E08 expired 1 s ago",
 			claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-time.Second) }},
 		{name: "E08 expired 6 min ago",
 			claims: func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-6 * time.Minute) },
 			want:   signature.ErrExpired},
-		{name: "J23 not yet", claims: func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(6 * time.Minute) },
+		{name: "J23 not yet", claims: func(c *signature.Claims) {
+			c.NotBefore = providertest.Now.Add(6 * time.Minute)
+		},
 			want: signature.ErrExpired},
 		{name: "J24 for ever", claims: func(c *signature.Claims) { c.ExpiresAt = time.Time{} },
 			want: signature.ErrMalformed},

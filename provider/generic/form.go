@@ -51,8 +51,8 @@ func parseHeaderForm(text string) (headerForm, error) {
 			return f, nil
 		}
 	}
-	return headerForm{}, bellhop.Invalid("header_form", "use two parts, {timestamp} and {signature} after their names, "+
-		"with a comma, a semicolon or a blank between them, such as t={timestamp},v1={signature}")
+	return headerForm{}, bellhop.Invalid("header_form", "use two parts, {timestamp} and {signature} after their "+
+		"names, with a comma, a semicolon or a blank between them, such as t={timestamp},v1={signature}")
 }
 
 func partName(text string) bool { return text != "" && provider.Alphanumeric(text, "-_") }
@@ -75,7 +75,8 @@ func (f headerForm) read(value string) (timestamp string, signatures []string, e
 			signatures = append(signatures, text)
 		}
 		if times > 1 || len(signatures) > maxSignatures {
-			return "", nil, fmt.Errorf("%w: two times, or more than %d signatures", signature.ErrMalformed, maxSignatures)
+			return "", nil, fmt.Errorf("%w: two times, or more than %d signatures", signature.ErrMalformed,
+				maxSignatures)
 		}
 	}
 	if timestamp == "" || len(signatures) == 0 || slices.Contains(signatures, "") {

@@ -197,9 +197,11 @@ func checkFit(scheme, side string, raw json.RawMessage) error {
 		switch {
 		case string(value) == "null":
 		case key == "verify_token":
-			errs = append(errs, bellhop.Invalid(key, "only some presets use it; remove it, or set preset instead of scheme"))
+			errs = append(errs, bellhop.Invalid(key, "only some presets use it; remove it, or set preset instead "+
+				"of scheme"))
 		case limited && !slices.Contains(by, scheme):
-			why := fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme, strings.Join(by, " or "))
+			why := fmt.Sprintf("scheme %s does not use it; remove it, or use scheme %s", scheme,
+				strings.Join(by, " or "))
 			errs = append(errs, bellhop.Invalid(key, why))
 		case oneSided && at != side:
 			errs = append(errs, bellhop.Invalid(key, fmt.Sprintf("a %s does not use it; remove it", side)))
@@ -231,8 +233,8 @@ func (s settings) warnings() []string {
 	case s.Scheme == schemeHMAC && s.Hash == string(signature.SHA1):
 		return []string{"hash sha1 is weaker than sha256; use sha256 if the system can sign with it"}
 	case s.Scheme == schemeQuery:
-		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the body; " +
-			"use hmac if the system can sign"}
+		return []string{"scheme query sends the secret in the URL, which proxies log, and proves nothing about the " +
+			"body; use hmac if the system can sign"}
 	case s.Scheme == schemeToken || s.Scheme == schemeBasic:
 		return []string{"scheme " + s.Scheme +
 			" sends the secret with each request and proves nothing about the body; use " +
@@ -253,7 +255,8 @@ func checkMethods(methods []string) ([]string, error) {
 	var errs []error
 	for i, m := range methods {
 		if !slices.Contains(knownMethods, m) {
-			errs = append(errs, bellhop.Invalid(fmt.Sprintf("methods[%d]", i), "use "+strings.Join(knownMethods, ", ")))
+			errs = append(errs, bellhop.Invalid(fmt.Sprintf("methods[%d]", i),
+				"use "+strings.Join(knownMethods, ", ")))
 		}
 	}
 	return methods, bellhop.Join("", errs...)

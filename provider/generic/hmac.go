@@ -106,7 +106,8 @@ func (m *mac) sign(h http.Header, body []byte, id string, at provider.AttemptInf
 	if m.template.has(placeParams) {
 		var err error
 		if signed.params, err = formParams(h, at.URL, body, body); err != nil {
-			return fmt.Errorf("settings.template: {params} needs a form, and the event's body is not a valid one: %w", err)
+			return fmt.Errorf("settings.template: {params} needs a form, and the event's body is not a valid one: %w",
+				err)
 		}
 	}
 	parts, err := m.template.fill(signed)

@@ -35,8 +35,8 @@ type preset struct {
 // findPreset returns the named preset. Only a source can have a preset.
 func findPreset(name, side string) (*preset, error) {
 	if side != source {
-		return nil, bellhop.Invalid("preset", "only a source has presets; for a destination set scheme, header and the "+
-			"other settings")
+		return nil, bellhop.Invalid("preset", "only a source has presets; for a destination set scheme, header "+
+			"and the other settings")
 	}
 	i := slices.IndexFunc(presets, func(p preset) bool { return p.name == name })
 	if i < 0 {
@@ -99,8 +99,8 @@ func (p *preset) checkFit(s settings, raw json.RawMessage) error {
 		errs = append(errs, s.VerifyToken.Check("verify_token"))
 	}
 	if s.URL == "" && slices.Contains(required, "url") {
-		errs = append(errs, bellhop.Invalid("url", "required: the URL that you entered in the system, without a query, "+
-			"such as https://hooks.example.com/in/calls"))
+		errs = append(errs, bellhop.Invalid("url", "required: the URL that you entered in the system, without a "+
+			"query, such as https://hooks.example.com/in/calls"))
 	}
 	return bellhop.Join("", errs...)
 }
@@ -134,43 +134,49 @@ var presets = []preset{
 		link:  "https://support.atlassian.com/bitbucket-cloud/docs/manage-webhooks/",
 		setup: "Repository settings → Webhooks → Add webhook: the URL, and under Secret the same text as `secret`.",
 		note:  "The event key is the type, with a dot in place of its colon: `bitbucket.repo.push`.",
-		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature", Prefix: new("sha256="), TypeHeader: "X-Event-Key",
-			IDHeader: "X-Request-Uuid"},
+		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature", Prefix: new("sha256="),
+			TypeHeader: "X-Event-Key",
+			IDHeader:   "X-Request-Uuid"},
 	},
 	{
 		name: "dropbox", title: "Dropbox",
 		link:  "https://www.dropbox.com/developers/reference/webhooks",
 		setup: "App Console → your app → Webhooks: the URL. `secret` is the App secret on the same page.",
-		note: "A notification names accounts, not changes, and two notifications may be equal byte for byte, so none " +
-			"is treated as a repeat. Anyone can have a `challenge` echoed, as plain text of up to 4 KiB.",
-		settings: settings{Scheme: schemeHMAC, Header: "X-Dropbox-Signature", Type: "notification", Repeat: repeatNone},
-		query:    &queryHandshake{parameter: "challenge"},
+		note: "A notification names accounts, not changes, and two notifications may be equal byte for byte, so " +
+			"none is treated as a repeat. Anyone can have a `challenge` echoed, as plain text of up to 4 KiB.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Dropbox-Signature", Type: "notification",
+			Repeat: repeatNone},
+		query: &queryHandshake{parameter: "challenge"},
 	},
 	{
 		name: "elevenlabs", title: "ElevenLabs",
 		link:  "https://elevenlabs.io/docs/agents-platform/workflows/post-call-webhooks",
 		setup: "Settings → Webhooks → Create webhook: the URL. `secret` is the shared secret that is shown once.",
-		note: "Events have no id: a request with the same body is a repeat. A request whose timestamp is more than 30 " +
-			"minutes from now is refused, as ElevenLabs advises; `tolerance` changes that.",
-		settings: settings{Scheme: schemeHMAC, Header: "Elevenlabs-Signature", HeaderForm: "t={timestamp},v0={signature}",
-			Tolerance: "30m", TypeField: "type", Repeat: repeatBody},
+		note: "Events have no id: a request with the same body is a repeat. A request whose timestamp is more " +
+			"than 30 minutes from now is refused, as ElevenLabs advises; `tolerance` changes that.",
+		settings: settings{Scheme: schemeHMAC, Header: "Elevenlabs-Signature",
+			HeaderForm: "t={timestamp},v0={signature}",
+			Tolerance:  "30m", TypeField: "type", Repeat: repeatBody},
 	},
 	{
 		name: "gitlab", title: "GitLab",
 		link:  "https://docs.gitlab.com/user/project/integrations/webhooks/",
 		setup: "Settings → Webhooks → Add new webhook: the URL, and under Secret token the same text as `secret`.",
 		note: "The token authenticates the sender, not the body. For GitLab's signing token (`whsec_…`) use the " +
-			"provider standardwebhooks. GitLab before 17.4 sends no `Idempotency-Key`, so its repeats are not recognized.",
+			"provider standardwebhooks. GitLab before 17.4 sends no `Idempotency-Key`, so its " +
+			"repeats are not recognized.",
 		settings: settings{Scheme: schemeToken, Header: "X-Gitlab-Token", TypeField: "object_kind",
 			IDHeader: "Idempotency-Key"},
 	},
 	{
 		name: "linear", title: "Linear",
-		link:  "https://linear.app/developers/webhooks",
-		setup: "Settings → API → Webhooks → New webhook: the URL. `secret` is the Signing secret on the webhook's page.",
+		link: "https://linear.app/developers/webhooks",
+		setup: "Settings → API → Webhooks → New webhook: the URL. `secret` is the Signing secret " +
+			"on the webhook's page.",
 		note: "A request whose `webhookTimestamp` is more than a minute from now is refused, as Linear advises; " +
 			"`tolerance` changes that.",
-		settings: settings{Scheme: schemeHMAC, Header: "Linear-Signature", TypeField: "type", IDHeader: "Linear-Delivery",
+		settings: settings{Scheme: schemeHMAC, Header: "Linear-Signature", TypeField: "type",
+			IDHeader:       "Linear-Delivery",
 			TimestampField: "webhookTimestamp", TimestampFormat: formatMillis, Tolerance: "1m"},
 	},
 	{
@@ -178,16 +184,18 @@ var presets = []preset{
 		link: "https://developers.facebook.com/docs/graph-api/webhooks/getting-started/",
 		setup: "App Dashboard → Webhooks: the URL as Callback URL, and under Verify token the same text as " +
 			"`verify_token`, which you make up. `secret` is the App secret under App settings → Basic.",
-		note:     "A request may have several entries; it is one event.",
-		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature-256", Prefix: new("sha256="), TypeField: "object"},
-		query:    &queryHandshake{parameter: "hub.challenge", token: "hub.verify_token"},
+		note: "A request may have several entries; it is one event.",
+		settings: settings{Scheme: schemeHMAC, Header: "X-Hub-Signature-256", Prefix: new("sha256="),
+			TypeField: "object"},
+		query: &queryHandshake{parameter: "hub.challenge", token: "hub.verify_token"},
 	},
 	{
 		name: "paddle", title: "Paddle Billing",
 		link: "https://developer.paddle.com/webhooks/signature-verification",
-		setup: "Developer tools → Notifications → New destination: the URL. `secret` is the secret key of the destination " +
-			"(`pdl_ntfset_…`).",
-		note: "Paddle's libraries refuse a request that is older than five seconds; `tolerance` does the same with `5s`.",
+		setup: "Developer tools → Notifications → New destination: the URL. `secret` is the secret key of the " +
+			"destination (`pdl_ntfset_…`).",
+		note: "Paddle's libraries refuse a request that is older than five seconds; `tolerance` " +
+			"does the same with `5s`.",
 		settings: settings{Scheme: schemeHMAC, Header: "Paddle-Signature", HeaderForm: "ts={timestamp};h1={signature}",
 			Template: "{timestamp}:{body}", TypeField: "event_type", IDField: "event_id"},
 	},
@@ -210,22 +218,23 @@ var presets = []preset{
 	{
 		name: "trello", title: "Trello",
 		link: "https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/",
-		setup: "`POST /1/webhooks` with the URL as `callbackURL`, and the same text as `url`. `secret` is the API secret " +
-			"of the Power-Up whose key makes the webhook.",
-		note: "Trello asks the URL by a HEAD request before it makes the webhook, and makes none if that is not answered " +
-			"200. The probe is answered and stores no event.",
+		setup: "`POST /1/webhooks` with the URL as `callbackURL`, and the same text as `url`. `secret` is the API " +
+			"secret of the Power-Up whose key makes the webhook.",
+		note: "Trello asks the URL by a HEAD request before it makes the webhook, and makes none if that is not " +
+			"answered 200. The probe is answered and stores no event.",
 		settings: settings{Scheme: schemeHMAC, Header: "X-Trello-Webhook", Hash: "sha1", Encoding: "base64",
 			Template: "{body}{url}", TypeField: "/action/type", IDField: "/action/id"},
 	},
 	{
 		name: "twilio", title: "Twilio",
 		link: "https://www.twilio.com/docs/usage/security",
-		setup: "Enter the URL where Twilio asks for a webhook or status callback (HTTP POST or GET), and the same text as " +
-			"`url`, without a query. `secret` is the Auth Token of the account.",
-		note: "Twilio signs the URL and the form's parameters without separators, so an attacker can move letters of a " +
-			"captured request from a name to its value. Answers are empty, so a call or message that waits for TwiML gets " +
-			"none. The signature is tried for the URL with and without its port, and with the query's quotes escaped or " +
-			"plain, as Twilio's libraries do. A GET is an event whose body is its query, a form.",
+		setup: "Enter the URL where Twilio asks for a webhook or status callback (HTTP POST or GET), and the same " +
+			"text as `url`, without a query. `secret` is the Auth Token of the account.",
+		note: "Twilio signs the URL and the form's parameters without separators, so an attacker can move letters " +
+			"of a captured request from a name to its value. Answers are empty, so a call or message that waits " +
+			"for TwiML gets none. The signature is tried for the URL with and without its port, and with the " +
+			"query's quotes escaped or plain, as Twilio's libraries do. A GET is an event whose " +
+			"body is its query, a form.",
 		methods: []string{http.MethodGet},
 		settings: settings{Scheme: schemeHMAC, Header: "X-Twilio-Signature", Hash: "sha1", Encoding: "base64",
 			Template: "{url}{params}",
@@ -234,8 +243,8 @@ var presets = []preset{
 	{
 		name: "twitch", title: "Twitch EventSub",
 		link: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
-		setup: "Create EventSub Subscription: the URL as `transport.callback`, and the same text as `secret`, of 10 to " +
-			"100 characters, as `transport.secret`.",
+		setup: "Create EventSub Subscription: the URL as `transport.callback`, and the same text as `secret`, of " +
+			"10 to 100 characters, as `transport.secret`.",
 		note: "A revoked subscription is the event `twitch.revocation`. A request whose timestamp is more than 10 " +
 			"minutes from now is refused, as Twitch advises; `tolerance` changes that.",
 		settings: settings{Scheme: schemeHMAC, Header: "Twitch-Eventsub-Message-Signature", Prefix: new("sha256="),
@@ -252,8 +261,8 @@ var presets = []preset{
 		link:  "https://docs.x.com/x-api/webhooks/quickstart",
 		setup: "`POST /2/webhooks` with the URL. `secret` is the app's consumer secret (API Key Secret).",
 		note: "Anyone can have a `crc_token` signed with the consumer secret. A token must consist of letters, " +
-			"digits and `+/=_-.`, and an event must be a JSON object, so no answer is valid as the signature of an event. " +
-			"With several secrets, the first one signs the answer.",
+			"digits and `+/=_-.`, and an event must be a JSON object, so no answer is valid as the signature of an " +
+			"event. With several secrets, the first one signs the answer.",
 		settings: settings{Scheme: schemeHMAC, Header: "X-Twitter-Webhooks-Signature", Prefix: new("sha256="),
 			Encoding: "base64", Type: "event"},
 		object: true,

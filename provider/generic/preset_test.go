@@ -69,7 +69,9 @@ func presetCase(t testing.TB, c generic.PresetCase) providertest.Case {
 	for name, req := range recordings(t, c.Name) {
 		tested.Recordings = append(tested.Recordings, providertest.Recording{Name: "recorded-" + name, Request: req})
 	}
-	slices.SortFunc(tested.Recordings, func(a, b providertest.Recording) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(tested.Recordings, func(a, b providertest.Recording) int {
+		return strings.Compare(a.Name, b.Name)
+	})
 	return tested
 }
 
@@ -268,7 +270,8 @@ func TestPresetVectors(t *testing.T) {
 		req      *provider.Request
 	}{
 		{"bitbucket", values{"preset": "bitbucket", "secret": "It's a Secret to Everybody"}, "/",
-			post("Hello World!", "X-Hub-Signature", "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9")},
+			post("Hello World!", "X-Hub-Signature",
+				"sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9")},
 		{"twilio", twilio(twilioVector), "/?foo=1&bar=2",
 			post(call, "Content-Type", form, "X-Twilio-Signature", "RSOYDt4T1cUTdK1PDd93/VVr8B8=")},
 		{"twilio, signed with its port", twilio(twilioVector), "/?foo=1&bar=2",
@@ -313,16 +316,22 @@ func TestTwilioForgeries(t *testing.T) {
 		{"a parameter more", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&Zebra=1"...) },
 			signature.ErrMismatch},
 		{"a parameter less", "twilio",
-			func(req *provider.Request) { req.Body = req.Body[bytes.IndexByte(req.Body, '&')+1:] }, signature.ErrMismatch},
+			func(req *provider.Request) {
+				req.Body = req.Body[bytes.IndexByte(req.Body, '&')+1:]
+			}, signature.ErrMismatch},
 		{"another query", "twilio", func(req *provider.Request) { req.Target += "&x=1" }, signature.ErrMismatch},
 		{"no query", "twilio", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMismatch},
-		{"another host in Host", "twilio", func(req *provider.Request) { req.Header.Set("Host", "evil.example") }, nil},
+		{"another host in Host", "twilio", func(req *provider.Request) {
+			req.Header.Set("Host", "evil.example")
+		}, nil},
 		{"content type that is not a form", "twilio",
 			func(req *provider.Request) { req.Header.Set("Content-Type", "text/plain") }, signature.ErrMissing},
 		{"no type", "twilio", func(req *provider.Request) { req.Header.Del("Content-Type") }, signature.ErrMissing},
 		{"invalid escape", "twilio", func(req *provider.Request) { req.Body = append(req.Body, "&a=%zz"...) },
 			signature.ErrMalformed},
-		{"too many parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1001)) },
+		{"too many parameters", "twilio", func(req *provider.Request) {
+			req.Body = []byte(strings.Repeat("a=1&", 1001))
+		},
 			signature.ErrMalformed},
 		{"most parameters", "twilio", func(req *provider.Request) { req.Body = []byte(strings.Repeat("a=1&", 1000)) },
 			signature.ErrMismatch},
@@ -339,7 +348,9 @@ func TestTwilioForgeries(t *testing.T) {
 				req.Header.Set("Content-Type",
 					"application/x-www-form-urlencoded")
 			}, signature.ErrMismatch},
-		{"JSON, no hash", "twilio-json", func(req *provider.Request) { req.Target = "/in/twilio" }, signature.ErrMissing},
+		{"JSON, no hash", "twilio-json", func(req *provider.Request) {
+			req.Target = "/in/twilio"
+		}, signature.ErrMissing},
 	} {
 		req := clone(recorded[f.from])
 		f.change(req)
@@ -487,7 +498,8 @@ func TestTimestampInBody(t *testing.T) {
 func TestTwitchBoundaries(t *testing.T) {
 	c := presetNamed("twitch")
 	settings := presetSettings(c, secrets[0])
-	const id, at, body = "e76c6bd4-2026-11-22T09", "2026-11-22T09:00:00.5Z", `2026-11-22T09:00:00Z{"a":"2026-11-22T09:00:00Z"}`
+	const id, at, body = "e76c6bd4-2026-11-22T09", "2026-11-22T09:00:00.5Z",
+		`2026-11-22T09:00:00Z{"a":"2026-11-22T09:00:00Z"}`
 	whole := id + at + body
 	h := signature.HMAC{Hash: signature.SHA256, Encoding: signature.Hex, Prefix: "sha256="}
 	sig, err := h.Sign([]byte(secrets[0]), []byte(whole))
@@ -497,8 +509,8 @@ func TestTwitchBoundaries(t *testing.T) {
 	accepted := 0
 	for i := range len(whole) {
 		for j := i; j <= len(whole); j++ {
-			req := post(whole[j:], "Twitch-Eventsub-Message-Id", whole[:i], "Twitch-Eventsub-Message-Timestamp", whole[i:j],
-				"Twitch-Eventsub-Message-Signature", sig)
+			req := post(whole[j:], "Twitch-Eventsub-Message-Id", whole[:i], "Twitch-Eventsub-Message-Timestamp",
+				whole[i:j], "Twitch-Eventsub-Message-Signature", sig)
 			_, err := receive(t, settings, req)
 			if err == nil || errors.Is(err, provider.ErrBody) {
 				accepted++
@@ -558,8 +570,8 @@ func presetMutants(t *testing.T, mutants int) {
 				tried++
 				receipt, err := r.Receive(t.Context(), req)
 				if err == nil {
-					t.Fatalf("accepted as %+v: %s %v %q, from %v %q", receipt, req.Target, req.Header, req.Body, from.Header,
-						from.Body)
+					t.Fatalf("accepted as %+v: %s %v %q, from %v %q", receipt, req.Target, req.Header, req.Body,
+						from.Header, from.Body)
 				}
 			}
 		})

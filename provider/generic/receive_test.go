@@ -52,7 +52,8 @@ func TestType(t *testing.T) {
 		{values{"type_field": "event"}, post(``), generic.DefaultType},
 		{values{"type_field": "event"}, post(`{"event":"x"`), generic.DefaultType},
 		{values{"type_field": "event"}, post(`event=x&a=1`, "Content-Type", "application/x-www-form-urlencoded"), "x"},
-		{values{"type_field": "event"}, post(`event=x&event=y`, "Content-Type", "application/x-www-form-urlencoded"), ""},
+		{values{"type_field": "event"}, post(`event=x&event=y`, "Content-Type", "application/x-www-form-urlencoded"),
+			""},
 		{values{"type_field": "/event/type"}, post(`{"event":{"type":"x"},"type":"y"}`), "x"},
 		{values{"type_field": "/event/type"}, post(`{"event":{"Type":"x"}}`), generic.DefaultType},
 		{values{"type_field": "/event/type"}, post(`{"event":[{"type":"x"}]}`), generic.DefaultType},
@@ -91,7 +92,8 @@ func TestRepeatKey(t *testing.T) {
 		{with(none, values{"id_field": "id"}), post(`{"id":true}`), ""},
 		{with(none, values{"id_field": "id"}), post(`{"ID":"1"}`), ""},
 		{with(none, values{"id_field": "id"}), post(`{"id":"` + long + `"}`), provider.RepeatKey(long)},
-		{with(none, values{"id_field": "/a/id", "type_field": "/a/type"}), post(`{"a":{"type":"x","id":7},"id":1}`), "7"},
+		{with(none, values{"id_field": "/a/id", "type_field": "/a/type"}), post(`{"a":{"type":"x","id":7},"id":1}`),
+			"7"},
 		{with(none, values{"id_field": "/a/id"}), post(`{"id":"1"}`), ""},
 		{with(none, values{"id_header": "X-Id"}), post(`{"id":"1"}`, "X-Id", "2"), "2"},
 		{with(hmac, values{"repeat": "body"}), signed("{}", "{}"),
@@ -153,7 +155,8 @@ func TestSend(t *testing.T) {
 	}
 	m, err := render(with(token, values{"method": "PUT", "id_header": "x-id", "type_header": "x-type"}),
 		"https://r.example/in")
-	if err != nil || m.Method != "PUT" || m.Header.Get("X-Id") != "evt_1" || m.Header.Get("X-Type") != "order.changed" ||
+	if err != nil || m.Method != "PUT" || m.Header.Get("X-Id") != "evt_1" ||
+		m.Header.Get("X-Type") != "order.changed" ||
 		m.Header.Get("Authorization") != "Bearer "+secrets[0] {
 		t.Errorf("got %+v, %v", m, err)
 	}
@@ -170,7 +173,8 @@ func TestSend(t *testing.T) {
 	}
 	ev.ContentType, ev.Body = "application/x-www-form-urlencoded", []byte("b=2&a=1")
 	m, err = render(form, "https://r.example/in?x=1")
-	if err != nil || m.Header.Get("X-Signature") != signed("https://r.example/in?x=1a1b2", "").Header.Get("X-Signature") {
+	if err != nil || m.Header.Get("X-Signature") != signed("https://r.example/in?x=1a1b2", "").Header.Get(
+		"X-Signature") {
 		t.Errorf("a form: got %+v, %v", m, err)
 	}
 	if _, err := render(with(hmac, values{"template": "{id}_{body}", "id_header": "X-Id"}), ""); err == nil {
@@ -198,7 +202,8 @@ func TestQueryHandshakes(t *testing.T) {
 		{"V05 line break", "dropbox", "/in/dropbox?challenge=%0d%0aX:+y", provider.ErrBody, ""},
 		{"V06 NUL", "dropbox", "/in/dropbox?challenge=%00", provider.ErrBody, ""},
 		{"V06 line separator", "dropbox", "/in/dropbox?challenge=%E2%80%A8", provider.ErrBody, ""},
-		{"V07 longest", "dropbox", "/in/dropbox?challenge=" + strings.Repeat("a", 4096), nil, strings.Repeat("a", 4096)},
+		{"V07 longest", "dropbox", "/in/dropbox?challenge=" + strings.Repeat("a", 4096), nil,
+			strings.Repeat("a", 4096)},
 		{"V07 long", "dropbox", "/in/dropbox?challenge=" + strings.Repeat("a", 4097), provider.ErrBody, ""},
 		{"V08 empty", "dropbox", "/in/dropbox?challenge=", provider.ErrBody, ""},
 		{"V12 markup", "dropbox", "/in/dropbox?challenge=%3Cb%3E", nil, "<b>"},
@@ -271,11 +276,13 @@ func TestBodyHandshakes(t *testing.T) {
 		{"token not a text", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":["a"]}}`),
 			provider.ErrBody, ""},
 		{"token in the form of a signed text",
-			signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`), provider.ErrBody, ""},
+			signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"v0:1795338000:{}"}}`),
+			provider.ErrBody, ""},
 		{"token with markup", signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"<b>"}}`),
 			provider.ErrBody, ""},
 		// V30: a handshake is answered only if it is authentic.
-		{"V30 unsigned", tampered(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)),
+		{"V30 unsigned",
+			tampered(signedBody("zoom", `{"event":"endpoint.url_validation","payload":{"plainToken":"a"}}`)),
 			signature.ErrMismatch, ""},
 		{"V30 unsigned", tampered(signedBody("twitch", `{"challenge":"a"}`, kind, asks)), signature.ErrMismatch, ""},
 	} {
@@ -323,7 +330,8 @@ func TestChallengeSignedWithSenderKey(t *testing.T) {
 // HMAC must not be valid for an event.
 func TestSignedChallengeIsNotAnEvent(t *testing.T) {
 	settings := presetSettings(presetNamed("x"), secrets[0])
-	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553", "MTIzNDU=", "-1.5",
+	for _, token := range []string{"1", "true", "null", "a", "9b4507b3-9040-4669-9ca3-6b94edb50553",
+		"MTIzNDU=", "-1.5",
 		`"a"`, "{}", "[]", " {}", "{", "\uFEFF{}"} {
 		crc := &provider.Request{Method: "GET", Target: "/in/x?crc_token=" + url.QueryEscape(token)}
 		receipt, err := receive(t, settings, crc)
@@ -346,8 +354,9 @@ func FuzzSignable(f *testing.F) {
 		f.Add(token)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
-		if generic.Signable(token) && (token == "" || len(token) > 256 || strings.ContainsAny(token, "{}[]:\" \t\r\n") ||
-			!provider.PlainToken(token)) {
+		if generic.Signable(token) &&
+			(token == "" || len(token) > 256 || strings.ContainsAny(token, "{}[]:\" \t\r\n") ||
+				!provider.PlainToken(token)) {
 			t.Errorf("%q would be signed", token)
 		}
 	})

@@ -81,8 +81,8 @@ func newToken(s settings) (scheme, error) {
 	var errs []error
 	for i, text := range s.Secret {
 		if bellhop.SecretFault(text) == "" && !provider.Printable(text) {
-			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot be sent in a header: use printable "+
-				"ASCII without a blank at either end"))
+			errs = append(errs, bellhop.Invalid(s.Secret.Path("secret", i), "cannot be sent in a header: use "+
+				"printable ASCII without a blank at either end"))
 		}
 	}
 	return t, bellhop.Join("", errs...)
@@ -98,7 +98,8 @@ func (t *token) verify(req *provider.Request) (verification, error) {
 	case !ok:
 		return verification{}, fmt.Errorf("%s: %w", t.header, signature.ErrMalformed)
 	case !signature.EqualToken(got, t.tokens...):
-		return verification{}, fmt.Errorf("%s: %w", t.header, signature.DescribeToken(signature.ErrMismatch, "the token"))
+		return verification{},
+			fmt.Errorf("%s: %w", t.header, signature.DescribeToken(signature.ErrMismatch, "the token"))
 	}
 	return verification{}, nil
 }

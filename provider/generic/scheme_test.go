@@ -35,15 +35,18 @@ func TestTokens(t *testing.T) {
 		want     error
 	}{
 		{"control", basic, authorization("Basic " + good), nil},
-		{"K01 password prefix", basic, authorization("Basic " + encodePair("shop:"+secrets[0][:5])), signature.ErrMismatch},
-		{"K01 longer password", basic, authorization("Basic " + encodePair("shop:"+secrets[0]+"x")), signature.ErrMismatch},
+		{"K01 password prefix", basic, authorization("Basic " + encodePair("shop:"+secrets[0][:5])),
+			signature.ErrMismatch},
+		{"K01 longer password", basic, authorization("Basic " + encodePair("shop:"+secrets[0]+"x")),
+			signature.ErrMismatch},
 		{"another user", basic, authorization("Basic " + encodePair("root:"+secrets[0])), signature.ErrMismatch},
 		{"no user", basic, authorization("Basic " + encodePair(":"+secrets[0])), signature.ErrMismatch},
 		{"no colon", basic, authorization("Basic " + encodePair(secrets[0])), signature.ErrMismatch},
 		{"K03 invalid base64", basic, authorization("Basic %%%"), signature.ErrMalformed},
 		{"K03 no padding", basic, authorization("Basic " + strings.TrimRight(encodePair("shop:12"), "=")),
 			signature.ErrMalformed},
-		{"K03 stray bits", with(basic, values{"secret": "12"}), authorization("Basic c2hvcDoxMh=="), signature.ErrMalformed},
+		{"K03 stray bits", with(basic, values{"secret": "12"}), authorization("Basic c2hvcDoxMh=="),
+			signature.ErrMalformed},
 		{"K03 line break", basic, authorization("Basic " + good[:8] + "\n" + good[8:]), signature.ErrMalformed},
 		{"K03 blank", basic, authorization("Basic  " + good), signature.ErrMalformed},
 		{"K03 nothing", basic, authorization("Basic "), signature.ErrMismatch},
@@ -56,11 +59,13 @@ func TestTokens(t *testing.T) {
 		{"K04 bearer", token, authorization("bearer " + secrets[0]), nil},
 		{"bare", token, authorization(secrets[0]), signature.ErrMalformed},
 		{"bare, as set", with(token, values{"prefix": ""}), authorization(secrets[0]), nil},
-		{"Bearer, not set", with(token, values{"prefix": ""}), authorization("Bearer " + secrets[0]), signature.ErrMismatch},
+		{"Bearer, not set", with(token, values{"prefix": ""}), authorization("Bearer " + secrets[0]),
+			signature.ErrMismatch},
 		{"Basic where Bearer is expected", token, authorization("Basic " + good), signature.ErrMalformed},
 		{"K08 nothing after Bearer", token, authorization("Bearer "), signature.ErrMismatch},
 		{"token prefix", token, authorization("Bearer " + secrets[0][:5]), signature.ErrMismatch},
-		{"token in another case", token, authorization("Bearer " + strings.ToUpper(secrets[0])), signature.ErrMismatch},
+		{"token in another case", token, authorization("Bearer " + strings.ToUpper(secrets[0])),
+			signature.ErrMismatch},
 		{"own header", with(token, values{"header": "X-Token", "prefix": "key="}),
 			http.Header{"X-Token": {"key=" + secrets[0]}}, nil},
 		{"own header, prefix case", with(token, values{"header": "X-Token", "prefix": "key="}),
@@ -144,7 +149,8 @@ func TestTemplate(t *testing.T) {
 	idThenBody := with(hmac, values{"template": "{id}.{body}", "id_header": "X-Id"})
 	bodyThenID := with(hmac, values{"template": "{body}|{id}", "id_header": "X-Id"})
 	timeAndBody := with(hmac, values{"template": "{timestamp}{body}", "timestamp_header": "X-Time"})
-	all := with(hmac, values{"template": "<{id}:{timestamp}>{body}\n", "timestamp_header": "X-Time", "id_header": "X-Id"})
+	all := with(hmac, values{"template": "<{id}:{timestamp}>{body}\n", "timestamp_header": "X-Time",
+		"id_header": "X-Id"})
 	for _, c := range []struct {
 		name     string
 		settings values
@@ -161,7 +167,8 @@ func TestTemplate(t *testing.T) {
 		{"body, id", bodyThenID, signed("a|b|c", "a|b", "X-Id", "c"), nil},
 		{"body, id: moved", bodyThenID, signed("a|b|c", "a", "X-Id", "b|c"), signature.ErrMalformed},
 		{"time, body", timeAndBody, signed(now+"1{}", "1{}", "X-Time", now), nil},
-		{"time, body: moved to the time", timeAndBody, signed(now+"1{}", "{}", "X-Time", now+"1"), signature.ErrExpired},
+		{"time, body: moved to the time", timeAndBody, signed(now+"1{}", "{}", "X-Time", now+"1"),
+			signature.ErrExpired},
 		{"time, body: moved to the body", timeAndBody, signed(now+"{}", now[9:]+"{}", "X-Time", now[:9]),
 			signature.ErrExpired},
 		{"all", all, signed("<a>b:"+now+">{}\n", "{}", "X-Id", "a>b", "X-Time", now), nil},

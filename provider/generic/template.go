@@ -63,7 +63,8 @@ func newTemplate(s settings) (template, error) {
 	case t.has(placeTimestamp) && !s.signsTime():
 		return refuse("{timestamp} needs timestamp_header or header_form")
 	case !t.has(placeTimestamp) && s.signsTime():
-		return refuse("the timestamp of timestamp_header or header_form must be signed: put {timestamp} into the template")
+		return refuse("the timestamp of timestamp_header or header_form must be signed: put " +
+			"{timestamp} into the template")
 	case t.has(placeID) && s.IDHeader == "":
 		return refuse("{id} needs id_header")
 	case t.has(placeURL) != (s.URL != "") && !s.sends:

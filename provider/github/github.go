@@ -48,10 +48,11 @@ func checkSecrets(secrets provider.Secrets) error {
 	return secrets.CheckNot("secret",
 		provider.Lookalike{
 			Prefixes: []string{"ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"},
-			Why: "is an access token of GitHub, which does not sign webhooks: use the text under Secret in the webhook's " +
-				"settings",
+			Why: "is an access token of GitHub, which does not sign webhooks: use the text under Secret in the " +
+				"webhook's settings",
 		},
-		provider.Lookalike{Prefixes: []string{"sha256=", "sha1="}, Why: "is a signature: use the secret that makes it"})
+		provider.Lookalike{Prefixes: []string{"sha256=", "sha1="}, Why: "is a signature: use the secret that " +
+			"makes it"})
 }
 
 // Open implements [provider.Provider].

@@ -33,8 +33,9 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
-		Doc: "The text under Secret in the webhook's settings at GitHub. Blanks and line breaks around it are removed. An " +
-			"access token (ghp_…, github_pat_…) is refused. A list of up to 4 while it is being replaced."},
+		Doc: "The text under Secret in the webhook's settings at GitHub. Blanks and line breaks around it are " +
+			"removed. An access token (ghp_…, github_pat_…) is refused. A list of up to 4 " +
+			"while it is being replaced."},
 	{Name: "allow_sha1", Title: "Allow SHA-1", Example: "true", Kind: provider.KindFlag,
 		Doc: "Accepts X-Hub-Signature, an HMAC-SHA1, from an old GitHub Enterprise Server that sends no " +
 			"X-Hub-Signature-256. If a request has both, only the latter counts. Default: false."},
@@ -48,11 +49,11 @@ var sendingSettings = []provider.Setting{
 		Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
 		Doc:     "The secret that the receiver has, unchanged."},
 	{Name: "content_type", Title: "Content type", Example: "form",
-		Doc: "json or form (application/x-www-form-urlencoded, with the JSON in the field payload). Default: an event " +
-			"that came from GitHub is sent in the form in which it came, any other as json."},
+		Doc: "json or form (application/x-www-form-urlencoded, with the JSON in the field payload). Default: an " +
+			"event that came from GitHub is sent in the form in which it came, any other as json."},
 	{Name: "add_sha1", Title: "Add SHA-1", Example: "true", Kind: provider.KindFlag,
-		Doc: "Also sends X-Hub-Signature, an HMAC-SHA1, for receivers that do not support X-Hub-Signature-256. Default: " +
-			"false."},
+		Doc: "Also sends X-Hub-Signature, an HMAC-SHA1, for receivers that do not support X-Hub-Signature-256. " +
+			"Default: false."},
 }
 
 var setup = []string{
@@ -68,35 +69,35 @@ var setup = []string{
 	"Choose the events to receive. Events that no destination matches are only stored. Choose **Add webhook**.",
 	"GitHub sends a ping at once. It appears as an event `github.ping`, and under **Recent Deliveries** at GitHub " +
 		"with the answer 202.",
-	"If you expect pushes or releases with many parts, raise the source's `max_body_bytes`: GitHub sends up to 25 MB, " +
-		"and the default limit of Bellhop is 1 MiB.",
+	"If you expect pushes or releases with many parts, raise the source's `max_body_bytes`: GitHub sends up to " +
+		"25 MB, and the default limit of Bellhop is 1 MiB.",
 }
 
 var sendSetup = []string{
 	"Any receiver of GitHub's webhooks can be the destination's URL. Set its webhook secret as `secret`.",
 	"An event that came from GitHub is sent with its own name, delivery id and bytes, signed with this secret.",
 	"Any other event is sent as a `repository_dispatch`, the event by which GitHub reports activity outside GitHub: " +
-		"`action` is the event's type, and `client_payload` has its `id`, `type`, `source`, `subject`, `time` and `data` " +
-		"(or `data_base64` if the body is not JSON). The receiver must listen for that event.",
+		"`action` is the event's type, and `client_payload` has its `id`, `type`, `source`, `subject`, `time` and " +
+		"`data` (or `data_base64` if the body is not JSON). The receiver must listen for that event.",
 }
 
 var notes = []string{
-	"**Types** are `github.` and the word in `X-GitHub-Event`: `github.push`, `github.pull_request`. The action, such " +
-		"as opening a pull request, is in the body: match `data.action == 'opened'`. Without that header, the type is " +
-		"`github.event`.",
+	"**Types** are `github.` and the word in `X-GitHub-Event`: `github.push`, `github.pull_request`. The action, " +
+		"such as opening a pull request, is in the body: match `data.action == 'opened'`. Without that header, the " +
+		"type is `github.event`.",
 	"**Any body** is accepted if it is signed, JSON or not, such as the `Hello, World!` of GitHub's page about " +
 		"signatures. Without JSON the event has no subject.",
-	"**The subject** is the repository's full name, such as `octocat/hello-world`; without a repository, the login of " +
-		"the organization or the slug of the enterprise.",
+	"**The subject** is the repository's full name, such as `octocat/hello-world`; without a repository, the " +
+		"login of the organization or the slug of the enterprise.",
 	"**Only the body is signed.** `X-GitHub-Event`, `X-GitHub-Delivery` and `X-GitHub-Hook-ID` are not: an attacker " +
-		"could send a captured request again with other values. Only TLS protects them, so let the source be called by " +
-		"HTTPS only, and read the body before you act on a type that matters.",
+		"could send a captured request again with other values. Only TLS protects them, so let the source be " +
+		"called by HTTPS only, and read the body before you act on a type that matters.",
 	"**Repeats** are recognized by `X-GitHub-Delivery` and the body together, while the first event is stored; a " +
-		"redelivery is a repeat, whatever its secret. GitHub does not sign that header, so an attacker who captured a " +
-		"request, despite TLS, could send it again with another id, and it would be a new event. If that is worse than " +
-		"losing an event, set `repeat` to `body`: the same bytes never make a second event. But a few different events of " +
-		"GitHub can have the same bytes, such as a member who is added, removed and added again, or two " +
-		"`workflow_dispatch` with the same inputs; the second is then treated as a repeat.",
+		"redelivery is a repeat, whatever its secret. GitHub does not sign that header, so an attacker who " +
+		"captured a request, despite TLS, could send it again with another id, and it would be a new event. If " +
+		"that is worse than losing an event, set `repeat` to `body`: the same bytes never make a second event. But " +
+		"a few different events of GitHub can have the same bytes, such as a member who is added, removed and " +
+		"added again, or two `workflow_dispatch` with the same inputs; the second is then treated as a repeat.",
 	"**GitHub does not retry** a failed delivery by itself. Missed deliveries can be redelivered at GitHub, by hand " +
 		"or through its API.",
 	"**Time limit.** GitHub waits 10 seconds for an answer, Enterprise Server 30; Bellhop answers once the event is " +

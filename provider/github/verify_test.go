@@ -108,8 +108,8 @@ func TestAnyBody(t *testing.T) {
 			req.Header.Set("X-GitHub-Event", c.name)
 		}
 		receipt, err := open(t, nil).Receive(context.Background(), req)
-		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Type != c.kind || receipt.Events[0].Subject != "" ||
-			string(receipt.Events[0].Body) != c.body {
+		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Type != c.kind ||
+			receipt.Events[0].Subject != "" || string(receipt.Events[0].Body) != c.body {
 			t.Errorf("%q %s: got %+v, %v", c.body, c.name, receipt.Events, err)
 		}
 	}

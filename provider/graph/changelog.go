@@ -27,8 +27,8 @@ const relayMargin = 10 * time.Minute
 
 // A deltaLog tells what has changed in a resource as events about its objects.
 //
-// A delta query that begins lists what there is. Then an object is told only if it has changed since the listing has to
-// reach back to: see place. A query that goes on tells changes alone, and each of them becomes an event.
+// A delta query that begins lists what there is. Then an object is told only if it has changed since the listing has
+// to reach back to: see place. A query that goes on tells changes alone, and each of them becomes an event.
 type deltaLog struct {
 	delta *Delta
 	path  string // of the resource: see normalPath
@@ -137,7 +137,8 @@ func (l *deltaLog) ask(ctx context.Context, p place) (DeltaPage, error) {
 		return DeltaPage{Cursor: cursor, Last: true, Unseen: unseenBefore}, err
 	}
 	got, err := l.delta.Next(ctx, p.Walk, since)
-	if p.Walk == "" && l.delta.kind == deltaDrive && since.After(FromStart) && kindOfError(err) == provider.APIInvalid {
+	if p.Walk == "" && l.delta.kind == deltaDrive && since.After(FromStart) &&
+		kindOfError(err) == provider.APIInvalid {
 		got, err = l.delta.Next(ctx, "", FromStart) // a personal drive
 		got.Unseen = unseenDeleted
 	}
@@ -164,10 +165,11 @@ func (l *deltaLog) changes(cursor string, p place, got DeltaPage) (list []provid
 		if got.Listing && !p.tells(it) {
 			continue
 		}
-		ev := bellhop.Event{Type: typeDeltaChanged, Subject: itemPath(l.delta.kind, l.path, it.ID), Time: it.ModifiedAt,
+		ev := bellhop.Event{Type: typeDeltaChanged, Subject: itemPath(l.delta.kind, l.path, it.ID),
+			Time:        it.ModifiedAt,
 			ContentType: "application/json", Body: it.Body}
-		// An object is told once for each of its ETags. What has none, such as a removal, may be the same as before, and
-		// is told for each position at which it is found.
+		// An object is told once for each of its ETags. What has none, such as a removal, may be the same as before,
+		// and is told for each position at which it is found.
 		version := it.ETag
 		if it.Removed {
 			ev.Type, version = typeDeltaRemoved, ""

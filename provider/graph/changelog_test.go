@@ -41,7 +41,8 @@ func (a *graphAPI) Do(_ context.Context, call provider.Call) (provider.Answer, e
 }
 
 func (a *graphAPI) then(status int, body string) *graphAPI {
-	a.answers = append(a.answers, provider.Answer{Status: status, Header: http.Header{"Request-Id": {"1"}}, Body: []byte(body)})
+	a.answers = append(a.answers, provider.Answer{Status: status, Header: http.Header{"Request-Id": {"1"}},
+		Body: []byte(body)})
 	return a
 }
 
@@ -93,8 +94,8 @@ func told(page provider.ChangePage) string {
 
 const removed = `{"id":"gone","@removed":{"reason":"deleted"}}`
 
-// TestDeltaFirst shows where the first reading of each kind of resource begins, what it tells of what it lists, and what
-// it says that it cannot find.
+// TestDeltaFirst shows where the first reading of each kind of resource begins, what it tells of what it lists, and
+// what it says that it cannot find.
 func TestDeltaFirst(t *testing.T) {
 	t.Parallel()
 	items := func(a *graphAPI) *graphAPI {
@@ -109,9 +110,10 @@ func TestDeltaFirst(t *testing.T) {
 	}{
 		"a folder": {`{"connection":"c","resource":"me/mailFolders('AAMk=')/messages"}`, "me/messages/1", items,
 			"/v1.0/me/mailfolders/AAMk=/messages/delta?$filter=receivedDateTime+ge+2026-10-30T23%3A50%3A00Z",
-			"me/messages/new -me/messages/gone", "what was deleted, and what happens to messages received before 2026-10-30", 1},
-		"a whole folder": {`{"connection":"c","resource":"me/mailFolders/AAMk=/messages","first":"all"}`, "me/messages/1",
-			items, "/v1.0/me/mailfolders/AAMk=/messages/delta?",
+			"me/messages/new -me/messages/gone", "what was deleted, and what happens to messages " +
+				"received before 2026-10-30", 1},
+		"a whole folder": {`{"connection":"c","resource":"me/mailFolders/AAMk=/messages","first":"all"}`,
+			"me/messages/1", items, "/v1.0/me/mailfolders/AAMk=/messages/delta?",
 			"me/messages/new me/messages/old -me/messages/gone", "", 1},
 		"a mailbox": {`{"connection":"c"}`, "Users('1')/Messages('2')",
 			func(a *graphAPI) *graphAPI { return items(a.page(`{"id":"F1"}`)) },
@@ -197,7 +199,8 @@ func TestDeltaWindow(t *testing.T) {
 	}
 	a.now = a.now.Add(2 * time.Hour)
 	a.page(a.item("x", 48*time.Hour, ""))
-	if page, err = found.Log.Next(t.Context(), page.Cursor, span); err != nil || page.Last || told(page) != "me/events/x" {
+	if page, err = found.Log.Next(t.Context(), page.Cursor, span); err != nil || page.Last ||
+		told(page) != "me/events/x" {
 		t.Fatalf("the end of the old window: %+v, %v", page, err)
 	}
 	start := func(at time.Time) string {
@@ -288,7 +291,8 @@ func TestDeltaPosition(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = found.Log.Next(t.Context(), page.Cursor, provider.Span{}); !errors.Is(err, elsewhere) || len(a.asked) != 2 {
+	if _, err = found.Log.Next(t.Context(), page.Cursor, provider.Span{}); !errors.Is(err, elsewhere) ||
+		len(a.asked) != 2 {
 		t.Errorf("a page that leads elsewhere: %v, asked %q", err, a.asked)
 	}
 }
@@ -344,11 +348,13 @@ func TestDeltaFind(t *testing.T) {
 		}
 	}
 	a := newGraphAPI()
-	if found := a.find(t, `{"connection":"c","resource":"/me/mailFolders/In/messages"}`, "Users/7/Messages/1"); found.Key !=
+	if found := a.find(t, `{"connection":"c","resource":"/me/mailFolders/In/messages"}`,
+		"Users/7/Messages/1"); found.Key !=
 		"me/mailfolders/In/messages" {
 		t.Errorf("%+v", found)
 	}
-	if found := a.find(t, `{"connection":"c","resource":"/me/mailFolders/In/messages"}`, "Users/7/Events/1"); found.Skip ==
+	if found := a.find(t, `{"connection":"c","resource":"/me/mailFolders/In/messages"}`,
+		"Users/7/Events/1"); found.Skip ==
 		"" {
 		t.Errorf("%+v", found)
 	}
@@ -380,11 +386,12 @@ func TestDeltaSettings(t *testing.T) {
 	}
 }
 
-// FuzzReading reads notifications, pages and positions that anybody may have written: it never panics, each failure is an
-// APIError, no path climbs, and what is told is JSON about an object of the resource.
+// FuzzReading reads notifications, pages and positions that anybody may have written: it never panics, each failure is
+// an APIError, no path climbs, and what is told is JSON about an object of the resource.
 func FuzzReading(f *testing.F) {
 	for _, resource := range []string{"Users('1')/Messages('2')", "me/events/1", "drives/b1/root", "Users/1"} {
-		f.Add(resource, `{"value":[{"id":"a","@removed":{}}],"@odata.deltaLink":"https://graph.example/x"}`, "", 200, true)
+		f.Add(resource, `{"value":[{"id":"a","@removed":{}}],"@odata.deltaLink":"https://graph.example/x"}`, "",
+			200, true)
 		f.Add(resource, `{"value":[{"id":"a","start":{"dateTime":1}}],"@odata.nextLink":"https://graph.example/x"}`,
 			`{"walk":"{\"links\":{\"\":\"x\"}}","made":"","since":"2026-11-30T00:00:00Z"}`, 200, false)
 		f.Add(resource, `{"error":{"code":"resyncRequired"}}`, `{"walk":"x"}`, 410, false)

@@ -202,7 +202,8 @@ func (c *changes) event(change, resource string, it *DeltaItem) bellhop.Event {
 		Content      json.RawMessage `json:"content,omitempty"`
 	}{c.registration.RemoteID, change, resource, map[string]any{"@odata.type": "#Microsoft.Graph.DriveItem"}, nil}
 	if it != nil {
-		n.Data = map[string]any{"@odata.type": "#Microsoft.Graph." + itemType(c.delta), "@odata.id": resource, "id": it.ID}
+		n.Data = map[string]any{"@odata.type": "#Microsoft.Graph." + itemType(c.delta), "@odata.id": resource,
+			"id": it.ID}
 		if it.ETag != "" {
 			n.Data["@odata.etag"] = it.ETag
 		}
@@ -214,8 +215,9 @@ func (c *changes) event(change, resource string, it *DeltaItem) bellhop.Event {
 	if err != nil {
 		panic(err) // it is made of texts and of JSON that was read
 	}
-	return bellhop.Event{Type: typePrefix + change, Subject: provider.Subject(resource), ContentType: "application/json",
-		Body: body}
+	return bellhop.Event{Type: typePrefix + change, Subject: provider.Subject(resource),
+		ContentType: "application/json",
+		Body:        body}
 }
 
 // itemType returns the name of the type of a walk's items.

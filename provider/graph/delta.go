@@ -353,7 +353,8 @@ func (d *Delta) listFolders(ctx context.Context, p position) (DeltaPage, error) 
 		}
 	}
 	if len(p.Todo) > maxFolders {
-		return DeltaPage{}, &provider.APIError{Kind: provider.APIInvalid, Message: "the mailbox has more than 500 folders"}
+		return DeltaPage{}, &provider.APIError{Kind: provider.APIInvalid, Message: "the mailbox has more than 500 " +
+			"folders"}
 	}
 	p.Folders, p.Listed = page.Next, page.Next == ""
 	if p.Listed {

@@ -37,14 +37,14 @@ func TestLostPosition(t *testing.T) {
 		lost                 bool
 		next                 string // the next link
 	}{
-		{"410 with a location", `{"error":{"code":"resyncRequired"}}`, "https://graph.example/v1.0/x?token=", 410, true,
-			"https://graph.example/v1.0/x?token="},
-		{"410 with a location elsewhere", `{"error":{"code":"resyncRequired"}}`, "https://evil.example/x?token=", 410, true,
-			"/v1.0/drives/b1/root/delta"},
+		{"410 with a location", `{"error":{"code":"resyncRequired"}}`, "https://graph.example/v1.0/x?token=",
+			410, true, "https://graph.example/v1.0/x?token="},
+		{"410 with a location elsewhere", `{"error":{"code":"resyncRequired"}}`, "https://evil.example/x?token=",
+			410, true, "/v1.0/drives/b1/root/delta"},
 		{"410 without one", ``, "", 410, true, "/v1.0/drives/b1/root/delta"},
 		{"404 with a code", `{"error":{"code":"SyncStateNotFound"}}`, "", 404, true, "/v1.0/drives/b1/root/delta"},
-		{"an inner code", `{"error":{"code":"x","innerError":{"code":"resyncChangesUploadDifferences"}}}`, "", 409, true,
-			"/v1.0/drives/b1/root/delta"},
+		{"an inner code", `{"error":{"code":"x","innerError":{"code":"resyncChangesUploadDifferences"}}}`, "",
+			409, true, "/v1.0/drives/b1/root/delta"},
 		{"a bad request", `{"error":{"code":"BadRequest"}}`, "", 400, true, "/v1.0/drives/b1/root/delta"},
 		{"no permission", `{"error":{"code":"accessDenied"}}`, "", 403, false, ""},
 		{"away", `{"error":{"code":"serviceNotAvailable"}}`, "", 503, false, ""},
@@ -105,9 +105,12 @@ func TestOpenDelta(t *testing.T) {
 // failure is an APIError.
 func FuzzDelta(f *testing.F) {
 	for _, resource := range []string{"me/messages", "me/events", "drives/b1/root", "users"} {
-		f.Add(resource, `{"value":[{"id":"a","@removed":{}}],"@odata.deltaLink":"https://graph.example/x?$deltatoken=1"}`, "", 200)
-		f.Add(resource, `{"value":[{"id":"a"}],"@odata.nextLink":"https://graph.example/x"}`, `{"links":{"":"x"},"todo":["a"]}`, 200)
-		f.Add(resource, `{"error":{"code":"resyncRequired"}}`, `{"links":{"":"https://graph.example/x"},"listed":true}`, 410)
+		f.Add(resource,
+			`{"value":[{"id":"a","@removed":{}}],"@odata.deltaLink":"https://graph.example/x?$deltatoken=1"}`, "", 200)
+		f.Add(resource, `{"value":[{"id":"a"}],"@odata.nextLink":"https://graph.example/x"}`,
+			`{"links":{"":"x"},"todo":["a"]}`, 200)
+		f.Add(resource, `{"error":{"code":"resyncRequired"}}`,
+			`{"links":{"":"https://graph.example/x"},"listed":true}`, 410)
 	}
 	f.Fuzz(func(t *testing.T, resource, body, cursor string, status int) {
 		api := &answering{answer: provider.Answer{Status: status, Header: http.Header{}, Body: []byte(body)}}
@@ -123,7 +126,8 @@ func FuzzDelta(f *testing.F) {
 			t.Fatalf("%v is no APIError", err)
 		}
 		for _, change := range page.Changes {
-			if !json.Valid(change.Event.Body) || change.Key == "" || len(change.Event.Subject) > bellhop.MaxSubjectLength {
+			if !json.Valid(change.Event.Body) || change.Key == "" ||
+				len(change.Event.Subject) > bellhop.MaxSubjectLength {
 				t.Fatalf("%+v", change)
 			}
 			c.Key(&change.Event)

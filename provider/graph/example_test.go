@@ -44,7 +44,8 @@ func ExampleVerifyState() {
 	handler.ServeHTTP(handshake, httptest.NewRequest("POST", "/?validationToken=may%20I%3F", nil))
 	fmt.Println(handshake.Body)
 
-	body := `{"value":[{"clientState":"5b0c7e9e","changeType":"created","resource":"me/messages/1"},{"clientState":"guessed","changeType":"deleted"}]}`
+	body :=
+		`{"value":[{"clientState":"5b0c7e9e","changeType":"created","resource":"me/messages/1"},{"clientState":"guessed","changeType":"deleted"}]}`
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader(body)))
 	// Output:
 	// may I?

@@ -44,7 +44,8 @@ func TestFetchSettings(t *testing.T) {
 	}
 	for settings, want := range map[string]string{
 		`{"body":"pdf"}`: "body: ", `{"timezone":"a\"b"}`: "timezone: ", `{"select":"a\nb"}`: "select: ",
-		`{"slect":"a"}`: "slect: unknown setting; there are connection, fold, select, expand, body, timezone, immutable_ids",
+		`{"slect":"a"}`: "slect: unknown setting; there are connection, fold, select, expand, body, " +
+			"timezone, immutable_ids",
 	} {
 		if _, err := (Provider{}).OpenFetch([]byte(settings)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", settings, err)

@@ -88,8 +88,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 func (s *settings) tokenCheck(env provider.Env) (*TokenCheck, error) {
 	if s.AppID == nil {
 		if s.Certificates != nil || s.PublisherAppID != "" || s.KeysURL != "" || s.Keys != nil {
-			return nil, bellhop.Invalid("app_id", "required with certificates, keys, keys_url and publisher_app_id: the "+
-				"application that created the subscriptions")
+			return nil, bellhop.Invalid("app_id", "required with certificates, keys, keys_url and "+
+				"publisher_app_id: the application that created the subscriptions")
 		}
 		return nil, nil
 	}
@@ -112,7 +112,8 @@ func (s *settings) keyFinder(env provider.Env) (signature.KeyFinder, error) {
 	}
 	keys, err := parseKeys(s.Keys)
 	if err != nil {
-		return nil, bellhop.Invalid("keys", "use a JSON Web Key Set, or an object of PEM public keys by id: "+err.Error())
+		return nil, bellhop.Invalid("keys", "use a JSON Web Key Set, or an object of PEM public keys by id: "+
+			err.Error())
 	}
 	return keys, nil
 }
@@ -154,8 +155,8 @@ func openCertificates(path string, list map[string]string) (map[string]*rsa.Priv
 		key, err := parsePrivateKey(list[id])
 		switch {
 		case id == "":
-			errs = append(errs, bellhop.Invalid(path, "a certificate needs a name: the encryptionCertificateId of the "+
-				"subscription"))
+			errs = append(errs, bellhop.Invalid(path, "a certificate needs a name: the encryptionCertificateId "+
+				"of the subscription"))
 		case err != nil:
 			errs = append(errs, bellhop.Invalid(path+"."+id, err.Error()))
 		}

@@ -346,7 +346,9 @@ func TestSettings(t *testing.T) {
 		{map[string]any{"certificates": certificates(readContents()[0].certificate() + pkcs1)}, ""},
 		{map[string]any{"certificates": certificates(readContents()[0].certificate())}, "certificates.c"},
 		{map[string]any{"certificates": certificates("x")}, "certificates.c"},
-		{map[string]any{"certificates": certificates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")},
+		{
+			map[string]any{"certificates": certificates("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE " +
+				"KEY-----\n")},
 			"certificates.c"},
 		{map[string]any{"certificates": certificates(smallKey)}, "certificates.c"},
 		{map[string]any{"certificates": certificates(edKey)}, "certificates.c"},

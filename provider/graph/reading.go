@@ -14,8 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider/microsoft"
 )
 
-// This file is what the action graph.delta needs of Graph's notifications: which resource one is about. The log of that
-// resource is in changelog.go.
+// This file is what the action graph.delta needs of Graph's notifications: which resource one is about. The log of
+// that resource is in changelog.go.
 
 var _ provider.ChangeReader = Provider{}
 
@@ -26,26 +26,27 @@ const mailboxWidth = 4
 func (Provider) ReadingInfo() provider.ReadingInfo {
 	return provider.ReadingInfo{
 		Name: "graph.delta", Title: "Changes in Microsoft Graph", Width: mailboxWidth,
-		Summary: "Asks Graph by delta queries which messages, events, files, users or groups have changed, and publishes " +
-			"each as an event graph.delta.changed or graph.delta.removed.",
+		Summary: "Asks Graph by delta queries which messages, events, files, users or groups have changed, and " +
+			"publishes each as an event graph.delta.changed or graph.delta.removed.",
 		Links: []string{"https://learn.microsoft.com/en-us/graph/delta-query-overview"},
 		Settings: []provider.Setting{
 			{Name: "resource", Title: "Resource", Example: "/me/mailFolders('Inbox')/messages",
-				Doc: "The only resource that is read: the messages of a mailbox or of one of its folders, `/me/events`, the " +
-					"root of a drive, `/users` or `/groups`. Notifications of resources of another kind are skipped. Default: " +
-					"the one that the notification is about."},
+				Doc: "The only resource that is read: the messages of a mailbox or of one of its folders, " +
+					"`/me/events`, the root of a drive, `/users` or `/groups`. Notifications of resources of " +
+					"another kind are skipped. Default: the one that the notification is about."},
 			{Name: "first", Title: "First", Example: "all",
-				Doc: "Where the first run of a resource begins: `now` is 10 minutes before the notification, `all` tells " +
-					"everything that there is. Default: `now`."},
+				Doc: "Where the first run of a resource begins: `now` is 10 minutes before the notification, `all` " +
+					"tells everything that there is. Default: `now`."},
 			{Name: "select", Title: "Select", Example: "subject,from",
-				Doc: "The properties of each object, with commas between them: `$select`. Graph does not apply it to the " +
-					"events of a calendar. Default: all that Graph sends unasked."},
+				Doc: "The properties of each object, with commas between them: `$select`. Graph does not apply it " +
+					"to the events of a calendar. Default: all that Graph sends unasked."},
 			{Name: "start", Title: "Start", Kind: provider.KindDuration, Example: "-24h",
 				Doc: "The begin of the window of a calendar, relative to now. Default: `-720h`, 30 days ago."},
 			{Name: "end", Title: "End", Kind: provider.KindDuration, Example: "168h",
 				Doc: "The end of the window of a calendar, relative to now. Default: `4320h`, in 180 days."},
 			{Name: "immutable_ids", Title: "Immutable ids", Kind: provider.KindFlag, Example: "true",
-				Doc: "Tell immutable ids of messages and events, which stay the same when an object is moved. Default: false."},
+				Doc: "Tell immutable ids of messages and events, which stay the same when an object is " +
+					"moved. Default: false."},
 		},
 	}
 }
@@ -85,7 +86,8 @@ func (r *reading) readResource() error {
 	}
 	refused := func(why string) error { return bellhop.Invalid("resource", why) }
 	if strings.ContainsAny(r.Resource, "?#") {
-		return refused("use the path alone: properties are chosen by the setting select, and Graph has no filter for changes")
+		return refused("use the path alone: properties are chosen by the setting select, and Graph " +
+			"has no filter for changes")
 	}
 	if err := checkResource(r.Resource); err != nil {
 		return err
@@ -212,8 +214,8 @@ func (r *reading) pathFor(ev *bellhop.Event) (path, skip string, err error) {
 	return r.path, "", nil
 }
 
-// selected returns the properties to ask for: those of the setting, and those by which it is known what happened. "" is
-// all.
+// selected returns the properties to ask for: those of the setting, and those by which it is known what happened. ""
+// is all.
 func (r *reading) selected(kind deltaKind) string {
 	if r.Select == "" || kind == deltaCalendar {
 		return ""
@@ -224,7 +226,9 @@ func (r *reading) selected(kind deltaKind) string {
 		deltaFolder:  {"lastModifiedDateTime"},
 		deltaDrive:   {"lastModifiedDateTime", "eTag", "deleted", "root"},
 	}[kind] {
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(strings.TrimSpace(name), needed) }) {
+		if !slices.ContainsFunc(names, func(name string) bool {
+			return strings.EqualFold(strings.TrimSpace(name), needed)
+		}) {
 			names = append(names, needed)
 		}
 	}
@@ -252,8 +256,8 @@ func normalPath(resource string) (string, error) {
 	return strings.Join(parts, "/"), nil
 }
 
-// collectionOf returns the resource in which something has changed, for what a notification names: the collection of an
-// item, and the root of a drive itself. The path is normal.
+// collectionOf returns the resource in which something has changed, for what a notification names: the collection of
+// an item, and the root of a drive itself. The path is normal.
 func collectionOf(path string) string {
 	at := strings.LastIndexByte(path, '/')
 	if at < 0 || path[at+1:] == "root" {

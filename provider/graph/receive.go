@@ -71,7 +71,8 @@ func (r *receiver) events(b *batch, contentType string) provider.Receipt {
 			it.err = r.unseal(it)
 		}
 		if it.err != nil {
-			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("graph: %w", it.err)})
+			receipt.Refused = append(receipt.Refused,
+				provider.ItemError{Index: i, Err: fmt.Errorf("graph: %w", it.err)})
 			continue
 		}
 		receipt.Events = append(receipt.Events, bellhop.Event{
@@ -119,7 +120,8 @@ func withContent(object, resource []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: no encryptedContent", provider.ErrBody)
 	}
 	if value, err := strictjson.Find(body, memberContent); err != nil || !bytes.Equal(value, resource) {
-		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or cannot be a member of the item", provider.ErrBody)
+		return nil, fmt.Errorf("%w: the decrypted content is not JSON, or cannot be a member of the item",
+			provider.ErrBody)
 	}
 	return body, nil
 }

@@ -65,10 +65,12 @@ func TestContent(t *testing.T) {
 		`[1]`:               `[1]`,
 		`"text"`:            `"text"`,
 		"{\"a\":\"\xff\"}":  "{\"a\":\"\xff\"}",
-		strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63): strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}",
-			63),
-		strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64): strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}",
-			64),
+		strings.Repeat(`{"a":`, 63) + "1" + strings.Repeat("}", 63): strings.Repeat(`{"a":`, 63) + "1" +
+			strings.Repeat("}",
+				63),
+		strings.Repeat(`{"a":`, 64) + "1" + strings.Repeat("}", 64): strings.Repeat(`{"a":`, 64) + "1" +
+			strings.Repeat("}",
+				64),
 		"\uFEFF{}\n":               "{}",
 		`{"a":1,"a":2}`:            `{"a":1,"a":2}`,
 		``:                         "",
@@ -93,7 +95,8 @@ func TestContent(t *testing.T) {
 			t.Fatalf("%q: %v", resource, err)
 		}
 		if want == "" {
-			if len(receipt.Events) > 0 || len(receipt.Refused) != 1 || codeOf(receipt.Refused[0].Err) != "malformed_body" {
+			if len(receipt.Events) > 0 || len(receipt.Refused) != 1 ||
+				codeOf(receipt.Refused[0].Err) != "malformed_body" {
 				t.Errorf("%q: got %+v", resource, receipt)
 			}
 			continue
@@ -148,8 +151,8 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestMutants changes valid rich notifications and checks that they are refused. There are few of them, because each is
-// decrypted.
+// TestMutants changes valid rich notifications and checks that they are refused. There are few of them, because each
+// is decrypted.
 func TestMutants(t *testing.T) { mutants(t, 1000) }
 
 // mutants is the body of TestMutants for this number of notifications.
@@ -169,7 +172,8 @@ func mutants(t *testing.T, n int) {
 		slices.Equal[[]string],
 		func(parts []string) bool {
 			body := providertest.JSON(map[string]any{"validationTokens": parts[1:2], "value": []any{map[string]any{
-				"clientState": parts[0], "changeType": "created", "tenantId": tenant, "encryptedContent": graph.EncryptedContent{
+				"clientState": parts[0], "changeType": "created", "tenantId": tenant,
+				"encryptedContent": graph.EncryptedContent{
 					Data: parts[2], DataSignature: parts[3], DataKey: parts[4], CertificateID: certificateID}}}})
 			receipt, err := r.Receive(context.Background(), request([]byte(body)))
 			return err == nil && len(receipt.Events) > 0

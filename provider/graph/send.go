@@ -100,7 +100,8 @@ func (s *sendSettings) rich() (*rich, error) {
 			errs = append(errs, bellhop.Invalid("token_key", err.Error()))
 		}
 	}
-	errs = append(errs, setID(&r.audience, "app_id", s.AppID), setID(&r.publisher, "publisher_app_id", s.PublisherAppID))
+	errs = append(errs, setID(&r.audience, "app_id", s.AppID),
+		setID(&r.publisher, "publisher_app_id", s.PublisherAppID))
 	return r, bellhop.Join("", errs...)
 }
 
@@ -168,8 +169,8 @@ func (r *renderer) RenderBatch(events []*bellhop.Event, at provider.AttemptInfo)
 // tokens returns the validationTokens as JSON, one for each tenant.
 func (r *renderer) tokens(tenants []string, at time.Time) ([]byte, error) {
 	if r.rich == nil {
-		return nil, errors.New("settings.token_key: required to send encryptedContent, which receivers accept only with " +
-			"validation tokens")
+		return nil, errors.New("settings.token_key: required to send encryptedContent, which receivers accept only " +
+			"with validation tokens")
 	}
 	var list []string
 	for _, tenant := range tenants {

@@ -36,14 +36,16 @@ var sending = provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1, Time: provid
 func otherEvent() *bellhop.Event {
 	return &bellhop.Event{
 		ID: "evt_1", Type: "invoice.paid", Source: "billing", Subject: "in_1", ContentType: "application/json",
-		ReceivedAt: providertest.Now, Time: providertest.Now.Add(-time.Minute), Body: []byte(`{"id":"in_1","amount":12.50}`),
+		ReceivedAt: providertest.Now, Time: providertest.Now.Add(-time.Minute),
+		Body: []byte(`{"id":"in_1","amount":12.50}`),
 	}
 }
 
 func TestSendOtherPlain(t *testing.T) {
 	m, err := openSender(t, sendSettings(state, plainOnly)).Render(otherEvent(), sending)
 	const want = `{"value":[{"id":"evt_1","subscriptionId":"7f105c7d-2dc5-4530-97cd-4e7ae6534c07","subscriptionExpirationDateTime":"2026-11-25T09:00:00.0000000Z",` +
-		`"clientState":"` + state + `","changeType":"created","resource":"bellhop/events/evt_1","tenantId":"` + tenant +
+		`"clientState":"` + state + `","changeType":"created","resource":"bellhop/events/evt_1","tenantId":"` +
+		tenant +
 		`",` +
 		`"resourceData":{"@odata.type":"#Bellhop.Event","@odata.id":"bellhop/events/evt_1","id":"evt_1","type":"invoice.paid","subject":"in_1"}}]}`
 	if err != nil || string(m.Body) != want {
@@ -107,8 +109,9 @@ func TestSendOtherRich(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 	for body, isJSON := range map[string]bool{
-		`{"a":1}`: true, `[1]`: true, `"x"`: true, `null`: true, ` 1 `: true, ``: false, `x`: false, "\xff": false, "{\"a\":\"\xff\"}": false,
-		`1,"b":2`: false, strings.Repeat("[", 61) + strings.Repeat("]",
+		`{"a":1}`: true, `[1]`: true, `"x"`: true, `null`: true, ` 1 `: true, ``: false, `x`: false, "\xff": false,
+		"{\"a\":\"\xff\"}": false,
+		`1,"b":2`:          false, strings.Repeat("[", 61) + strings.Repeat("]",
 			61): true, strings.Repeat("[", 63) + strings.Repeat("]", 63): false,
 	} {
 		ev := otherEvent()

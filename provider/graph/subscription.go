@@ -25,13 +25,15 @@ func (Provider) SubscribeInfo() provider.SubscribeInfo {
 	return provider.SubscribeInfo{
 		Settings: []provider.Setting{
 			{Name: "include_resource_data", Title: "Include resource data", Kind: provider.KindFlag, Example: "true",
-				Doc: "Rich notifications: with the changed resource, encrypted for a certificate that Bellhop makes and " +
-					"replaces. The source needs `app_id`. Mail, events and contacts need `$select` in the resource. Default: false."},
+				Doc: "Rich notifications: with the changed resource, encrypted for a certificate that Bellhop " +
+					"makes and replaces. The source needs `app_id`. Mail, events and contacts need `$select` in " +
+					"the resource. Default: false."},
 			{Name: "immutable_ids", Title: "Immutable ids", Kind: provider.KindFlag, Example: "true",
 				Doc: "Notifications name items of a mailbox by ids that stay when an item moves within the mailbox. " +
 					"Default: false."},
 			{Name: "query_options", Title: "Query options", Example: "$filter=importance eq 'high'",
-				Doc: "The `notificationQueryOptions` of the subscription, for the resources that have them. Default: none."},
+				Doc: "The `notificationQueryOptions` of the subscription, for the resources that " +
+					"have them. Default: none."},
 		},
 		Resource: "the path of what is watched, such as `/me/events`, `/users/ID/messages`, `/drives/ID/root` or " +
 			"`/teams/ID/channels/ID/messages`",
@@ -116,8 +118,8 @@ func (Provider) CheckRegistration(r provider.Registration, source json.RawMessag
 	if s.IncludeResourceData {
 		errs = append(errs, checkRichSource(source))
 		if k.rich > 0 && !strings.Contains(strings.ToLower(r.Resource), "$select=") {
-			errs = append(errs, bellhop.Invalid("resource", "rich notifications of mail, events and contacts need the "+
-				"properties to include: add ?$select=subject,start"))
+			errs = append(errs, bellhop.Invalid("resource", "rich notifications of mail, events and contacts "+
+				"need the properties to include: add ?$select=subject,start"))
 		}
 	}
 	terms := provider.Terms{Longest: time.Duration(k.minutes) * time.Minute, Encrypted: s.IncludeResourceData}
@@ -190,8 +192,9 @@ func (e entity) remote() provider.Remote {
 	for change := range strings.SplitSeq(e.ChangeType, ",") {
 		changes = append(changes, strings.TrimSpace(change))
 	}
-	return provider.Remote{ID: e.ID, Resource: e.Resource, ChangeTypes: changes, URL: e.URL, ClientState: e.ClientState,
-		ExpiresAt: microsoft.ParseTime(e.ExpiresAt)}
+	return provider.Remote{ID: e.ID, Resource: e.Resource, ChangeTypes: changes, URL: e.URL,
+		ClientState: e.ClientState,
+		ExpiresAt:   microsoft.ParseTime(e.ExpiresAt)}
 }
 
 // Create registers r. Graph makes one handshake for each of the two URLs meanwhile.
@@ -285,7 +288,8 @@ func (s *subscriptions) one(ctx context.Context, method, path string, header htt
 func pathOf(id string) string { return root + "/" + url.PathEscape(id) }
 
 var (
-	existingID = re(`(?i)subscription id ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) already exists`)
+	existingID = re(
+		`(?i)subscription id ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}) already exists`)
 	tooLong    = re(`(?i)expiration can only be \d+ minutes`)
 	validation = re(`(?i)subscription validation request`)
 	quota      = re(`(?i)number of subscriptions .*exceeded|has exceeded limit`)
@@ -306,7 +310,8 @@ func refine(err error, r provider.Registration) error {
 	case e.Status == http.StatusBadRequest && (tooLong.MatchString(e.Message) || e.Code == "ErrorInvalidParameter"):
 		e.Kind = provider.APITooLong
 	case e.Status == http.StatusForbidden && quota.MatchString(e.Message):
-		e.Kind, e.Remedy = provider.APIInvalid, "Graph allows no more subscriptions on this resource: delete one of them"
+		e.Kind, e.Remedy = provider.APIInvalid, "Graph allows no more subscriptions on this "+
+			"resource: delete one of them"
 	case e.Status == http.StatusForbidden, e.Status == http.StatusUnauthorized && e.Code == "ExtensionError":
 		needs(e, kindOf(r.Resource).permission)
 	}

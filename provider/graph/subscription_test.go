@@ -26,7 +26,8 @@ var registration = provider.Registration{
 func TestSubscriptionCalls(t *testing.T) {
 	const id = "7f105c7d-2dc5-4530-97cd-4e7ae6534c07"
 	api := (&providertest.RecordedAPI{}).AnswerFile(t, 201, "create-subscription-response.json").
-		AnswerFile(t, 200, "renew-response.json").Answer(204, "").AnswerFile(t, 200, "create-subscription-response.json").
+		AnswerFile(t, 200, "renew-response.json").Answer(204, "").AnswerFile(t, 200,
+		"create-subscription-response.json").
 		Answer(204, "").AnswerFile(t, 404, "error-404-subscription.json").
 		AnswerFile(t, 200, "list-subscriptions-response.json").Answer(200, `{"value":[{"id":"second"}]}`)
 	calls := graph.Provider{}.OpenSubscriptions(provider.Env{Now: time.Now}, api)
@@ -102,14 +103,16 @@ func TestSubscriptionFailures(t *testing.T) {
 		{Name: "no such resource", Status: 404, Body: "error-404-subscription.json",
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "ResourceNotFound", Remedy: "yes"}},
 		{Name: "exists", Status: 409, Body: "error-409-already-exists.json", Want: provider.APIError{
-			Kind: provider.APIExists, Code: "ObjectIdentifierInUse", ExistingID: "3f0c9b1e-52d7-4a86-b9e3-7d2c60f1a845"}},
+			Kind: provider.APIExists, Code: "ObjectIdentifierInUse",
+			ExistingID: "3f0c9b1e-52d7-4a86-b9e3-7d2c60f1a845"}},
 		{Name: "validation", Status: 400, Body: "validation-failed-response.json",
 			Want: provider.APIError{Kind: provider.APIHandshake, Code: "ValidationError"}},
 		{Name: "validation timed out", Status: 400, Body: "validation-timeout-response.json",
 			Want: provider.APIError{Kind: provider.APIHandshake, Code: "InvalidRequest"}},
 		{Name: "throttled", Status: 429, Body: `{"error":{"code":"TooManyRequests","message":"slow"}}`,
 			Header: []string{"Retry-After", "5"},
-			Want:   provider.APIError{Kind: provider.APITemporary, Code: "TooManyRequests", RetryAfter: 5 * time.Second}},
+			Want: provider.APIError{Kind: provider.APITemporary, Code: "TooManyRequests",
+				RetryAfter: 5 * time.Second}},
 		{Name: "a date", Status: 503, Header: []string{"Retry-After", "Sun, 22 Nov 2026 09:02:00 GMT"},
 			Want: provider.APIError{Kind: provider.APITemporary, RetryAfter: 2 * time.Minute}},
 		{Name: "a broken gateway", Status: 502, Body: "<html>",
@@ -117,15 +120,18 @@ func TestSubscriptionFailures(t *testing.T) {
 		{Name: "the inner code", Status: 400, Body: `{"error":{"code":"","message":"m","innererror":{"code":"fine"}}}`,
 			Want: provider.APIError{Kind: provider.APIInvalid, Code: "fine"}},
 		{Name: "a redirect", Status: 302, Body: "", Want: provider.APIError{Kind: provider.APIForeign}},
-		{Name: "a proxy's 404", Status: 404, Body: "<h1>Not found</h1>", Want: provider.APIError{Kind: provider.APIForeign}},
-		{Name: "a page", Status: 200, Body: "<html>", Want: provider.APIError{Kind: provider.APIForeign, MaybeDone: true}},
+		{Name: "a proxy's 404", Status: 404, Body: "<h1>Not found</h1>",
+			Want: provider.APIError{Kind: provider.APIForeign}},
+		{Name: "a page", Status: 200, Body: "<html>", Want: provider.APIError{Kind: provider.APIForeign,
+			MaybeDone: true}},
 		{Name: "truncated", Status: 201, Body: `{"id":"7f10`, Want: provider.APIError{Kind: provider.APIForeign,
 			MaybeDone: true}},
 		{Name: "without an id", Status: 201, Body: `{}`, Want: provider.APIError{Kind: provider.APIForeign,
 			MaybeDone: true}},
 		{Name: "a URL in the message", Status: 400,
 			Body: `{"error":{"code":"c","message":"see https://hooks.example.com/in/x?code=secret\u0007."}}`,
-			Want: provider.APIError{Kind: provider.APIInvalid, Code: "c", Message: "see https://hooks.example.com/… ."}},
+			Want: provider.APIError{Kind: provider.APIInvalid, Code: "c",
+				Message: "see https://hooks.example.com/… ."}},
 	})
 }
 
@@ -139,9 +145,11 @@ func TestCheckRegistration(t *testing.T) {
 		{"/me/events", "created,deleted", "", "", "", 10080 * time.Minute, 4200 * time.Minute},
 		{"users/ada@example.com/mailFolders('Inbox')/messages", "updated", "", "", "", 10080 * time.Minute,
 			4200 * time.Minute},
-		{"/me/events?$select=subject", "created", `{"include_resource_data":true}`, withApp, "", 1440 * time.Minute, 0},
+		{"/me/events?$select=subject", "created", `{"include_resource_data":true}`, withApp, "", 1440 * time.Minute,
+			0},
 		{"/me/events", "created", `{"include_resource_data":true}`, withApp, "resource", 1440 * time.Minute, 0},
-		{"/teams/1/channels/2/messages", "created", `{"include_resource_data":true}`, `{}`, "source", 4320 * time.Minute, 0},
+		{"/teams/1/channels/2/messages", "created", `{"include_resource_data":true}`, `{}`, "source",
+			4320 * time.Minute, 0},
 		{"/drives/b!1/root", "updated", "", "", "", 42300 * time.Minute, 0},
 		{"/me/drive/root", "created", "", "", "change_types[0]", 42300 * time.Minute, 0},
 		{"users", "updated,deleted", "", "", "", 41760 * time.Minute, 0},
@@ -158,8 +166,9 @@ func TestCheckRegistration(t *testing.T) {
 		if c.changes != "" {
 			changes = strings.Split(c.changes, ",")
 		}
-		terms, err := graph.Provider{}.CheckRegistration(provider.Registration{Resource: c.resource, ChangeTypes: changes,
-			Settings: []byte(c.settings)}, []byte(c.source))
+		terms, err := graph.Provider{}.CheckRegistration(provider.Registration{Resource: c.resource,
+			ChangeTypes: changes,
+			Settings:    []byte(c.settings)}, []byte(c.source))
 		if terms.Longest != c.longest || terms.Fallback != c.fallback {
 			t.Errorf("%s: terms %+v", c.resource, terms)
 		}
@@ -184,7 +193,8 @@ func TestSubscriptionsAtTheStandIn(t *testing.T) {
 	t.Cleanup(door.Close)
 	calls := graph.Provider{}.OpenSubscriptions(provider.Env{Now: time.Now}, providertest.HTTPAPI{Base: server.URL})
 
-	r := provider.Registration{Resource: "/drives/b1/root", ChangeTypes: []string{"updated"}, URL: door.URL + "/in/files",
+	r := provider.Registration{Resource: "/drives/b1/root", ChangeTypes: []string{"updated"}, URL: door.URL +
+		"/in/files",
 		ClientState: "state", ExpiresAt: time.Now().Add(24 * time.Hour)}
 	made, err := calls.Create(t.Context(), r)
 	if err != nil || made.ExpiresAt.Sub(r.ExpiresAt).Abs() > time.Millisecond {
@@ -212,7 +222,8 @@ func want(t *testing.T, err error, want provider.APIError) {
 
 // A source takes a client state of a subscription for that subscription alone, and tells what it heard.
 func TestSubscribedStates(t *testing.T) {
-	own := &providertest.Subscribed{States: map[string]string{"known": "own-state"}, Pending: []string{"pending-state"}}
+	own := &providertest.Subscribed{States: map[string]string{"known": "own-state"},
+		Pending: []string{"pending-state"}}
 	item := func(id, state, more string) string {
 		return `{"subscriptionId":"` + id + `","clientState":"` + state + `","resource":"me/events",` + more + `}`
 	}

@@ -59,7 +59,8 @@ func (r *receiver) checkTokens(ctx context.Context, b *batch) error {
 	case err != nil:
 		return err
 	case r.tokens == nil:
-		return fmt.Errorf("%w: settings.app_id is not set, so validationTokens cannot be verified", provider.ErrUnavailable)
+		return fmt.Errorf("%w: settings.app_id is not set, so validationTokens cannot be verified",
+			provider.ErrUnavailable)
 	}
 	check := *r.tokens
 	check.Now = r.now()

@@ -40,7 +40,8 @@ var forgeries = []struct {
 	refused  []string // codes, in order
 }{
 	{name: "C02 control", body: plain(), types: "graph.updated"},
-	{name: "C04 no state", body: plainWithout(`"clientState":"` + state + `",`), refused: []string{"signature_missing"}},
+	{name: "C04 no state", body: plainWithout(`"clientState":"` + state + `",`),
+		refused: []string{"signature_missing"}},
 	{name: "C04 state null", body: plainState(`null`), refused: []string{"signature_missing"}},
 	{name: "C04 state empty", body: plainState(`""`), refused: []string{"signature_missing"}},
 	{name: "C05 unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
@@ -63,8 +64,9 @@ var forgeries = []struct {
 	{name: "C11 5001 items", body: list(slices.Repeat([]string{"1"}, 5001)...), want: provider.ErrBody},
 	{name: "C14 a tenant that is not listed", settings: map[string]any{"tenant_ids": []string{otherTenant}},
 		body: plain(), refused: []string{"forbidden"}},
-	{name: "C14 a listed tenant", settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}},
-		body: plain(), types: "graph.updated"},
+	{name: "C14 a listed tenant",
+		settings: map[string]any{"tenant_ids": []string{otherTenant, strings.ToUpper(tenant)}},
+		body:     plain(), types: "graph.updated"},
 	{name: "C14 a lifecycle event of a listed organization", settings: map[string]any{"tenant_ids": []string{tenant}},
 		body: list(lifecycle(`"organizationId":"` + tenant + `"`)), types: "graph.lifecycle.missed"},
 	{name: "C14 a lifecycle event of another organization", settings: map[string]any{"tenant_ids": []string{tenant}},
@@ -82,7 +84,8 @@ var forgeries = []struct {
 		body: plainState(`"` + strings.Repeat("s", 255) + `"`), types: "graph.updated"},
 	{name: "C16 state a number", body: plainState(`1`), refused: []string{"signature_missing"}},
 	{name: "C16 state a list", body: plainState(`["` + state + `"]`), refused: []string{"signature_missing"}},
-	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`), refused: []string{"malformed_body"}},
+	{name: "N01 state twice", body: plainState(`"x","clientState":"` + state + `"`),
+		refused: []string{"malformed_body"}},
 	{name: "N01 value twice", body: `{"value":[],"value":[` + change("1") + `]}`, want: provider.ErrBody},
 	{name: "N01 members that are not read twice", types: "graph.updated",
 		body: strings.Replace(plain(), `"changeType"`, `"a":1,"a":{"b":1,"b":2},"changeType"`, 1)},
@@ -121,14 +124,17 @@ var forgeries = []struct {
 	{name: "J06 one bad, one good", body: richBody(readTokens().token("wrong-publisher-appid"), goodToken()),
 		want: signature.ErrMismatch},
 	{name: "J06 the same twice", body: richBody(goodToken(), goodToken()), types: "graph.created"},
-	{name: "J11 kid unknown", settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other",
-		1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
+	{name: "J11 kid unknown",
+		settings: map[string]any{"keys": strings.Replace(string(readTokens().JWKS), keyID, "other",
+			1)}, body: richBody(goodToken()), want: signature.ErrMismatch},
 	{name: "J19 a token of a tenant without items", body: richBody(goodToken(), sign(goodClaims(otherTenant))),
 		want: signature.ErrMismatch},
 	{name: "J19 an item of a tenant without a token",
-		body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))), want: signature.ErrMismatch},
-	{name: "J19 two tenants", body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant),
-		richChange(otherTenant))), types: "graph.created graph.created"},
+		body: string(rich([]string{goodToken()}, richChange(tenant), richChange(otherTenant))),
+		want: signature.ErrMismatch},
+	{name: "J19 two tenants",
+		body: string(rich([]string{goodToken(), sign(goodClaims(otherTenant))}, richChange(tenant),
+			richChange(otherTenant))), types: "graph.created graph.created"},
 	{name: "J19 an item of no tenant", body: string(rich([]string{goodToken()}, richChange(""), change("1"))),
 		want: signature.ErrMismatch},
 	{name: "J19 the tenant of an item refused",
@@ -139,7 +145,8 @@ var forgeries = []struct {
 	{name: "J21 another publisher in settings", settings: map[string]any{"publisher_app_id": app},
 		body: richBody(goodToken()), want: signature.ErrMismatch},
 	{name: "plain items with tokens", body: string(rich([]string{goodToken()}, change("1"))), types: "graph.updated"},
-	{name: "plain items with bad tokens", body: string(rich([]string{"x"}, change("1"))), want: signature.ErrMalformed},
+	{name: "plain items with bad tokens", body: string(rich([]string{"x"}, change("1"))),
+		want: signature.ErrMalformed},
 	{name: "plain items with tokens that are not checked",
 		settings: map[string]any{"app_id": nil, "certificates": nil,
 			"keys": nil}, body: string(rich([]string{"x"}, change("1"))), types: "graph.updated"},
@@ -155,7 +162,8 @@ var forgeries = []struct {
 	{name: "J38 dataSignature missing", body: richContent(func(c *graph.EncryptedContent) { c.DataSignature = "" }),
 		types: "graph.updated", refused: []string{"signature_missing"}},
 	{name: "J39 an unknown certificate",
-		body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }), types: "graph.sealed.created " +
+		body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "other" }),
+		types: "graph.sealed.created " +
 			"graph.updated"},
 	{name: "J39 no certificate named", body: richContent(func(c *graph.EncryptedContent) { c.CertificateID = "" }),
 		types: "graph.sealed.created graph.updated"},
@@ -202,7 +210,8 @@ func TestForgery(t *testing.T) {
 				refused = append(refused, codeOf(item.Err))
 			}
 			if strings.Join(types, " ") != c.types || !slices.Equal(refused, c.refused) || receipt.Status != 0 {
-				t.Errorf("got %d, %v, refused %v, want %s, refused %v", receipt.Status, types, refused, c.types, c.refused)
+				t.Errorf("got %d, %v, refused %v, want %s, refused %v", receipt.Status, types, refused, c.types,
+					c.refused)
 			}
 		})
 	}
@@ -220,7 +229,8 @@ func codeOf(err error) string {
 
 // lifecycle returns a lifecycle event as Graph sends it, with the path of the subscription as its resource.
 func lifecycle(tenantMember string) string {
-	return `{"lifecycleEvent":"missed","subscriptionId":"s","resource":"Subscriptions/s","clientState":"` + state + `",` +
+	return `{"lifecycleEvent":"missed","subscriptionId":"s","resource":"Subscriptions/s","clientState":"` + state +
+		`",` +
 		tenantMember + `}`
 }
 
@@ -289,7 +299,8 @@ func TestHandshake(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	// V10
-	if got, err := receive("POST", "/in/graph", `{"validationToken":"abc","value":[]}`); err != nil || got.Reply != nil {
+	if got, err := receive("POST", "/in/graph", `{"validationToken":"abc","value":[]}`); err != nil ||
+		got.Reply != nil {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -409,10 +420,18 @@ func TestVerifyTokens(t *testing.T) {
 			signature.ErrMismatch},
 		"J21 appid in a token of v2": {changed(func(c *signature.Claims) { c.Issuer = v2(tenant) }),
 			signature.ErrMismatch},
-		"J22 300 s past exp":   {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-300 * time.Second) }), nil},
-		"J22 301 s past exp":   {changed(func(c *signature.Claims) { c.ExpiresAt = providertest.Now.Add(-301 * time.Second) }), signature.ErrExpired},
-		"J23 300 s before nbf": {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(300 * time.Second) }), nil},
-		"J23 301 s before nbf": {changed(func(c *signature.Claims) { c.NotBefore = providertest.Now.Add(301 * time.Second) }), signature.ErrExpired},
+		"J22 300 s past exp": {changed(func(c *signature.Claims) {
+			c.ExpiresAt = providertest.Now.Add(-300 * time.Second)
+		}), nil},
+		"J22 301 s past exp": {changed(func(c *signature.Claims) {
+			c.ExpiresAt = providertest.Now.Add(-301 * time.Second)
+		}), signature.ErrExpired},
+		"J23 300 s before nbf": {changed(func(c *signature.Claims) {
+			c.NotBefore = providertest.Now.Add(300 * time.Second)
+		}), nil},
+		"J23 301 s before nbf": {changed(func(c *signature.Claims) {
+			c.NotBefore = providertest.Now.Add(301 * time.Second)
+		}), signature.ErrExpired},
 		"J24 no exp": {changed(func(c *signature.Claims) { c.ExpiresAt = time.Time{} }),
 			signature.ErrMalformed},
 		"signed with the publisher only": {changed(func(c *signature.Claims) {

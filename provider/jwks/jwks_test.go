@@ -176,7 +176,8 @@ func TestKeySetAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-			a := &authority{status: c.status, body: c.body, header: http.Header{"Location": {"https://elsewhere.example/"}}}
+			a := &authority{status: c.status, body: c.body,
+				header: http.Header{"Location": {"https://elsewhere.example/"}}}
 			checkKey(t, newKeySet(a, &now), "a", c.want)
 			if a.requestCount() != 1 {
 				t.Errorf("%d requests, want 1", a.requestCount())
@@ -209,7 +210,8 @@ func TestKeySetShared(t *testing.T) {
 		cancel()
 		synctest.Wait()
 		if gone.Load() != 49 {
-			t.Errorf("%d callers returned when their context ended, want 49: all but the one that fetches", gone.Load())
+			t.Errorf("%d callers returned when their context ended, want 49: all but the one that fetches",
+				gone.Load())
 		}
 		wg.Go(func() {
 			if key, err := s.Key(context.Background(), "a"); key == nil {

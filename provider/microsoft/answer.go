@@ -26,7 +26,8 @@ func Decode(a provider.Answer, now time.Time, v any) error {
 	}
 	body := bytes.TrimSpace(bytes.TrimPrefix(a.Body, []byte("\ufeff")))
 	if len(body) == 0 || body[0] != '{' || json.Unmarshal(body, v) != nil {
-		return foreign(a, "the answer is not the JSON object that the API sends; it may come from a proxy or be cut off")
+		return foreign(a, "the answer is not the JSON object that the API sends; it may come "+
+			"from a proxy or be cut off")
 	}
 	return nil
 }
@@ -217,8 +218,8 @@ func ListAll(path string, call func(path string) (next string, err error)) error
 
 // Ask makes a call, with in as its body unless that is nil, and reads the JSON object of a successful answer into out.
 // Its errors are those of [provider.API.Do] and [Decode].
-func Ask(ctx context.Context, api provider.API, now func() time.Time, call provider.Call, in, out any) (provider.Answer,
-	error) {
+func Ask(ctx context.Context, api provider.API, now func() time.Time, call provider.Call, in,
+	out any) (provider.Answer, error) {
 	if in != nil {
 		call = WithJSON(call, in)
 	}

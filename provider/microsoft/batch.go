@@ -131,7 +131,8 @@ func (r *BatchReader) read(
 	receipt.Status = http.StatusOK
 	for i, value := range items {
 		if err := item(&receipt, value, proof); err != nil {
-			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: fmt.Errorf("%s: %w", r.Name, err)})
+			receipt.Refused = append(receipt.Refused,
+				provider.ItemError{Index: i, Err: fmt.Errorf("%s: %w", r.Name, err)})
 		}
 	}
 	contentType := provider.ContentType(req.Header)

@@ -30,7 +30,8 @@ func CheckClientState(path string, states provider.Secrets) error {
 		if !provider.Printable(state) || len(state) > MaxClientStateLength {
 			errs = append(
 				errs,
-				bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at either end"),
+				bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at "+
+					"either end"),
 			)
 		}
 	}
@@ -65,8 +66,8 @@ func CheckSourceState(states provider.Secrets, unauthenticated, subscriptionsOnl
 // SubscriptionsOnly is the setting of a source without a client state of its own.
 var SubscriptionsOnly = provider.Setting{
 	Name: "subscriptions_only", Title: "Subscriptions only", Kind: provider.KindFlag, Example: "true",
-	Doc: "The source has no client state of its own: it accepts the notifications of subscriptions that Bellhop keeps, " +
-		"each with the client state that Bellhop chose for it. Default: false."}
+	Doc: "The source has no client state of its own: it accepts the notifications of subscriptions that Bellhop " +
+		"keeps, each with the client state that Bellhop chose for it. Default: false."}
 
 // VerifyHeader reports whether the ClientState header of h is one of states, byte for byte, in constant time.
 // It returns signature.ErrMissing if the header is absent or empty, signature.ErrMalformed if it occurs twice, or

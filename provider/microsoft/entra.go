@@ -123,8 +123,8 @@ func (a *EntraAPI) Info() provider.ConnectorInfo {
 		"In the [Microsoft Entra admin center](https://entra.microsoft.com), choose *App registrations*, then " +
 			"*New registration*. Note the *Application (client) ID* and the *Directory (tenant) ID*.",
 		"For users who sign in by a browser: under *Authentication*, add the platform *Web* with the redirect " +
-			"URI that `bellhop connections show CONNECTION` prints: `https://YOUR-HOST/connect/callback`. For device " +
-			"codes, set *Allow public client flows* to *Yes*.",
+			"URI that `bellhop connections show CONNECTION` prints: `https://YOUR-HOST/connect/callback`. For " +
+			"device codes, set *Allow public client flows* to *Yes*.",
 		"Under *Certificates & secrets*, upload a certificate, or make a client secret and note its *Value*.",
 	}
 	return provider.ConnectorInfo{Name: a.Name, Title: a.Title, Summary: a.Summary, Links: slices.Concat(a.Links,

@@ -96,14 +96,15 @@ func TestEntraDefaults(t *testing.T) {
 			[]string{"https://mail.us/.default"},
 			[]string{"openid", "profile", "offline_access", "https://mail.us/Mail.Read", "https://other/x"}, ""},
 		{"a " +
-			"stand-in", `{"tenant":"t","client_id":"app","authority":"http://127.0.0.1:9100/","api_url":"http://127.0.0.1:9100/"}`,
+			"stand-in",
+			`{"tenant":"t","client_id":"app","authority":"http://127.0.0.1:9100/","api_url":"http://127.0.0.1:9100/"}`,
 			testAPI, "http://127.0.0.1:9100", "http://127.0.0.1:9100/t/oauth2/v2.0/token",
 			[]string{"https://mail.example/.default"},
 			[]string{"openid", "profile", "offline_access", "https://mail.example/.default"}, ""},
 		{"v1 and the origin as " +
 			"resource", `{"tenant":"t","client_id":"app","api_url":"https://contoso.sharepoint.com/sites/a"}`,
-			testSite, "https://contoso.sharepoint.com/sites/a", "https://login.microsoftonline.com/t/oauth2/token", nil, nil,
-			"https://contoso.sharepoint.com"},
+			testSite, "https://contoso.sharepoint.com/sites/a", "https://login.microsoftonline.com/t/oauth2/token",
+			nil, nil, "https://contoso.sharepoint.com"},
 	} {
 		got, err := c.api.Open(testEnv, json.RawMessage(c.settings))
 		if err != nil {
@@ -220,8 +221,8 @@ func TestAssertion(t *testing.T) {
 			t.Errorf("header %v", header)
 		}
 		now := testEnv.Now().Unix()
-		if claims.Aud != "https://login.example/token" || claims.Iss != "app" || claims.Sub != "app" || claims.Nbf != now ||
-			claims.Exp != now+600 || !provider.IsGUID(claims.Jti) ||
+		if claims.Aud != "https://login.example/token" || claims.Iss != "app" || claims.Sub != "app" ||
+			claims.Nbf != now || claims.Exp != now+600 || !provider.IsGUID(claims.Jti) ||
 			seen[claims.Jti] {
 			t.Errorf("claims %+v", claims)
 		}

@@ -72,7 +72,8 @@ func EchoHandshake(env provider.Env, at provider.AttemptInfo, parameter string) 
 	to.Fragment, to.RawFragment = "", ""
 	read := func(status int, h http.Header, body []byte) (provider.HandshakeResult, error) {
 		if status != http.StatusOK {
-			return provider.HandshakeResult{}, fmt.Errorf("answered the handshake with status %d; it must be 200", status)
+			return provider.HandshakeResult{}, fmt.Errorf("answered the handshake with status %d; it must be 200",
+				status)
 		}
 		if fault := echoFault(string(body), token); fault != "" {
 			return provider.HandshakeResult{}, fmt.Errorf(

@@ -50,8 +50,8 @@ func (c *changes) Begin(context.Context, string) (string, error) { return "", ni
 // pageSize is how many items a page has at most.
 const pageSize = 100
 
-// Next implements [provider.Changes]. Each page begins at the time of the last item of the page before, because an item
-// that is modified meanwhile moves to the end, and all behind it move up.
+// Next implements [provider.Changes]. Each page begins at the time of the last item of the page before, because an
+// item that is modified meanwhile moves to the end, and all behind it move up.
 func (c *changes) Next(ctx context.Context, cursor string, span provider.Span) (page provider.ChangePage, err error) {
 	p := position{Since: span.Since}
 	if cursor != "" && json.Unmarshal([]byte(cursor), &p) != nil {
@@ -67,7 +67,8 @@ func (c *changes) Next(ctx context.Context, cursor string, span provider.Span) (
 	if p.Skip > 0 {
 		options.Set("$skip", strconv.Itoa(p.Skip))
 	}
-	call := provider.Call{Method: http.MethodGet, Path: c.path + "?" + strings.ReplaceAll(options.Encode(), "+", "%20"),
+	call := provider.Call{Method: http.MethodGet, Path: c.path + "?" + strings.ReplaceAll(options.Encode(),
+		"+", "%20"),
 		Header: http.Header{"Accept": {"application/json;odata.metadata=minimal"}}}
 	var out struct {
 		Value []found `json:"value"`
@@ -154,11 +155,13 @@ func (c *changes) event(change string, it found) bellhop.Event {
 	name := strings.ToUpper(collection[:1]) + collection[1:]
 	at := it.URL
 	if at == "" {
-		at = "https://outlook.office.com" + prefix + ownerOf(c.registration.Resource) + "/" + name + "('" + it.ID + "')"
+		at = "https://outlook.office.com" + prefix + ownerOf(c.registration.Resource) + "/" + name + "('" + it.ID +
+			"')"
 	}
 	odataType := "#Microsoft.OutlookServices." + strings.TrimSuffix(name, "s")
 	body, err := json.Marshal(map[string]any{"@odata.type": "#Microsoft.OutlookServices.Notification", "Id": nil,
-		"SubscriptionId": c.registration.RemoteID, "ChangeType": change, "Resource": at, "ResourceData": map[string]any{
+		"SubscriptionId": c.registration.RemoteID, "ChangeType": change, "Resource": at,
+		"ResourceData": map[string]any{
 			"@odata.type": odataType, "@odata.id": at, "@odata.etag": it.ETag, "Id": it.ID}})
 	if err != nil {
 		panic(err) // it is made of texts

@@ -45,7 +45,8 @@ func (m *mailbox) Do(_ context.Context, call provider.Call) (provider.Answer, er
 			more = true
 		default:
 			text := at.Format(time.RFC3339Nano)
-			page = append(page, map[string]string{"Id": fmt.Sprint("i", i), "CreatedDateTime": text, "LastModifiedDateTime": text})
+			page = append(page, map[string]string{"Id": fmt.Sprint("i", i), "CreatedDateTime": text,
+				"LastModifiedDateTime": text})
 		}
 	}
 	out := map[string]any{"value": page}
@@ -61,8 +62,8 @@ func (m *mailbox) Do(_ context.Context, call provider.Call) (provider.Answer, er
 	return provider.Answer{Status: 200, Body: body, Header: http.Header{}}, err
 }
 
-// TestWalkOverTime shows that no item is passed over, though the list changes between its pages and many items have one
-// time.
+// TestWalkOverTime shows that no item is passed over, though the list changes between its pages and many items have
+// one time.
 func TestWalkOverTime(t *testing.T) {
 	t.Parallel()
 	begin := changesEnv.Now().Add(-time.Hour)
@@ -70,7 +71,8 @@ func TestWalkOverTime(t *testing.T) {
 	for i := range 20 {
 		m.items = append(m.items, begin.Add(time.Duration(max(0, i-8))*time.Second))
 	}
-	c, err := Provider{}.OpenChanges(changesEnv, m, provider.Registration{Resource: "/me/events", ChangeTypes: []string{"created"}})
+	c, err := Provider{}.OpenChanges(changesEnv, m, provider.Registration{Resource: "/me/events",
+		ChangeTypes: []string{"created"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,18 +106,22 @@ type answering struct{ answer provider.Answer }
 
 func (a answering) Do(context.Context, provider.Call) (provider.Answer, error) { return a.answer, nil }
 
-// FuzzChanges reads pages and positions that anybody may have written: it never panics, and each failure is an APIError.
+// FuzzChanges reads pages and positions that anybody may have written: it never panics, and each failure is an
+// APIError.
 func FuzzChanges(f *testing.F) {
-	f.Add(`{"value":[{"Id":"a","LastModifiedDateTime":"2026-11-29T23:30:00Z"}]}`, `{"since":"2026-11-29T23:00:00Z"}`, 200)
+	f.Add(`{"value":[{"Id":"a","LastModifiedDateTime":"2026-11-29T23:30:00Z"}]}`, `{"since":"2026-11-29T23:00:00Z"}`,
+		200)
 	f.Add(`{"value":[],"@odata.nextLink":"x"}`, `{"since":1}`, 200)
 	f.Add(`{"error":{"code":"ErrorAccessDenied"}}`, "", 403)
 	f.Fuzz(func(t *testing.T, body, cursor string, status int) {
 		api := answering{provider.Answer{Status: status, Header: http.Header{}, Body: []byte(body)}}
-		c, err := Provider{}.OpenChanges(changesEnv, api, provider.Registration{Resource: "/me/events", ChangeTypes: changeTypes})
+		c, err := Provider{}.OpenChanges(changesEnv, api, provider.Registration{Resource: "/me/events",
+			ChangeTypes: changeTypes})
 		if err != nil {
 			t.Fatal(err)
 		}
-		page, err := c.Next(t.Context(), cursor, provider.Span{Since: changesEnv.Now().Add(-time.Hour), Until: changesEnv.Now()})
+		page, err := c.Next(t.Context(), cursor, provider.Span{Since: changesEnv.Now().Add(-time.Hour),
+			Until: changesEnv.Now()})
 		var refused *provider.APIError
 		if err != nil && !errors.As(err, &refused) {
 			t.Fatalf("%v is no APIError", err)

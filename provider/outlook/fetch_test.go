@@ -68,7 +68,8 @@ func TestPathOf(t *testing.T) {
 func FuzzPathOf(f *testing.F) {
 	for _, resource := range []string{"https://outlook.office.com/api/v2.0/Users('1')/Events('2')", "me/events/1",
 		"https://evil.example.com/api/v2.0/me/events/1", "https://outlook.office.com@evil.example.com/api/v2.0/me/x",
-		"https://outlook.office.com\\@evil.example.com/api/v2.0/me/x", "https://outlook.office.com/api/v2.0/me/%2e%2e/x"} {
+		"https://outlook.office.com\\@evil.example.com/api/v2.0/me/x",
+		"https://outlook.office.com/api/v2.0/me/%2e%2e/x"} {
 		f.Add(resource)
 	}
 	f.Fuzz(func(t *testing.T, resource string) {
@@ -101,7 +102,8 @@ func TestFetchPlan(t *testing.T) {
 	resource := "https://outlook.office.com/api/v2.0/Users('Ada@x')/Events('1=')"
 	p := f.Plan(&bellhop.Event{Type: "outlook.Created", Body: []byte(`{"Resource":"` + resource + `"}`)})
 	if p.Call.Path != "/api/v2.0/Users('Ada@x')/Events('1=')?$select=Subject" || p.Share != "users/ada@x" ||
-		p.Resource != resource || p.Call.Header.Get("Prefer") != `outlook.body-content-type="text", outlook.timezone="UTC"` ||
+		p.Resource != resource ||
+		p.Call.Header.Get("Prefer") != `outlook.body-content-type="text", outlook.timezone="UTC"` ||
 		p.Call.Header.Get("Accept") != "application/json" {
 		t.Errorf("%+v", p)
 	}

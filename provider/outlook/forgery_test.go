@@ -43,7 +43,8 @@ var forgeries = []struct {
 }{
 	{name: "C01 control", events: 1},
 	{name: "C01 header in lower case",
-		change: func(req *provider.Request) { req.Header = http.Header{}; req.Header.Set("clientstate", state) }, events: 1},
+		change: func(req *provider.Request) { req.Header = http.Header{}; req.Header.Set("clientstate", state) },
+		events: 1},
 	{name: "C02 state in the body", change: withoutState,
 		body: strings.Replace(batchOf(item(1, "a")), `"Id"`, `"clientState":"`+state+`","Id"`, 1),
 		want: signature.ErrMissing},
@@ -88,11 +89,15 @@ var forgeries = []struct {
 	{name: "V08 empty", target: "/in/mail?validationToken=", change: withoutState, want: provider.ErrBody},
 	{name: "V10 in the body", change: withoutState, body: "validationToken=abc", want: signature.ErrMissing},
 	{name: "V12 Accept", target: "/in/mail?validationToken=%3Cb%3E",
-		change: func(req *provider.Request) { withoutState(req); req.Header.Set("Accept", "text/html") }, reply: "<b>"},
+		change: func(req *provider.Request) {
+			withoutState(req)
+			req.Header.Set("Accept", "text/html")
+		}, reply: "<b>"},
 	{name: "V15 escaped plus", target: "/in/mail?validationToken=abc%2Bdef", change: withoutState, reply: "abc+def"},
 	{name: "V16 plus", target: "/in/mail?validationToken=abc+def", change: withoutState, reply: "abc def"},
-	{name: "handshake, token after another parameter", target: "/in/mail?x=1&validationToken=abc", change: withoutState,
-		reply: "abc"},
+	{name: "handshake, token after another parameter", target: "/in/mail?x=1&validationToken=abc",
+		change: withoutState,
+		reply:  "abc"},
 	{name: "handshake, correct state", target: "/in/mail?validationToken=abc", reply: "abc"},
 	{name: "handshake, empty state", target: "/in/mail?validationToken=abc", change: withState(""), reply: "abc"},
 	{name: "handshake, wrong state", target: "/in/mail?validationToken=abc", change: withState("x"),
@@ -123,8 +128,8 @@ func TestForgery(t *testing.T) {
 			}
 			receipt, err := open(t, nil).Receive(context.Background(), req)
 			if !errors.Is(err, c.want) || len(receipt.Events) != c.events || len(receipt.Refused) != c.refused {
-				t.Fatalf("got %d events, %d refused, %v, want %d, %d, %v", len(receipt.Events), len(receipt.Refused), err,
-					c.events, c.refused, c.want)
+				t.Fatalf("got %d events, %d refused, %v, want %d, %d, %v", len(receipt.Events), len(receipt.Refused),
+					err, c.events, c.refused, c.want)
 			}
 			if c.reply != "" && (receipt.Reply == nil || receipt.Reply.Status != 200 ||
 				string(receipt.Reply.Body) != c.reply) {
@@ -155,13 +160,17 @@ func open(t testing.TB, more map[string]any) provider.Receiver {
 // The required members of an item, and the event that its members make.
 func TestItems(t *testing.T) {
 	for _, c := range []struct{ item, eventType, subject, id string }{
-		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":3,"Resource":"r"}`, "outlook.Created", "r", "a:3"},
-		{`{"subscriptionid":"a","CHANGETYPE":"Created","sequenceNumber":3,"resource":"r"}`, "outlook.Created", "r", "a:3"},
-		{`{"subscriptionId":"x","SubscriptionId":"a","ChangeType":"Created","changeType":"x"}`, "outlook.Created", "a", ""},
+		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":3,"Resource":"r"}`, "outlook.Created",
+			"r", "a:3"},
+		{`{"subscriptionid":"a","CHANGETYPE":"Created","sequenceNumber":3,"resource":"r"}`, "outlook.Created",
+			"r", "a:3"},
+		{`{"subscriptionId":"x","SubscriptionId":"a","ChangeType":"Created","changeType":"x"}`, "outlook.Created",
+			"a", ""},
 		// N02
 		{`{"\u017fubscriptionId":"x","SubscriptionId":"a","ChangeType":"Created"}`, "outlook.Created", "a", ""}, // N03
 		{`{"\u017fubscriptionId":"a","ChangeType":"Created"}`, "", "", ""},
-		{`{"SubscriptionId":"a","ChangeType":"Acknowledgment","SequenceNumber":0}`, "outlook.Acknowledgment", "a", "a:0"},
+		{`{"SubscriptionId":"a","ChangeType":"Acknowledgment","SequenceNumber":0}`, "outlook.Acknowledgment",
+			"a", "a:0"},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":null}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":-1}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":1.0}`, "outlook.Created", "a", ""},
@@ -170,12 +179,14 @@ func TestItems(t *testing.T) {
 			"a:2147483647"},
 		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775807}`, "outlook.Created", "a",
 			"a:9223372036854775807"},
-		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775808}`, "outlook.Created", "a", ""},
-		{`{"SubscriptionId":"gap:a","ChangeType":"Created","SequenceNumber":5}`, "outlook.Created", "gap:a", "gap:a:5"},
-		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":5,"LastMissing":6}`, "outlook.Gap",
-			"a", "gap:a:5-6"},
-		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":6,"LastMissing":5}`, "outlook.Gap",
+		{`{"SubscriptionId":"a","ChangeType":"Created","SequenceNumber":9223372036854775808}`, "outlook.Created",
 			"a", ""},
+		{`{"SubscriptionId":"gap:a","ChangeType":"Created","SequenceNumber":5}`, "outlook.Created", "gap:a",
+			"gap:a:5"},
+		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":5,"LastMissing":6}`,
+			"outlook.Gap", "a", "gap:a:5-6"},
+		{`{"SubscriptionId":"a","ChangeType":"Gap","SequenceNumber":4,"FirstMissing":6,"LastMissing":5}`,
+			"outlook.Gap", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"Created","Resource":1}`, "outlook.Created", "a", ""},
 		{`{"SubscriptionId":"a","ChangeType":"two words"}`, "", "", ""},
 		{`{"SubscriptionId":"a","ChangeType":""}`, "", "", ""},
@@ -187,19 +198,21 @@ func TestItems(t *testing.T) {
 		{`null`, "", "", ""}, {`[]`, "", "", ""}, {`"a"`, "", "", ""}, {`{}`, "", "", ""},
 	} {
 		for _, value := range []string{"value", "Value"} {
-			receipt, err := open(t, nil).Receive(context.Background(), request(state, []byte(`{"`+value+`": [`+c.item+`]}`)))
+			receipt, err := open(t, nil).Receive(context.Background(),
+				request(state, []byte(`{"`+value+`": [`+c.item+`]}`)))
 			switch {
 			case err != nil || receipt.Status != 200:
 				t.Errorf("%s: %+v, %v", c.item, receipt, err)
 			case c.eventType == "":
-				if len(receipt.Events) > 0 || len(receipt.Refused) != 1 || !errors.Is(receipt.Refused[0].Err, provider.ErrBody) {
+				if len(receipt.Events) > 0 || len(receipt.Refused) != 1 ||
+					!errors.Is(receipt.Refused[0].Err, provider.ErrBody) {
 					t.Errorf("%s: %+v, want a refused item", c.item, receipt)
 				}
 			case len(receipt.Events) != 1 || len(receipt.Refused) > 0:
 				t.Errorf("%s: %+v", c.item, receipt)
 			default:
-				if ev := receipt.Events[0]; ev.Type != c.eventType || ev.Subject != c.subject || ev.ProviderID != c.id ||
-					string(ev.Body) != c.item {
+				if ev := receipt.Events[0]; ev.Type != c.eventType || ev.Subject != c.subject ||
+					ev.ProviderID != c.id || string(ev.Body) != c.item {
 					t.Errorf("%s: %+v", c.item, ev)
 				}
 			}

@@ -56,8 +56,9 @@ func TestGaps(t *testing.T) {
 		{name: "within a request", batches: [][]int{{4, 7}}, all: "4 gap:5-6 7", none: "4 7"},
 		{name: "between requests", batches: [][]int{{1}, {4}, {5}}, all: "1|gap:2-3 4|5", batch: "1|4|5",
 			none: "1|4|5"},
-		{name: "within a request and between requests", batches: [][]int{{1}, {4, 7}, {8}}, all: "1|gap:2-3 4 gap:5-6 " +
-			"7|8", batch: "1|4 gap:5-6 7|8",
+		{name: "within a request and between requests", batches: [][]int{{1}, {4, 7}, {8}},
+			all: "1|gap:2-3 4 gap:5-6 " +
+				"7|8", batch: "1|4 gap:5-6 7|8",
 			none: "1|4 7|8"},
 		{name: "a repeated request", batches: [][]int{{1}, {4}, {5}, {4}}, all: "1|gap:2-3 4|5|gap:2-3 4",
 			batch: "1|4|5|4", none: "1|4|5|4"},
@@ -95,7 +96,8 @@ func TestGapSettings(t *testing.T) {
 func TestGapsOfTwoSubscriptions(t *testing.T) {
 	r := open(t, nil)
 	items := func(text string) string { return strings.TrimSuffix(strings.TrimPrefix(text, `{"value":[`), `]}`) }
-	mixed := batchOf(items(numbered("a", 1)), items(numbered("b", 9)), items(numbered("a", 2)), items(numbered("b", 11)))
+	mixed := batchOf(items(numbered("a", 1)), items(numbered("b", 9)), items(numbered("a", 2)),
+		items(numbered("b", 11)))
 	var got []string
 	for _, ev := range receive(t, r, mixed).Events {
 		got = append(got, ev.ProviderID)

@@ -19,8 +19,10 @@ const (
 
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
-		Provider:   outlook.Provider{},
-		Settings:   func(secrets []string) string { return providertest.JSON(map[string]any{"client_state": secrets}) },
+		Provider: outlook.Provider{},
+		Settings: func(secrets []string) string {
+			return providertest.JSON(map[string]any{"client_state": secrets})
+		},
 		Secrets:    [2]string{state, otherState},
 		Sign:       func(secret string, _ time.Time, body []byte) *provider.Request { return request(secret, body) },
 		Proves:     providertest.ProvesSender,
@@ -82,7 +84,8 @@ func recordings(t testing.TB) []providertest.Recording {
 	return append(list,
 		providertest.Recording{Name: "delivery-headers", Request: delivery},
 		providertest.Recording{Name: "without-state", Request: open, Refused: "signature_missing"},
-		providertest.Recording{Name: "without-state-unauthenticated", Settings: `{"unauthenticated":true}`, Request: open},
+		providertest.Recording{Name: "without-state-unauthenticated", Settings: `{"unauthenticated":true}`,
+			Request: open},
 		providertest.Recording{Name: "one-item-is-none",
 			Request: request(state, []byte(batchOf(item(1, "a"), `{"SubscriptionId":"Mjk3"}`, item(2, "b"))))},
 	)
@@ -92,8 +95,9 @@ func recordings(t testing.TB) []providertest.Recording {
 func item(number int, resource string) string {
 	return providertest.JSON(map[string]any{
 		"@odata.type": "#Microsoft.OutlookServices.Notification", "Id": nil, "SubscriptionId": "Mjk3QNERDQQ==",
-		"SubscriptionExpirationDateTime": "2026-11-25T08:15:30.8805047Z", "SequenceNumber": number, "ChangeType": "Created",
-		"Resource": "https://outlook.office.com/api/v2.0/" + resource, "ResourceData": map[string]any{"Id": "AAMk"},
+		"SubscriptionExpirationDateTime": "2026-11-25T08:15:30.8805047Z", "SequenceNumber": number,
+		"ChangeType": "Created",
+		"Resource":   "https://outlook.office.com/api/v2.0/" + resource, "ResourceData": map[string]any{"Id": "AAMk"},
 	})
 }
 

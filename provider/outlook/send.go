@@ -32,7 +32,10 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		resources = strings.TrimSuffix(s.ResourceURL, "/") + "/"
 	}
 	return &microsoft.BatchRenderer{Name: "outlook", Parameter: parameter, Env: env, State: s.ClientState[0],
-		Item: func(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) { return itemOf(ev, resources, at) }}, nil
+			Item: func(ev *bellhop.Event, at provider.AttemptInfo) ([]byte, error) {
+				return itemOf(ev, resources, at)
+			}},
+		nil
 }
 
 // checkResourceURL accepts "" and URLs to which the id of an event can be appended.

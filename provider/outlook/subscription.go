@@ -50,10 +50,11 @@ func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (p
 	case r.Resource == "" || len(r.Resource) > 1024 || !provider.Printable(r.Resource):
 		resource = bellhop.Invalid("resource", "required: the path of a collection, such as /me/events")
 	case ownerOf(r.Resource) == "":
-		resource = bellhop.Invalid("resource", "begin with /me/ or /users/NAME/, or give the whole URL below /api/v2.0")
+		resource = bellhop.Invalid("resource", "begin with /me/ or /users/NAME/, or give the "+
+			"whole URL below /api/v2.0")
 	case !known:
-		resource = bellhop.Invalid("resource", "there are subscriptions for events, messages, contacts and tasks alone, "+
-			"such as /me/events")
+		resource = bellhop.Invalid("resource", "there are subscriptions for events, messages, contacts and tasks "+
+			"alone, such as /me/events")
 	}
 	return provider.Terms{Longest: longestLife}, bellhop.Join("", resource,
 		provider.CheckChangeTypes(r.ChangeTypes, changeTypes, nil),
@@ -202,8 +203,9 @@ func (e *entity) remote() provider.Remote {
 			changes = append(changes, change)
 		}
 	}
-	return provider.Remote{ID: e.ID, Resource: e.Resource, ChangeTypes: changes, URL: e.URL, ClientState: e.ClientState,
-		ExpiresAt: microsoft.ParseTime(e.ExpiresAt)}
+	return provider.Remote{ID: e.ID, Resource: e.Resource, ChangeTypes: changes, URL: e.URL,
+		ClientState: e.ClientState,
+		ExpiresAt:   microsoft.ParseTime(e.ExpiresAt)}
 }
 
 // refine makes a failure of Outlook more precise. Outlook has no code for a handshake that failed, so its message

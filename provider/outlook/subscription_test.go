@@ -64,15 +64,17 @@ func TestSubscriptionFailures(t *testing.T) {
 			Body: `{"error":{"code":"ErrorInvalidRequest","message":"Notification URL failed validation."}}`,
 			Want: provider.APIError{Kind: provider.APIHandshake, Code: "ErrorInvalidRequest"}},
 		{Name: "scope", Status: 403, Body: `{"error":{"code":"ErrorAccessDenied","message":"Access is denied."}}`,
-			Want: provider.APIError{Kind: provider.APIForbidden, Code: "ErrorAccessDenied", Permission: "Calendars.Read",
-				Remedy: "yes"}},
+			Want: provider.APIError{Kind: provider.APIForbidden, Code: "ErrorAccessDenied",
+				Permission: "Calendars.Read",
+				Remedy:     "yes"}},
 		{Name: "no body", Status: 401, Header: []string{"X-Ms-Diagnostics", "2000003"},
 			Want: provider.APIError{Kind: provider.APISignedOut, Remedy: "yes"}},
 		{Name: "a 404 without body", Status: 404, Header: []string{"Request-Id", "1"},
 			Want: provider.APIError{Kind: provider.APIInvalid, Remedy: "yes"}},
 		{Name: "throttled", Status: 429, Header: []string{"Retry-After", "9"},
 			Want: provider.APIError{Kind: provider.APITemporary, RetryAfter: 9 * time.Second}},
-		{Name: "a text", Status: 201, Body: `"ok"`, Want: provider.APIError{Kind: provider.APIForeign, MaybeDone: true}},
+		{Name: "a text", Status: 201, Body: `"ok"`, Want: provider.APIError{Kind: provider.APIForeign,
+			MaybeDone: true}},
 	})
 }
 
@@ -82,7 +84,8 @@ func TestCheckRegistration(t *testing.T) {
 		{"me/mailfolders('Inbox')/messages?$filter=x", "Created,updated", "{}", ""},
 		{"https://outlook.office.com/api/v2.0/me/tasks", "deleted", "", ""},
 		{"/users/ada@example.com/contacts", "deleted", "", ""},
-		{"https://outlook.office.com/ȺȺ/API/v2.0/", "created", "", "resource"}, // letters that are longer in lower case
+		// letters that are longer in lower case
+		{"https://outlook.office.com/ȺȺ/API/v2.0/", "created", "", "resource"},
 		{"İ/api/v2.0/", "created", "", "resource"},
 		{"", "created", "", "resource"},
 		{"/me/drive", "created", "", "resource"},
@@ -139,7 +142,8 @@ func TestSubscribedStates(t *testing.T) {
 // Outlook's own Missed and a jump of the numbers are both heard as lost notifications.
 func TestHeardMissed(t *testing.T) {
 	own := &providertest.Subscribed{States: map[string]string{"known": "own-state"}}
-	req := &provider.Request{Method: "POST", Target: "/in/x", Header: map[string][]string{"Clientstate": {"own-state"}},
+	req := &provider.Request{Method: "POST", Target: "/in/x",
+		Header: map[string][]string{"Clientstate": {"own-state"}},
 		Body: []byte(`{"value":[{"SubscriptionId":"known","ChangeType":"Created","SequenceNumber":1},
 			{"SubscriptionId":"known","ChangeType":"Created","SequenceNumber":4},
 			{"SubscriptionId":"known","ChangeType":"Missed","SequenceNumber":5}]}`)}

@@ -114,7 +114,8 @@ func (s *suite) env(t testing.TB, at time.Time) provider.Env {
 		Now:    func() time.Time { return at },
 		Rand:   rand.NewChaCha8([32]byte{1}),
 		Client: &http.Client{Transport: transport},
-		Logger: slog.New(slog.NewTextHandler(&leakDetector{t, s.Secrets[:]}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: slog.New(slog.NewTextHandler(&leakDetector{t, s.Secrets[:]},
+			&slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 

@@ -33,8 +33,8 @@ func (s *suite) testCoded(t *testing.T) {
 			if within(plain.Header, from.ProviderID) && within(coded.Header, id) {
 				id = from.ProviderID // the proof, or a header that depends on the bytes, identifies the event
 			}
-			if ev.Type != from.Type || ev.Subject != from.Subject || !ev.Time.Equal(from.Time) || id != from.ProviderID ||
-				ev.ContentType != from.ContentType || !bytes.Equal(body, from.Body) {
+			if ev.Type != from.Type || ev.Subject != from.Subject || !ev.Time.Equal(from.Time) ||
+				id != from.ProviderID || ev.ContentType != from.ContentType || !bytes.Equal(body, from.Body) {
 				t.Errorf("%s: event %d is compressed %+v, else %+v", sample.name, i, ev, from)
 			}
 		}

@@ -34,7 +34,8 @@ func Fuzz(f *testing.F, c Case) {
 			s.receive(t, r, s.signed(body))
 			return
 		}
-		req := &provider.Request{Method: method, Target: target, Header: parseHeader(header), Body: body, ReceivedAt: Now}
+		req := &provider.Request{Method: method, Target: target, Header: parseHeader(header), Body: body,
+			ReceivedAt: Now}
 		receipt, err := s.receive(t, r, req)
 		if err == nil && len(receipt.Events) > 0 && s.Proves == ProvesBody && !known[string(body)] {
 			t.Errorf("accepted an unsigned request\n%s", describe(req))

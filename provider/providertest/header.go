@@ -33,8 +33,8 @@ func (s *suite) compareHeader(t testing.TB, req *provider.Request, refused, err 
 		whole, _ = refusal(err)
 	}
 	if byHeader != whole {
-		t.Errorf("by its header the request is refused as %s (%v), with its body: %s (%v)\n%s", byHeader, refused, whole,
-			err, describe(req))
+		t.Errorf("by its header the request is refused as %s (%v), with its body: %s (%v)\n%s", byHeader,
+			refused, whole, err, describe(req))
 	}
 }
 

@@ -25,7 +25,8 @@ func (s *suite) testLenient(t *testing.T) {
 			for i := range min(len(want.Events), len(marked.Events), len(blank.Events)) {
 				own := want.Events[i].ProviderID // unless it is made of the bytes, or of the signature
 				if own == blank.Events[i].ProviderID && own != marked.Events[i].ProviderID {
-					t.Errorf("with a byte order mark, event %d has the ProviderID %q, was %q", i, marked.Events[i].ProviderID, own)
+					t.Errorf("with a byte order mark, event %d has the ProviderID %q, was %q", i,
+						marked.Events[i].ProviderID, own)
 				}
 			}
 			for name, body := range lenientBodies(sample.body) {
@@ -76,8 +77,8 @@ func compareReceipts(t *testing.T, change string, got, want provider.Receipt) {
 	}
 	for i, ev := range got.Events {
 		if was := want.Events[i]; ev.Type != was.Type || ev.Subject != was.Subject || !ev.Time.Equal(was.Time) {
-			t.Errorf("with %s: event %d is %s, %q, %v; want %s, %q, %v", change, i, ev.Type, ev.Subject, ev.Time, was.Type,
-				was.Subject, was.Time)
+			t.Errorf("with %s: event %d is %s, %q, %v; want %s, %q, %v", change, i, ev.Type, ev.Subject, ev.Time,
+				was.Type, was.Subject, was.Time)
 		}
 	}
 }

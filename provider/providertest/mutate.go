@@ -134,7 +134,8 @@ func (s *suite) testMutants(t *testing.T) {
 	same := func(m, v []string) bool {
 		digits, ok := strings.CutPrefix(m[0], prefix)
 		return m[1] == v[1] &&
-			(m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex && strings.EqualFold(digits, v[0][len(prefix):]))
+			(m[0] == v[0] || ok && s.MAC.Scheme.Encoding == signature.Hex &&
+				strings.EqualFold(digits, v[0][len(prefix):]))
 	}
 	Mutants(t, ManyMutants, sign, same, func(parts []string) bool {
 		req := s.signed([]byte(parts[1]))

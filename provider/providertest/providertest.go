@@ -259,7 +259,8 @@ func (s *suite) refuse(t testing.TB, r provider.Receiver, req *provider.Request,
 
 // describe returns req as text, cut to a readable length.
 func describe(req *provider.Request) string {
-	return fmt.Sprintf("%s %.200s\n%.500s\n%.200q", req.Method, req.Target, bellhop.NewHeader(req.Header, nil), req.Body)
+	return fmt.Sprintf("%s %.200s\n%.500s\n%.200q", req.Method, req.Target, bellhop.NewHeader(req.Header, nil),
+		req.Body)
 }
 
 // clone returns a copy of req that can be changed.

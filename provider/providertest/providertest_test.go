@@ -23,7 +23,8 @@ func (bells) Info() provider.Info {
 	return provider.Info{
 		Name: "bells", Title: "Bells", Summary: "Rings.", Links: []string{"https://bells.example"}, Key: "state",
 		Settings: []provider.Setting{
-			{Name: "state", Title: "State", Doc: "Repeated in each item.", Example: "abc", Secret: true, Required: true},
+			{Name: "state", Title: "State", Doc: "Repeated in each item.", Example: "abc", Secret: true,
+				Required: true},
 		},
 	}
 }

@@ -91,8 +91,8 @@ func (s *suite) testSecrets(t *testing.T) {
 
 func (s *suite) testMethods(t *testing.T) {
 	r := s.open(t, s.good(), Now)
-	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "BREW", "post",
-		""} {
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT",
+		"BREW", "post", ""} {
 		req := s.signed(s.samples[0].body)
 		req.Method = method
 		_, err := s.receive(t, r, req)

@@ -129,7 +129,8 @@ func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bel
 		)
 	}
 	for i, got := range receipt.Events {
-		if want := events[i]; got.Type != want.Type || got.Subject != want.Subject || !bytes.Equal(got.Body, want.Body) {
+		if want := events[i]; got.Type != want.Type || got.Subject != want.Subject ||
+			!bytes.Equal(got.Body, want.Body) {
 			t.Errorf("%d of %d arrives as %+v, was %+v", i, len(events), got, want)
 		}
 	}

@@ -24,7 +24,8 @@ func (s *suite) testInfo(t *testing.T) {
 	if !plainName.MatchString(info.Name) || info.Title == "" || info.Summary == "" || len(info.Links) == 0 {
 		t.Errorf("Info needs a name of one lower-case word, a title, a summary and links: %+v", info)
 	}
-	if _, sends := s.Provider.(provider.Sender); sends != (info.SendSettings != nil) || sends != (s.SendSettings != nil) {
+	if _, sends := s.Provider.(provider.Sender); sends != (info.SendSettings != nil) ||
+		sends != (s.SendSettings != nil) {
 		t.Error("Info.SendSettings and the SendSettings of the case must be set for a Sender, and only for a Sender")
 	}
 	if info.Key != "" &&

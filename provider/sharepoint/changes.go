@@ -33,8 +33,9 @@ type changes struct {
 // Begin implements [provider.Changes].
 func (c *changes) Begin(ctx context.Context, _ string) (string, error) { return c.log.Latest(ctx) }
 
-// Next implements [provider.Changes]. A notification of SharePoint names no item, so all changes are one event. A token
-// from before the span is replaced by that of the time at which the span begins: what changed before has been told.
+// Next implements [provider.Changes]. A notification of SharePoint names no item, so all changes are one event. A
+// token from before the span is replaced by that of the time at which the span begins: what changed before has been
+// told.
 func (c *changes) Next(ctx context.Context, cursor string, span provider.Span) (page provider.ChangePage, err error) {
 	list, err := c.log.List(ctx)
 	if err != nil {
@@ -89,5 +90,6 @@ func (c *changes) event(list string) bellhop.Event {
 	if err != nil {
 		panic(err) // it is made of texts
 	}
-	return bellhop.Event{Type: TypeChanged, Subject: provider.Subject(list), ContentType: "application/json", Body: body}
+	return bellhop.Event{Type: TypeChanged, Subject: provider.Subject(list), ContentType: "application/json",
+		Body: body}
 }

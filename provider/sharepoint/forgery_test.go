@@ -56,7 +56,8 @@ var forgeries = []struct {
 	{name: "C05 any state, unauthenticated", settings: map[string]any{"client_state": nil, "unauthenticated": true},
 		header: []string{"x"}, body: batchOf(item("y"), item(1)), events: 2},
 	{name: "C06 prefix of the state", body: batchOf(item(state[:35])), refused: []error{provider.ErrForbidden}},
-	{name: "C06 state and one more character", body: batchOf(item(state + "9")), refused: []error{provider.ErrForbidden}},
+	{name: "C06 state and one more character", body: batchOf(item(state + "9")),
+		refused: []error{provider.ErrForbidden}},
 	{name: "C07 lower case", body: batchOf(item(strings.ToLower(state))), refused: []error{provider.ErrForbidden}},
 	{name: "C09 bad item, good item", body: batchOf(item("x"), item(state)), events: 1,
 		refused: []error{provider.ErrForbidden}},
@@ -90,7 +91,8 @@ var forgeries = []struct {
 	{name: "state in a nested object",
 		body:    batchOf(strings.Replace(item(nil), `"resource"`, `"x":{"clientState":"`+state+`"},"resource"`, 1)),
 		refused: []error{signature.ErrMissing}},
-	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`), refused: []error{provider.ErrForbidden}},
+	{name: "state before subscriptionId", body: batchOf(`{"clientState":"x"}`),
+		refused: []error{provider.ErrForbidden}},
 	{name: "no subscriptionId", body: batchOf(`{"clientState":"` + state + `"}`), refused: []error{provider.ErrBody}},
 	{name: "items are not objects", header: []string{state}, body: batchOf("null", "1", "[]"),
 		refused: []error{provider.ErrBody, provider.ErrBody, provider.ErrBody}},
@@ -157,8 +159,8 @@ func TestForgery(t *testing.T) {
 			}
 			receipt, err := open(t, c.settings).Receive(context.Background(), req)
 			if !errors.Is(err, c.want) || len(receipt.Events) != c.events || len(receipt.Refused) != len(c.refused) {
-				t.Fatalf("got %d events, %d refused, %v; want %d, %d, %v", len(receipt.Events), len(receipt.Refused), err,
-					c.events, len(c.refused), c.want)
+				t.Fatalf("got %d events, %d refused, %v; want %d, %d, %v", len(receipt.Events), len(receipt.Refused),
+					err, c.events, len(c.refused), c.want)
 			}
 			for i, want := range c.refused {
 				if got := receipt.Refused[i].Err; !errors.Is(got, want) {

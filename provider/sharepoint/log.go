@@ -163,8 +163,8 @@ type LogPage struct {
 	Token   string // the position after the page
 	Last    bool
 	Wait    time.Duration
-	// Lost says in words that the token was of no use: it was too old, of another list, or refused. Token is a new start
-	// then, of 55 days ago at the earliest.
+	// Lost says in words that the token was of no use: it was too old, of another list, or refused. Token is a new
+	// start then, of 55 days ago at the earliest.
 	Lost string
 }
 
@@ -178,7 +178,8 @@ func (l *Log) Next(ctx context.Context, token string) (page LogPage, err error) 
 		return l.restart(err.Error()), nil
 	}
 	if age := l.now().Sub(at); age > maxTokenAge {
-		return l.restart(fmt.Sprintf("the change token is %d days old, and the log keeps 60", int(age.Hours()/24))), nil
+		return l.restart(fmt.Sprintf("the change token is %d days old, and the log keeps 60", int(age.Hours()/24))),
+			nil
 	}
 	changes, answer, err := l.ask(ctx, token)
 	var refused *provider.APIError
@@ -202,7 +203,8 @@ func (l *Log) Next(ctx context.Context, token string) (page LogPage, err error) 
 				Message: "a change in the answer has another form than SharePoint's"}
 		}
 		if _, err := readToken(in.ChangeToken.StringValue, l.list); err != nil {
-			return LogPage{}, &provider.APIError{Kind: provider.APIForeign, Status: answer.Status, Message: err.Error()}
+			return LogPage{}, &provider.APIError{Kind: provider.APIForeign, Status: answer.Status,
+				Message: err.Error()}
 		}
 		page.Token = in.ChangeToken.StringValue
 		if kind, ok := kinds[in.ChangeType]; ok && in.ItemID != 0 {

@@ -27,7 +27,8 @@ func (a *answering) Do(_ context.Context, call provider.Call) (provider.Answer, 
 }
 
 func openTestLog(t testing.TB, status int, body string) (*Log, *answering) {
-	api := &answering{answer: provider.Answer{Status: status, Header: http.Header{"Sprequestguid": {"1"}}, Body: []byte(body)}}
+	api := &answering{answer: provider.Answer{Status: status, Header: http.Header{"Sprequestguid": {"1"}},
+		Body: []byte(body)}}
 	l, err := OpenLog(logEnv, api, testList, "")
 	if err != nil {
 		t.Fatal(err)
@@ -39,11 +40,14 @@ func openTestLog(t testing.TB, status int, body string) (*Log, *answering) {
 func TestToken(t *testing.T) {
 	t.Parallel()
 	at, err := readToken("1;3;"+testList+";639315396000000000;4711", testList)
-	if want := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC); err != nil || !at.Equal(want) || ticksAt(want) != 639315396000000000 {
+	if want := time.Date(2026, 11, 29, 9, 0, 0, 0, time.UTC); err != nil || !at.Equal(want) ||
+		ticksAt(want) != 639315396000000000 {
 		t.Errorf("%v, %v, %d", at, err, ticksAt(want))
 	}
-	for _, token := range []string{"", "1", "1;2;" + testList + ";639315396000000000;1", "1;3;" + testList + ";1764405000000;1",
-		"1;3;" + testList + ";9223372036854775807;1", "1;3;" + testList + ";x;1", "1;3;" + testList + ";639315396000000000;x",
+	for _, token := range []string{"", "1", "1;2;" + testList + ";639315396000000000;1", "1;3;" + testList +
+		";1764405000000;1",
+		"1;3;" + testList + ";9223372036854775807;1", "1;3;" + testList + ";x;1", "1;3;" + testList +
+			";639315396000000000;x",
 		"1;3;8b2f64d1-0c9a-4a57-9d3e-000000000000;639315396000000000;1"} {
 		if at, err := readToken(token, testList); err == nil {
 			t.Errorf("%q is a token of %v", token, at)
@@ -51,8 +55,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestNextLost shows that a token which is of no use leads to a new start and a reason: one that is too old is not even
-// sent, because SharePoint answers it with silence.
+// TestNextLost shows that a token which is of no use leads to a new start and a reason: one that is too old is not
+// even sent, because SharePoint answers it with silence.
 func TestNextLost(t *testing.T) {
 	t.Parallel()
 	l, api := openTestLog(t, 200, `{"value":[]}`)
@@ -62,11 +66,13 @@ func TestNextLost(t *testing.T) {
 		t.Errorf("%+v, %v, %v", page, err, api.bodies)
 	}
 	page, err = l.Next(t.Context(), page.Token)
-	if err != nil || page.Lost != "" || !page.Last || len(api.bodies) != 1 || !strings.Contains(api.bodies[0], `"Item":true`) {
+	if err != nil || page.Lost != "" || !page.Last || len(api.bodies) != 1 ||
+		!strings.Contains(api.bodies[0], `"Item":true`) {
 		t.Errorf("%+v, %v, %v", page, err, api.bodies)
 	}
-	l, _ = openTestLog(t, 500, `{"odata.error":{"code":"-2146232060, Microsoft.SharePoint.SPException","message":{"value":`+
-		`"The changeToken refers to a time before the start of the current change log."}}}`)
+	l, _ = openTestLog(t, 500,
+		`{"odata.error":{"code":"-2146232060, Microsoft.SharePoint.SPException","message":{"value":`+
+			`"The changeToken refers to a time before the start of the current change log."}}}`)
 	page, err = l.Next(t.Context(), l.tokenAt(logEnv.Now()))
 	if err != nil || !strings.Contains(page.Lost, "refuses the change token") {
 		t.Errorf("%+v, %v", page, err)
@@ -75,7 +81,8 @@ func TestNextLost(t *testing.T) {
 	if page, err = l.Next(t.Context(), page.Token); !errors.As(err, &again) || page.Lost != "" {
 		t.Errorf("a new token that is refused, too: %+v, %v", page, err)
 	}
-	l, _ = openTestLog(t, 500, `{"odata.error":{"code":"-1, System.Exception","message":{"value":"An unexpected error."}}}`)
+	l, _ = openTestLog(t, 500,
+		`{"odata.error":{"code":"-1, System.Exception","message":{"value":"An unexpected error."}}}`)
 	page, err = l.Next(t.Context(), l.tokenAt(logEnv.Now()))
 	var refused *provider.APIError
 	if !errors.As(err, &refused) || refused.Kind != provider.APITemporary || page.Lost != "" {

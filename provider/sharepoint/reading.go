@@ -12,8 +12,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
-// This file is what the action sharepoint.changes needs of SharePoint: which list a notification is about, and what its
-// log tells, as events about items.
+// This file is what the action sharepoint.changes needs of SharePoint: which list a notification is about, and what
+// its log tells, as events about items.
 
 var _ provider.ChangeReader = Provider{}
 
@@ -27,18 +27,20 @@ const fieldsLimit = 100
 func (Provider) ReadingInfo() provider.ReadingInfo {
 	return provider.ReadingInfo{Name: "sharepoint.changes", Title: "Changes of a SharePoint list",
 		Summary: "Asks SharePoint which items of a list have changed, and publishes an event for each.",
-		Links:   []string{"https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks"},
+		Links: []string{
+			"https://learn.microsoft.com/en-us/sharepoint/dev/apis/webhooks/overview-sharepoint-webhooks"},
 		Settings: []provider.Setting{
 			{Name: "list", Title: "List", Example: "Documents",
-				Doc: "The only list that is read: its title, its id or its URL below `/_api/web/lists`. Notifications of other " +
-					"lists are skipped. Default: the list that the notification names."},
+				Doc: "The only list that is read: its title, its id or its URL below `/_api/web/lists`. " +
+					"Notifications of other lists are skipped. Default: the list that the notification names."},
 			{Name: "site", Title: "Site", Example: "/sites/lab",
-				Doc: "The path of the site of `list`. Default: the root site; without `list`, that of the notification."},
+				Doc: "The path of the site of `list`. Default: the root site; without `list`, " +
+					"that of the notification."},
 			{Name: "fields", Title: "Fields", Kind: provider.KindFlag, Example: "true",
 				Doc: "Fetch each changed item, and add its fields to the event. Default: false."},
 			{Name: "from_start", Title: "From the start", Kind: provider.KindFlag, Example: "true",
-				Doc: "The first run of a list reads its whole log, of the last 55 days. Default: it begins 10 minutes before " +
-					"the notification."},
+				Doc: "The first run of a list reads its whole log, of the last 55 days. Default: it begins 10 " +
+					"minutes before the notification."},
 		}}
 }
 

@@ -47,8 +47,8 @@ func change(kind, item, n int) string {
 		`"Time":"2026-11-29T09:30:00Z"}`, testList, n, kind, item)
 }
 
-// TestReadingFields: each changed item is fetched if the destination wants its fields, and one that was deleted since has
-// none.
+// TestReadingFields: each changed item is fetched if the destination wants its fields, and one that was deleted since
+// has none.
 func TestReadingFields(t *testing.T) {
 	t.Parallel()
 	a := &listAPI{answers: map[string]string{"/items(1)": `{"Title":"Lens"}`,
@@ -61,11 +61,13 @@ func TestReadingFields(t *testing.T) {
 	if err != nil || len(page.Changes) != 3 || page.Last || len(a.asked) != 3 {
 		t.Fatalf("%+v, %v, asked %q", page, err, a.asked)
 	}
-	for i, want := range []string{`"item_id":1,"change":"added","fields":{"Title":"Lens"}}`, `"item_id":2,"change":"updated"}`,
+	for i, want := range []string{`"item_id":1,"change":"added","fields":{"Title":"Lens"}}`,
+		`"item_id":2,"change":"updated"}`,
 		`"item_id":3,"change":"deleted"}`} {
 		ev := page.Changes[i].Event
 		if body := string(ev.Body); !strings.HasSuffix(body, want) || !strings.HasPrefix(body, `{"list":"`+testList) ||
-			ev.Subject != fmt.Sprintf("%s/items/%d", testList, i+1) || !strings.HasSuffix(page.Changes[i].Key, fmt.Sprint(i+1)) {
+			ev.Subject != fmt.Sprintf("%s/items/%d", testList, i+1) ||
+			!strings.HasSuffix(page.Changes[i].Key, fmt.Sprint(i+1)) {
 			t.Errorf("%+v %s", page.Changes[i], body)
 		}
 	}
@@ -103,7 +105,8 @@ func TestReadingList(t *testing.T) {
 	for id, skipped := range map[string]bool{testList: false, "00000000-0c9a-4a57-9d3e-6f5b1e7a2c40": true} {
 		a := &listAPI{answers: map[string]string{"/lists/getByTitle('Documents')": `{"Id":"` + id + `"}`}}
 		found, err := a.find(t, `{"connection":"c","list":"Documents","site":"/sites/two"}`)
-		if err != nil || (found.Skip != "") != skipped || !strings.HasPrefix(a.asked[0], "/sites/two/_api/web/lists/") {
+		if err != nil || (found.Skip != "") != skipped ||
+			!strings.HasPrefix(a.asked[0], "/sites/two/_api/web/lists/") {
 			t.Errorf("%s: %+v, %v, asked %q", id, found, err, a.asked)
 		}
 	}

@@ -20,8 +20,10 @@ const (
 
 func testCase(t testing.TB) providertest.Case {
 	return providertest.Case{
-		Provider:     sharepoint.Provider{},
-		Settings:     func(secrets []string) string { return providertest.JSON(map[string]any{"client_state": secrets}) },
+		Provider: sharepoint.Provider{},
+		Settings: func(secrets []string) string {
+			return providertest.JSON(map[string]any{"client_state": secrets})
+		},
 		Secrets:      [2]string{state, otherState},
 		Sign:         sign,
 		Proves:       providertest.ProvesSender,
@@ -97,8 +99,9 @@ func item(state any) string {
 	return providertest.JSON(map[string]any{
 		"subscriptionId": "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7", "clientState": state,
 		"expirationDateTime": "2027-05-20T17:27:00.0000000Z",
-		"resource":           "5c77031a-9621-4dfc-bb5d-57803a94e91d", "tenantId": "4e2a1952-1ed1-4da3-85a6-7f0d4a2f0c11",
-		"siteUrl": "/sites/x", "webId": "dbc5a806-e4d4-46e5-951c-6344d70b62fa",
+		"resource":           "5c77031a-9621-4dfc-bb5d-57803a94e91d",
+		"tenantId":           "4e2a1952-1ed1-4da3-85a6-7f0d4a2f0c11",
+		"siteUrl":            "/sites/x", "webId": "dbc5a806-e4d4-46e5-951c-6344d70b62fa",
 	})
 }
 

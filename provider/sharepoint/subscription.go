@@ -54,7 +54,8 @@ func (Provider) CheckRegistration(r provider.Registration, _ json.RawMessage) (p
 	if len(r.ChangeTypes) > 0 {
 		changes = bellhop.Invalid("change_types", "leave it out: SharePoint notifies of every change of a list")
 	}
-	return provider.Terms{Longest: longestLife}, bellhop.Join("", resource, changes, bellhop.Join("settings", settings))
+	return provider.Terms{Longest: longestLife},
+		bellhop.Join("", resource, changes, bellhop.Join("settings", settings))
 }
 
 func checkSite(site string) error {
@@ -86,8 +87,8 @@ func listPath(resource, site string) (string, error) {
 	case at >= 0 && (at == 0 || resource[0] == '/' || strings.Contains(resource[:at], "://")):
 		return strings.ReplaceAll(resource, " ", "%20"), nil
 	case strings.Contains(resource, "://"):
-		return "", bellhop.Invalid("resource", "this is the URL of a page: use the list's title, with the setting site, or "+
-			"the URL https://TENANT.sharepoint.com/sites/NAME/_api/web/lists/getByTitle('TITLE')")
+		return "", bellhop.Invalid("resource", "this is the URL of a page: use the list's title, with the setting "+
+			"site, or the URL https://TENANT.sharepoint.com/sites/NAME/_api/web/lists/getByTitle('TITLE')")
 	case provider.IsGUID(strings.Trim(resource, "{}")):
 		return site + apiLists + "('" + strings.Trim(resource, "{}") + "')", nil
 	}
@@ -193,8 +194,8 @@ func (s *subscriptions) List(ctx context.Context, r provider.Registration) ([]pr
 	var e *provider.APIError
 	if errors.As(err, &e) && e.Kind == provider.APIForbidden {
 		e.Permission = "Sites.FullControl.All"
-		e.Remedy = "the list of all subscriptions needs the permission " + e.Permission + "; without it, those with a " +
-			"known id are read one by one"
+		e.Remedy = "the list of all subscriptions needs the permission " + e.Permission + "; without it, those " +
+			"with a known id are read one by one"
 	}
 	return all, err
 }
@@ -251,15 +252,15 @@ func refine(err error) error {
 	case e.Status == http.StatusBadRequest && strings.Contains(text, "expiration date is invalid"):
 		e.Kind = provider.APITooLong
 	case e.Status == http.StatusUnauthorized && strings.Contains(text, "app only token"):
-		e.Remedy = "SharePoint takes an application's token only if it was got by a certificate, not by a client secret: " +
-			"set the certificate of the connection, or sign a user in"
+		e.Remedy = "SharePoint takes an application's token only if it was got by a certificate, not by a client " +
+			"secret: set the certificate of the connection, or sign a user in"
 	case e.Status == http.StatusUnauthorized && strings.Contains(text, "issuer"):
-		e.Remedy = "the token is for another system: the connection must be one for SharePoint, with the host of the " +
-			"tenant as its api_url"
+		e.Remedy = "the token is for another system: the connection must be one for SharePoint, with the host " +
+			"of the tenant as its api_url"
 	case e.Status == http.StatusForbidden:
 		e.Permission = "Sites.ReadWrite.All"
-		e.Remedy = "give the application the permission Sites.ReadWrite.All, or Sites.Selected with the role write, and " +
-			"have it consented to"
+		e.Remedy = "give the application the permission Sites.ReadWrite.All, or Sites.Selected with the role " +
+			"write, and have it consented to"
 	}
 	return e
 }

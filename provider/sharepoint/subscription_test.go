@@ -22,7 +22,8 @@ func TestSubscriptionCalls(t *testing.T) {
 	api := (&providertest.RecordedAPI{}).AnswerFile(t, 201, "create-subscription-response.json").Answer(204, "").
 		AnswerFile(t, 200, "subscription-minimal-metadata.json").Answer(204, "").
 		AnswerFile(t, 200, "list-with-foreign-subscription.json").
-		Answer(403, `{"odata.error":{"code":"-2147024891, System.UnauthorizedAccessException","message":{"value":"Access denied."}}}`)
+		Answer(403,
+			`{"odata.error":{"code":"-2147024891, System.UnauthorizedAccessException","message":{"value":"Access denied."}}}`)
 	calls := sharepoint.Provider{}.OpenSubscriptions(provider.Env{Now: time.Now}, api)
 	made, err := calls.Create(t.Context(), registration)
 	if err != nil || made.ID != id || made.Resource != list || made.ClientState != registration.ClientState {
@@ -126,7 +127,8 @@ func TestCheckRegistration(t *testing.T) {
 
 // An item is taken by its own client state or that of the header, if it is that of the item's subscription.
 func TestSubscribedStates(t *testing.T) {
-	own := &providertest.Subscribed{States: map[string]string{"known": "own-state"}, Pending: []string{"pending-state"}}
+	own := &providertest.Subscribed{States: map[string]string{"known": "own-state"},
+		Pending: []string{"pending-state"}}
 	for _, c := range []struct {
 		header, id, item string
 		refused          bool
@@ -136,12 +138,14 @@ func TestSubscribedStates(t *testing.T) {
 		{"own-state", "known", "own-state", false}, {"pending-state", "new", "", false}, {"", "known", "", true},
 		{state, "known", "", false},
 	} {
-		receiver, err := sharepoint.Provider{}.Open(provider.Env{Subscribed: own}, []byte(`{"client_state":"`+state+`"}`))
+		receiver, err := sharepoint.Provider{}.Open(provider.Env{Subscribed: own},
+			[]byte(`{"client_state":"`+state+`"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
 		req := &provider.Request{Method: "POST", Target: "/in/x", Header: map[string][]string{},
-			Body: []byte(`{"value":[{"subscriptionId":"` + c.id + `","clientState":"` + c.item + `","resource":"r"}]}`)}
+			Body: []byte(`{"value":[{"subscriptionId":"` + c.id + `","clientState":"` + c.item +
+				`","resource":"r"}]}`)}
 		if c.header != "" {
 			req.Header.Set("ClientState", c.header)
 		}

@@ -75,8 +75,9 @@ var forgeries = []struct {
 	{name: "V30 challenge, signed", body: challenge("abc")},
 	{name: "V30 challenge, not signed", body: challenge("abc"), change: set(slack.SignatureHeader),
 		want: signature.ErrMissing},
-	{name: "V30 challenge, signed with another secret", body: challenge("abc"), change: resign(secrets[1], "1795338000"),
-		want: signature.ErrMismatch},
+	{name: "V30 challenge, signed with another secret", body: challenge("abc"),
+		change: resign(secrets[1], "1795338000"),
+		want:   signature.ErrMismatch},
 	{name: "V30 challenge, a day old", body: challenge("abc"), at: -24 * time.Hour, want: signature.ErrExpired},
 	{name: "V05 challenge with CR LF", body: challenge(`a\r\nX: y`), want: provider.ErrBody},
 	{name: "V06 challenge with NUL", body: challenge(`a\u0000`), want: provider.ErrBody},
@@ -115,7 +116,8 @@ var forgeries = []struct {
 	{name: "N01 payload with another member twice", body: `payload={"type":"a","b":1,"b":{"c":1,"c":2}}`},
 	{name: "N12 byte order mark", body: "\uFEFF" + event},
 	{name: "ssl_check is 0", body: "ssl_check=0"},
-	{name: "ssl_check not signed", body: "ssl_check=1", change: set(slack.SignatureHeader), want: signature.ErrMissing},
+	{name: "ssl_check not signed", body: "ssl_check=1", change: set(slack.SignatureHeader),
+		want: signature.ErrMissing},
 }
 
 const event = `{"type":"event_callback","event_id":"Ev1","event":{"type":"message","channel":"C1"}}`
@@ -287,7 +289,8 @@ func TestGeneralType(t *testing.T) {
 		req := sign(secrets[0], providertest.Now, []byte(body))
 		receipt, err := r.Receive(context.Background(), req)
 		if err != nil || len(receipt.Events) != 1 || receipt.Events[0].Type != "slack.event" ||
-			receipt.Events[0].Subject != subject || receipt.Events[0].ProviderID != req.Header.Get(slack.SignatureHeader) {
+			receipt.Events[0].Subject != subject ||
+			receipt.Events[0].ProviderID != req.Header.Get(slack.SignatureHeader) {
 			t.Errorf("%q: got %+v, %v", body, receipt, err)
 		}
 	}
@@ -298,7 +301,8 @@ func TestOtherSecrets(t *testing.T) {
 	for _, text := range []string{"xoxb-1-2-abc", "xapp-1-A-2-abc", "xoxe.xoxp-1-abc", "v0=00",
 		"https://hooks.slack.com/services/T/B/x"} {
 		_, err := slack.Provider{}.Open(provider.Env{}, []byte(`{"signing_secret":["`+secrets[0]+`","`+text+`"]}`))
-		if err == nil || !strings.HasPrefix(err.Error(), "signing_secret[1]: is a ") || strings.Contains(err.Error(), text) {
+		if err == nil || !strings.HasPrefix(err.Error(), "signing_secret[1]: is a ") ||
+			strings.Contains(err.Error(), text) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -144,8 +144,9 @@ func describeAlarm(n *boro.Notification) content {
 }
 
 var (
-	colours = map[string]string{boro.StatusActive: "#d00000", boro.StatusCleared: "#2eb67d", boro.StatusEvent: "#ecb22e"}
-	emoji   = map[string]string{boro.StatusActive: ":red_circle:", boro.StatusCleared: ":large_green_circle:",
+	colours = map[string]string{boro.StatusActive: "#d00000", boro.StatusCleared: "#2eb67d",
+		boro.StatusEvent: "#ecb22e"}
+	emoji = map[string]string{boro.StatusActive: ":red_circle:", boro.StatusCleared: ":large_green_circle:",
 		boro.StatusEvent: ":large_yellow_circle:"}
 )
 
@@ -293,8 +294,8 @@ func eventTime(ev *bellhop.Event) string {
 }
 
 // describeBody shows a body: the first members of a JSON object, a text, or only the size and type of any other
-// body. A member that is an object of links, such as the urls of a published asset, becomes buttons. more is the number
-// of members that are not shown.
+// body. A member that is an object of links, such as the urls of a published asset, becomes buttons. more is the
+// number of members that are not shown.
 func describeBody(ev *bellhop.Event) (blocks []block, more int) {
 	var members fields
 	var links buttons

@@ -122,8 +122,8 @@ func published(smooth, hls string) bellhop.Event {
 			`,"urls_http":` + urls + `,"usable_after":"2026-11-22T10:00:00Z"}`)}
 }
 
-// TestLinks: an object of links becomes buttons. If one of them is no link that a browser may follow, there is no button
-// of that object, and it is shown as escaped code.
+// TestLinks: an object of links becomes buttons. If one of them is no link that a browser may follow, there is no
+// button of that object, and it is shown as escaped code.
 func TestLinks(t *testing.T) {
 	for _, c := range []struct{ href, shown string }{
 		{`https://h.example/1(format=m3u8-aapl)`, ""},
@@ -180,7 +180,8 @@ func TestSendSettings(t *testing.T) {
 	if err := json.Unmarshal(body, &m); err != nil || m.Channel != "#alarms" || m.Username != "Bellhop <b>" {
 		t.Errorf("got %+v, %v", m, err)
 	}
-	for path, value := range map[string]string{"colour": "red", "channel": " #a", "username": strings.Repeat("é", 81)} {
+	for path, value := range map[string]string{"colour": "red", "channel": " #a",
+		"username": strings.Repeat("é", 81)} {
 		_, err := slack.Provider{}.OpenSender(provider.Env{}, []byte(providertest.JSON(values{path: value})))
 		if err == nil || !strings.HasPrefix(err.Error(), path+": ") {
 			t.Errorf("%s: %v", path, err)

@@ -63,8 +63,8 @@ func checkSecrets(secrets provider.Secrets) error {
 		return err
 	}
 	return secrets.CheckNot("signing_secret",
-		provider.Lookalike{Prefixes: []string{"xoxb-", "xoxp-", "xoxa-", "xoxe", "xapp-"}, Why: "is a token of the app, " +
-			"which Slack does not sign with: use the Signing Secret under Basic Information, App Credentials"},
+		provider.Lookalike{Prefixes: []string{"xoxb-", "xoxp-", "xoxa-", "xoxe", "xapp-"}, Why: "is a token of the " +
+			"app, which Slack does not sign with: use the Signing Secret under Basic Information, App Credentials"},
 		provider.Lookalike{Prefixes: []string{"https://"}, Why: "is a URL: use the Signing Secret under Basic " +
 			"Information, App Credentials"},
 		provider.Lookalike{Prefixes: []string{"v0="}, Why: "is a signature: use the secret that makes it"})

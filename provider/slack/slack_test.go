@@ -98,7 +98,8 @@ func recordings(t testing.TB) []providertest.Recording {
 		"command_of_someone": "command=%2Fa&user_id=U1",
 		"view_closed":        `payload={"type":"view_closed","user":{"id":"U1"}}`,
 	} {
-		list = append(list, providertest.Recording{Name: name, Request: sign(secrets[0], providertest.Now, []byte(body))})
+		list = append(list,
+			providertest.Recording{Name: name, Request: sign(secrets[0], providertest.Now, []byte(body))})
 	}
 	return list
 }

@@ -15,7 +15,9 @@ import (
 // timeout, and now is time.Now().
 func ExampleVerify() {
 	const topic = "arn:aws:sns:eu-central-1:123456789012:orders"
-	client := &http.Client{Transport: transport(func(*http.Request) *http.Response { return answer(200, certificate) })}
+	client := &http.Client{Transport: transport(func(*http.Request) *http.Response {
+		return answer(200, certificate)
+	})}
 	now := time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))

@@ -90,8 +90,8 @@ func (m message) pin(topics map[string]topic) (topic, error) {
 func (r *receiver) confirm(m message, t topic) (provider.Receipt, error) {
 	url := m["SubscribeURL"]
 	if !t.confirms(url, m["TopicArn"]) {
-		return provider.Receipt{}, fmt.Errorf("sns: %w: the SubscribeURL does not confirm at SNS in the region of the "+
-			"topic", provider.ErrBody)
+		return provider.Receipt{}, fmt.Errorf("sns: %w: the SubscribeURL does not confirm at SNS in the region "+
+			"of the topic", provider.ErrBody)
 	}
 	return provider.Receipt{Reply: &provider.Reply{Status: http.StatusOK, Then: func(ctx context.Context) error {
 		_, err := get(ctx, r.client, url)
@@ -208,7 +208,8 @@ type topic struct {
 	domain string // "amazonaws.com", or "amazonaws.com.cn" in China
 }
 
-var arnForm = regexp.MustCompile(`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-[0-9]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?$`)
+var arnForm = regexp.MustCompile(
+	`^arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-[0-9]+):[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?$`)
 
 func parseTopic(arn string) (t topic, ok bool) {
 	m := arnForm.FindStringSubmatch(arn)
@@ -268,7 +269,8 @@ func (t topic) confirms(text, arn string) bool {
 // both.
 // Source: https://github.com/aws/aws-sdk-java-v2, services-custom/sns-message-manager, SnsHostProvider
 func (t topic) names() []string {
-	names := []string{"sns." + t.domain, "sns-signing." + t.region + "." + t.domain, "sns-" + t.region + "." + t.domain}
+	names := []string{"sns." + t.domain, "sns-signing." + t.region + "." + t.domain, "sns-" + t.region + "." +
+		t.domain}
 	if strings.HasPrefix(t.region, "us-gov-") {
 		names = append(names, "sns-us-gov-west-1."+t.domain)
 	}

@@ -41,8 +41,9 @@ func answer(status int, body string) *http.Response {
 func TestForgeries(t *testing.T) {
 	attacker := strings.Replace(orders, "123456789012", "999999999999", 1)
 	confirm := func(change func(url string) string) map[string]any {
-		return map[string]any{"SubscribeURL": change("https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription" +
-			"&TopicArn=" + orders + "&Token=t")}
+		return map[string]any{
+			"SubscribeURL": change("https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription" +
+				"&TopicArn=" + orders + "&Token=t")}
 	}
 	replace := func(old, new string) func(string) string {
 		return func(url string) string { return strings.Replace(url, old, new, 1) }
@@ -56,7 +57,8 @@ func TestForgeries(t *testing.T) {
 		{"control", changed("notification", nil), nil},
 		{"a topic of the attacker's account", sign(attacker, []byte(sample("notification"))), provider.ErrForbidden},
 		{"no topic", changed("notification", map[string]any{"TopicArn": nil}), signature.ErrMalformed},
-		{"topic in another case", sign(strings.ToUpper(orders), []byte(sample("notification"))), provider.ErrForbidden},
+		{"topic in another case", sign(strings.ToUpper(orders), []byte(sample("notification"))),
+			provider.ErrForbidden},
 		{"topic and a line end", tampered("notification", "TopicArn", orders+"\\n"), signature.ErrMalformed},
 		{"topic changed after signing", []byte(strings.ReplaceAll(string(sign(attacker,
 			[]byte(sample("notification")))), attacker, orders)), signature.ErrMismatch},
@@ -65,8 +67,9 @@ func TestForgeries(t *testing.T) {
 		{"no signature", []byte(strings.Replace(sample("notification"), `"Signature" :`, `"signature" :`, 1)),
 			signature.ErrMissing},
 		{"empty signature", tampered("notification", "Signature", ""), signature.ErrMissing},
-		{"signature null", []byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`,
-			1)), signature.ErrMissing},
+		{"signature null",
+			[]byte(strings.Replace(sample("notification"), `"Signature" : "`, `"Signature" : null, "x" : "`,
+				1)), signature.ErrMissing},
 		{"signature is a number", []byte(strings.Replace(sample("notification"), `"Signature" : "`,
 			`"Signature" : 7, "x" : "`, 1)), signature.ErrMalformed},
 		{"G52 line break", tampered("notification", "Signature", "AAAA\\n"), signature.ErrMalformed},
@@ -92,11 +95,13 @@ func TestForgeries(t *testing.T) {
 		{"subject null", []byte(strings.Replace(sample("notification-without-subject"), `"Message" :`,
 			`"Subject" : null, "Message" :`, 1)), nil},
 		{"subject added after signing",
-			[]byte(strings.Replace(sample("notification-without-subject"), `"Message" :`, `"Subject" : "s", "Message" :`, 1)),
+			[]byte(strings.Replace(sample("notification-without-subject"), `"Message" :`,
+				`"Subject" : "s", "Message" :`, 1)),
 			signature.ErrMismatch},
 		{"subject of two lines", changed("notification", map[string]any{"Subject": "a\nTimestamp\nb"}),
 			signature.ErrMalformed},
-		{"N01 Message twice", []byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)),
+		{"N01 Message twice",
+			[]byte(strings.Replace(sample("notification"), `"Type" :`, `"Message" : "x", "Type" :`, 1)),
 			signature.ErrMalformed},
 		{"N02 TopicArn in another case",
 			[]byte(strings.Replace(sample("notification"), `"TopicArn" :`, `"topicarn" : "x", "TopicArn" :`, 1)), nil},
@@ -124,7 +129,8 @@ func TestForgeries(t *testing.T) {
 		{"certificate, host with a final dot",
 			changed("notification", cert("https://sns.eu-central-1.amazonaws.com./a.pem")),
 			signature.ErrMalformed},
-		{"certificate, host in upper case", changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
+		{"certificate, host in upper case",
+			changed("notification", cert("https://SNS.eu-central-1.amazonaws.com/a.pem")),
 			signature.ErrMalformed},
 		{"certificate without .pem", changed("notification", cert("https://sns.eu-central-1.amazonaws.com/a.crt")),
 			signature.ErrMalformed},

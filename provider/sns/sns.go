@@ -45,11 +45,11 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "topics", Title: "Topics", Required: true, Kind: provider.KindList,
 				Example: `["arn:aws:sns:eu-central-1:111122223333:orders"]`,
-				Doc: "The whole ARNs of the accepted topics, up to 100. There is no default, because every AWS account can " +
-					"have SNS sign messages for its own topics."},
+				Doc: "The whole ARNs of the accepted topics, up to 100. There is no default, because every AWS " +
+					"account can have SNS sign messages for its own topics."},
 			{Name: "signature_version", Title: "Signature version", Example: "2",
-				Doc: "1 accepts only messages signed with SHA-1, 2 only messages signed with SHA-256, which a topic sends if " +
-					"its attribute SignatureVersion is 2. Default: both."},
+				Doc: "1 accepts only messages signed with SHA-1, 2 only messages signed with SHA-256, which a " +
+					"topic sends if its attribute SignatureVersion is 2. Default: both."},
 		},
 	}
 }
@@ -65,24 +65,26 @@ func (Provider) Guide() provider.Guide {
 			"Subscribe: `aws sns subscribe --topic-arn ARN --protocol https --notification-endpoint " +
 				"https://YOUR-HOST/in/SOURCE`. Leave raw message delivery off, because raw messages are not signed.",
 			"SNS asks for a confirmation at once, and Bellhop confirms. `bellhop requests --source SOURCE --outcome " +
-				"handshake` shows the result; `aws sns list-subscriptions-by-topic --topic-arn ARN` then shows an ARN in place " +
-				"of PendingConfirmation.",
+				"handshake` shows the result; `aws sns list-subscriptions-by-topic --topic-arn ARN` then shows an " +
+				"ARN in place of PendingConfirmation.",
 		},
 		Notes: []string{
-			"A request cannot be made by hand or by `bellhop send`, because only SNS has the key. To try a source, publish: " +
-				"`aws sns publish --topic-arn ARN --message hello`.",
+			"A request cannot be made by hand or by `bellhop send`, because only SNS has the key. To try a source, " +
+				"publish: `aws sns publish --topic-arn ARN --message hello`.",
 			"The event is the whole JSON object of SNS; its member `Message` is the published text. The type is " +
-				"`sns.Notification` or, at the end of a subscription, `sns.UnsubscribeConfirmation`. The subject is the ARN of " +
-				"the topic.",
-			"Repeats are recognized by `MessageId`. Old messages are accepted, because SNS repeats for as long as the " +
-				"delivery policy of the subscription says.",
-			"The signature covers Message, MessageId, Subject, SubscribeURL, Timestamp, Token, TopicArn and Type. It does " +
-				"not cover UnsubscribeURL and the headers of the request, so they are not used.",
-			"Certificates are fetched only from `sns.REGION.amazonaws.com` (`.com.cn` in China), where REGION is the region " +
-				"of the topic; this server must be able to reach that host by HTTPS. They are cached until they expire; at most " +
-				"10 are fetched per minute. While a certificate cannot be fetched, messages are answered 503, and SNS repeats " +
-				"them. SNS publishes the certificate without its issuers, so the TLS connection to that host is its proof.",
-			"Topics of AWS's secret regions and of its European Sovereign Cloud have other hosts and are not accepted.",
+				"`sns.Notification` or, at the end of a subscription, `sns.UnsubscribeConfirmation`. The subject " +
+				"is the ARN of the topic.",
+			"Repeats are recognized by `MessageId`. Old messages are accepted, because SNS repeats for as long " +
+				"as the delivery policy of the subscription says.",
+			"The signature covers Message, MessageId, Subject, SubscribeURL, Timestamp, Token, TopicArn and Type. " +
+				"It does not cover UnsubscribeURL and the headers of the request, so they are not used.",
+			"Certificates are fetched only from `sns.REGION.amazonaws.com` (`.com.cn` in China), where REGION is " +
+				"the region of the topic; this server must be able to reach that host by HTTPS. They are cached " +
+				"until they expire; at most 10 are fetched per minute. While a certificate cannot be fetched, " +
+				"messages are answered 503, and SNS repeats them. SNS publishes the certificate without its " +
+				"issuers, so the TLS connection to that host is its proof.",
+			"Topics of AWS's secret regions and of its European Sovereign Cloud have other " +
+				"hosts and are not accepted.",
 		},
 	}
 }

@@ -58,7 +58,8 @@ func recordings() (list []providertest.Recording) {
 		list = append(list, providertest.Recording{Name: "recorded-" + name, Request: request([]byte(sample(name)))})
 	}
 	return append(list,
-		providertest.Recording{Name: "raw", Request: request([]byte(`{"order":"ord_7f3"}`)), Refused: "signature_missing"},
+		providertest.Recording{Name: "raw", Request: request([]byte(`{"order":"ord_7f3"}`)),
+			Refused: "signature_missing"},
 		providertest.Recording{Name: "after the certificate", Request: request([]byte(sample("notification"))),
 			At: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC), Refused: "signature_expired"},
 		providertest.Recording{Name: "before the certificate", Request: request([]byte(sample("notification"))),

@@ -78,7 +78,8 @@ func TestCertificates(t *testing.T) {
 			&rsa.PublicKey{N: new(big.Int).Add(key.N, big.NewInt(2)), E: 65537}, same)), signature.ErrMismatch},
 		{"key of 1024 bits", answer(200, newCertificate(t, small, same)), provider.ErrUnavailable},
 		{"ECDSA key", answer(200, newCertificate(t, ecdsaKey.Public(), same)), provider.ErrUnavailable},
-		{"Ed25519 key", answer(200, newCertificate(t, ed25519.PublicKey(make([]byte, 32)), same)), provider.ErrUnavailable},
+		{"Ed25519 key", answer(200, newCertificate(t, ed25519.PublicKey(make([]byte, 32)), same)),
+			provider.ErrUnavailable},
 		{"two certificates", answer(200, good+good), provider.ErrUnavailable},
 		{"text after it", answer(200, good+"x"), provider.ErrUnavailable},
 		{"a private key", answer(200, mustRead("testdata/key.pem")), provider.ErrUnavailable},
@@ -94,7 +95,8 @@ func TestCertificates(t *testing.T) {
 		{"no answer", nil, provider.ErrUnavailable},
 	} {
 		r := open(t, func(*http.Request) *http.Response { return c.answer }, onlyOrders)
-		if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(err, c.want) {
+		if _, err := r.Receive(context.Background(), request([]byte(sample("notification")))); !errors.Is(
+			err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -138,7 +140,8 @@ func TestFetchLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive := func(url string) error {
-		_, err := r.Receive(context.Background(), request(changed("notification", map[string]any{"SigningCertURL": url})))
+		_, err := r.Receive(context.Background(),
+			request(changed("notification", map[string]any{"SigningCertURL": url})))
 		return err
 	}
 	if err := receive(certURL); err != nil {

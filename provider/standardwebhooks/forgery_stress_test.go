@@ -14,7 +14,8 @@ import (
 // TestStressForgery: no forged header keeps Receive busy for long, whatever its length.
 func TestStressForgery(t *testing.T) {
 	for _, c := range forgeries {
-		r := providertest.Open(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[:1]}))
+		r := providertest.Open(t, standardwebhooks.Provider{},
+			providertest.JSON(map[string]any{"secret": secrets[:1]}))
 		req := sign(secrets[0], providertest.Now, []byte(`{"type":"a.b"}`))
 		c.change(req.Header)
 		start := time.Now()

@@ -57,7 +57,9 @@ var forgeries = []struct {
 	{name: "W18 comma between entries",
 		change: edit("webhook-signature", func(v string) string { return "v1,AAAA," + v }),
 		want:   signature.ErrMismatch},
-	{name: "W19 tab between entries", change: edit("webhook-signature", func(v string) string { return "v1,AAAA\t" + v }),
+	{name: "W19 tab between entries", change: edit("webhook-signature", func(v string) string {
+		return "v1,AAAA\t" + v
+	}),
 		want: signature.ErrMismatch},
 	{name: "W26 leading zeros", change: edit("webhook-timestamp", func(v string) string { return "000" + v }),
 		want: signature.ErrMalformed},
@@ -123,10 +125,11 @@ func TestSettings(t *testing.T) {
 		"W47 only the prefix": {"secret": "whsec_"},
 		"two keys, one bad":   {"secret": secrets[0] + "|whsec_%%%"},
 		"a key of an API":     {"secret": "sk_0123456789abcdefghijklmnopqrstuv"},
-		"private key":         {"secret": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="},
-		"tolerance of 0":      {"secret": secrets[0], "tolerance": "0s"},
-		"tolerance too long":  {"secret": secrets[0], "tolerance": "61m"},
-		"unknown family":      {"secret": secrets[0], "header_family": "Webhook-"},
+		"private key": {
+			"secret": "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="},
+		"tolerance of 0":     {"secret": secrets[0], "tolerance": "0s"},
+		"tolerance too long": {"secret": secrets[0], "tolerance": "61m"},
+		"unknown family":     {"secret": secrets[0], "header_family": "Webhook-"},
 	} {
 		_, err := standardwebhooks.Provider{}.Open(provider.Env{}, []byte(providertest.JSON(settings)))
 		if err == nil || strings.Contains(err.Error(), "whsk_6X") {

@@ -32,16 +32,17 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		Doc: "The secret that the sender shows for this endpoint (whsec_…), or the sender's public key (whpk_…), in the " +
-			"form in which it is shown: with or without its prefix, after `v1,` or `v1a,`, several separated by a bar, a " +
-			"comma or a blank, and base64 of either alphabet, with or without padding. A list of up to 4 while it is being " +
-			"replaced."},
+		Doc: "The secret that the sender shows for this endpoint (whsec_…), or the sender's public key (whpk_…), " +
+			"in the form in which it is shown: with or without its prefix, after `v1,` or `v1a,`, several " +
+			"separated by a bar, a comma or a blank, and base64 of either alphabet, with or without padding. A " +
+			"list of up to 4 while it is being replaced."},
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "The largest accepted difference between the timestamp of a request and now: 1s to 1h. Default: 5m. A " +
 			"request exactly as old is accepted."},
 	{Name: "header_family", Title: "Header family", Example: "svix",
-		Doc: "The prefix of the headers: webhook (webhook-id, webhook-timestamp, webhook-signature) or svix. Headers with " +
-			"the other prefix are then ignored. Default: webhook, and svix for a request without webhook headers."},
+		Doc: "The prefix of the headers: webhook (webhook-id, webhook-timestamp, webhook-signature) or svix. " +
+			"Headers with the other prefix are then ignored. Default: webhook, and svix for a request " +
+			"without webhook headers."},
 }
 
 var sendingSettings = []provider.Setting{
@@ -56,10 +57,10 @@ var sendingSettings = []provider.Setting{
 var setup = []string{
 	"At the sender, add an endpoint (some call it a webhook, or a webhook subscription) with the URL " +
 		"`https://YOUR-HOST/in/SOURCE`, and choose the events.",
-	"The sender shows a secret for this endpoint that begins with `whsec_`, or a public key that begins with `whpk_`. " +
-		"Set it unchanged, with its prefix, as `secret` of the source.",
-	"If the sender has a button for a test event, press it. The request is answered 202, and the event appears among " +
-		"the events of the source.",
+	"The sender shows a secret for this endpoint that begins with `whsec_`, or a public key that begins with " +
+		"`whpk_`. Set it unchanged, with its prefix, as `secret` of the source.",
+	"If the sender has a button for a test event, press it. The request is answered 202, and the event appears " +
+		"among the events of the source.",
 	"To replace the secret, set the old and the new one as a list and replace it at the sender. Once the sender no " +
 		"longer signs with the old one, set the new one alone.",
 }
@@ -77,24 +78,24 @@ var sendSetup = []string{
 }
 
 var notes = []string{
-	"**A destination of type `http`** sends Standard Webhooks too, and can set further headers. Use this type for what " +
-		"`http` cannot do, such as Svix's headers.",
+	"**A destination of type `http`** sends Standard Webhooks too, and can set further headers. Use this type for " +
+		"what `http` cannot do, such as Svix's headers.",
 	"**Any body is accepted**, because its bytes are signed. If it is a JSON object, its `type` becomes the type of " +
-		"the event and its `timestamp` the time of the event. Otherwise the type is `standardwebhooks.message`, and the " +
-		"time is that of the attempt. A body in which a name occurs twice counts as a body without a type.",
-	"**Repeats** are recognized by `webhook-id`, which is signed and the same for every attempt. An event that came as " +
-		"a Standard Webhook is sent with the id that it came with, any other with its own.",
+		"the event and its `timestamp` the time of the event. Otherwise the type is `standardwebhooks.message`, " +
+		"and the time is that of the attempt. A body in which a name occurs twice counts as a body without a type.",
+	"**Repeats** are recognized by `webhook-id`, which is signed and the same for every attempt. An event that " +
+		"came as a Standard Webhook is sent with the id that it came with, any other with its own.",
 	"**Short secrets.** The specification asks for 24 to 64 bytes. Shorter and longer ones, up to 512 bytes, are " +
 		"accepted, as published libraries accept them; a shorter one gets a warning.",
 	"**The timestamp** is that of the attempt. It must be within the tolerance of now, so the clock of the machine " +
-		"must be right. It consists of decimal digits without a sign, fraction or leading zeros; some libraries are less " +
-		"strict.",
+		"must be right. It consists of decimal digits without a sign, fraction or leading zeros; some libraries " +
+		"are less strict.",
 	"**Signatures** of unknown versions are ignored; at most 16 are tried, each with up to 4 keys. One that fits is " +
 		"enough. A repeated header is refused.",
 	"**Ids** with a dot are refused, as the specification demands; otherwise bytes could move between id and body " +
 		"under the same signature.",
-	"**The specification recommends** retries after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, which is " +
-		"Bellhop's default.",
+	"**The specification recommends** retries after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h, " +
+		"which is Bellhop's default.",
 }
 
 const byHand = `URL=https://YOUR-HOST/in/SOURCE

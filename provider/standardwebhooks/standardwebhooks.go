@@ -42,8 +42,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	keys, err := parseKeys(s.Secret, signature.StandardKey.Private, "is a private key, but a source only verifies; use "+
-		"the public key (whpk_) that belongs to it")
+	keys, err := parseKeys(s.Secret, signature.StandardKey.Private, "is a private key, but a source only "+
+		"verifies; use the public key (whpk_) that belongs to it")
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, signature.StandardTolerance)
 	family, familyErr := readFamily(s.Family, "")
 	if err := bellhop.Join("", err, toleranceErr, familyErr); err != nil {
@@ -89,7 +89,8 @@ func parseKeys(
 	})
 	keys := slices.Concat(lists...)
 	if err == nil && len(keys) > signature.MaxStandardEntries {
-		err = bellhop.Invalid("secret", fmt.Sprintf("has %d keys; at most %d", len(keys), signature.MaxStandardEntries))
+		err = bellhop.Invalid("secret", fmt.Sprintf("has %d keys; at most %d", len(keys),
+			signature.MaxStandardEntries))
 	}
 	return keys, err
 }
@@ -97,8 +98,8 @@ func parseKeys(
 // warnings warns about shared secrets that are shorter than the specification asks for.
 func warnings(keys []signature.StandardKey) []string {
 	if slices.ContainsFunc(keys, signature.StandardKey.Short) {
-		return []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; have the sender make " +
-			"a longer one if it can"}
+		return []string{"secret has fewer than 24 bytes, the least that Standard Webhooks asks for; have the " +
+			"sender make a longer one if it can"}
 	}
 	return nil
 }

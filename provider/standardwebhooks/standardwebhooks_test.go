@@ -165,9 +165,10 @@ func TestTypeAndTime(t *testing.T) {
 	for body, want := range map[string]bellhop.Event{
 		`{"type":"invoice.paid","timestamp":"2026-11-22T08:15:30Z"}`:      {Type: "invoice.paid", Time: occurred},
 		`{"type":"invoice.paid","timestamp":"2026-11-22T09:15:30+01:00"}`: {Type: "invoice.paid", Time: occurred},
-		`{"type":"invoice.paid","timestamp":1795000000}`:                  {Type: "invoice.paid", Time: providertest.Now},
-		`{"type":"invoice.paid","timestamp":"yesterday"}`:                 {Type: "invoice.paid", Time: providertest.Now},
-		`{"\u0074ype":"a\u002fb-c_D9"}`:                                   {Type: "a/b-c_D9", Time: providertest.Now},
+		`{"type":"invoice.paid","timestamp":1795000000}`: {Type: "invoice.paid",
+			Time: providertest.Now},
+		`{"type":"invoice.paid","timestamp":"yesterday"}`: {Type: "invoice.paid", Time: providertest.Now},
+		`{"\u0074ype":"a\u002fb-c_D9"}`:                   {Type: "a/b-c_D9", Time: providertest.Now},
 		`{"Type":"x"}`: {Type: standardwebhooks.DefaultType,
 			Time: providertest.Now},
 		`{"type":"two words"}`: {Type: standardwebhooks.DefaultType, Time: providertest.Now},
@@ -190,7 +191,8 @@ func TestTypeAndTime(t *testing.T) {
 // R14: on every attempt, an event that came as a Standard Webhook is sent with the id that it came with, and any other
 // event with its own id.
 func TestMessageID(t *testing.T) {
-	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[:]}))
+	r := providertest.OpenSender(t, standardwebhooks.Provider{},
+		providertest.JSON(map[string]any{"secret": secrets[:]}))
 	for name, c := range map[string]struct {
 		ev   bellhop.Event
 		want string
@@ -221,7 +223,8 @@ func TestMessageID(t *testing.T) {
 }
 
 func TestSendWithoutID(t *testing.T) {
-	r := providertest.OpenSender(t, standardwebhooks.Provider{}, providertest.JSON(map[string]any{"secret": secrets[0]}))
+	r := providertest.OpenSender(t, standardwebhooks.Provider{},
+		providertest.JSON(map[string]any{"secret": secrets[0]}))
 	if _, err := r.Render(&bellhop.Event{}, provider.AttemptInfo{Time: providertest.Now}); err == nil {
 		t.Error("rendered an event without an id")
 	}

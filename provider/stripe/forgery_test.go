@@ -55,8 +55,12 @@ var forgeries = []struct {
 		v1 string) string {
 		return "t=" + t + ",v0=" + v1 + ",v1=" + zeros
 	}, want: signature.ErrMismatch},
-	{name: "T05 wrong, then valid", value: func(t, v1 string) string { return "t=" + t + ",v1=" + zeros + ",v1=" + v1 }},
-	{name: "T05 valid, then wrong", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + ",v1=" + zeros }},
+	{name: "T05 wrong, then valid", value: func(t, v1 string) string {
+		return "t=" + t + ",v1=" + zeros + ",v1=" + v1
+	}},
+	{name: "T05 valid, then wrong", value: func(t, v1 string) string {
+		return "t=" + t + ",v1=" + v1 + ",v1=" + zeros
+	}},
 	{name: "T05 malformed ones, then a valid one", value: func(t,
 		v1 string) string {
 		return "t=" + t + ",v1=,v1=zz,v1=" + v1 + "00,v1=" + v1
@@ -86,7 +90,9 @@ var forgeries = []struct {
 	{name: "T08 empty pair at the end", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1 + "," },
 		want: signature.ErrMalformed},
 	{name: "T08 only commas", value: func(_, _ string) string { return ",,," }, want: signature.ErrMalformed},
-	{name: "T09 pair without =", value: func(_, v1 string) string { return "t,v1=" + v1 }, want: signature.ErrMalformed},
+	{name: "T09 pair without =", value: func(_, v1 string) string {
+		return "t,v1=" + v1
+	}, want: signature.ErrMalformed},
 	{name: "T09 only a name", value: func(_, _ string) string { return "t" }, want: signature.ErrMalformed},
 	{name: "T10 v1 with two =", value: func(t, v1 string) string { return "t=" + t + ",v1=" + v1[:2] + "=" + v1[2:] },
 		want: signature.ErrMalformed},
@@ -158,15 +164,18 @@ func TestForgeryResigned(t *testing.T) {
 			provider.ErrBody},
 		"N01 id twice in a nested object": {signed(secrets[0],
 			`{"id":"evt_1","type":"a","data":{"object":{"id":"a","id":"b"}}}`), nil},
-		"N01 created twice":              {signed(secrets[0], `{"type":"a","created":1,"created":2}`), provider.ErrBody},
-		"N02 names in another case":      {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), nil},
-		"N12 byte order mark":            {signed(secrets[0], "\uFEFF"+anEvent), nil},
-		"no id":                          {signed(secrets[0], `{"type":"a"}`), nil},
-		"no type":                        {signed(secrets[0], `{"id":"evt_1","type":""}`), nil},
-		"a type of two words":            {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), nil},
-		"longest type and one more":      {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`), nil},
-		"no object":                      {signed(secrets[0], `["evt_1"]`), provider.ErrBody},
-		"longest type":                   {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 248)+`"}`), nil},
+		"N01 created twice": {signed(secrets[0], `{"type":"a","created":1,"created":2}`),
+			provider.ErrBody},
+		"N02 names in another case": {signed(secrets[0], `{"ID":"evt_1","Type":"a"}`), nil},
+		"N12 byte order mark":       {signed(secrets[0], "\uFEFF"+anEvent), nil},
+		"no id":                     {signed(secrets[0], `{"type":"a"}`), nil},
+		"no type":                   {signed(secrets[0], `{"id":"evt_1","type":""}`), nil},
+		"a type of two words":       {signed(secrets[0], `{"id":"evt_1","type":"two words"}`), nil},
+		"longest type and one more": {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 249)+`"}`),
+			nil},
+		"no object": {signed(secrets[0], `["evt_1"]`), provider.ErrBody},
+		"longest type": {signed(secrets[0], `{"id":"evt_1","type":"`+strings.Repeat("t", 248)+`"}`),
+			nil},
 		"event without an object member": {signed(secrets[0], knownBody), nil},
 	} {
 		if _, err := open(t, nil).Receive(context.Background(), c.req); !errors.Is(err, c.want) {
@@ -209,7 +218,8 @@ func TestForgeryMAC(t *testing.T) {
 		forged[fmt.Sprintf("G18 bit %d", bit)] = flipped
 	}
 	for name, v1 := range forged {
-		req := request(map[string]string{"Stripe-Signature": "t=" + at + ",v1=" + hex.EncodeToString(v1)}, []byte(body))
+		req := request(map[string]string{"Stripe-Signature": "t=" + at + ",v1=" + hex.EncodeToString(v1)},
+			[]byte(body))
 		if _, err := open(t, nil).Receive(context.Background(), req); !errors.Is(err, signature.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -232,7 +242,8 @@ func TestTolerance(t *testing.T) {
 	for seconds, want := range map[int]error{0: nil, 10: nil, -10: nil, 11: signature.ErrExpired,
 		-11: signature.ErrExpired} {
 		req := sign(secrets[0], providertest.Now.Add(-time.Duration(seconds)*time.Second), []byte(anEvent))
-		if _, err := open(t, map[string]any{"tolerance": "10s"}).Receive(context.Background(), req); !errors.Is(err, want) {
+		if _, err := open(t, map[string]any{"tolerance": "10s"}).Receive(context.Background(), req); !errors.Is(
+			err, want) {
 			t.Errorf("%d s old: %v", seconds, err)
 		}
 	}

@@ -96,23 +96,25 @@ type event struct {
 	livemode  bool
 	complete  bool // the body has an id and a type, as all of Stripe's events have
 
-	// fingerprint is the SHA-256 of the body without the value of pending_webhooks, which counts the endpoints that have
-	// not taken the event yet: a repeat may have a smaller number.
+	// fingerprint is the SHA-256 of the body without the value of pending_webhooks, which counts the endpoints that
+	// have not taken the event yet: a repeat may have a smaller number.
 	fingerprint [32]byte
 }
 
 // parse parses a body. Its error wraps provider.ErrBody if the body is not a JSON object. Every member may be absent
 // or of another kind; it then counts as empty.
 func parse(body []byte) (event, error) {
-	id, kind, created := strictjson.Member{Name: "id"}, strictjson.Member{Name: "type"}, strictjson.Member{Name: "created"}
+	id, kind, created := strictjson.Member{Name: "id"}, strictjson.Member{Name: "type"},
+		strictjson.Member{Name: "created"}
 	livemode, data := strictjson.Member{Name: "livemode"}, strictjson.Member{Name: "data"}
 	related := strictjson.Member{Name: "related_object"}
 	if err := strictjson.FindAll(body, &id, &kind, &created, &livemode, &data, &related); err != nil {
 		return event{}, err
 	}
 	e := event{
-		id: id.Key(), eventType: typePrefix + kind.Text(), created: parseTime(created.Value), livemode: livemode.Is("true"),
-		subject: subject(data.Value, related.Value), fingerprint: fingerprint(body),
+		id: id.Key(), eventType: typePrefix + kind.Text(), created: parseTime(created.Value),
+		livemode: livemode.Is("true"),
+		subject:  subject(data.Value, related.Value), fingerprint: fingerprint(body),
 	}
 	known := kind.Text() != "" && provider.Word(e.eventType)
 	if !known {

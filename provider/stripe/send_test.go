@@ -13,7 +13,8 @@ import (
 
 func render(t *testing.T, more map[string]any, ev bellhop.Event) provider.OutboundRequest {
 	t.Helper()
-	r := providertest.OpenSender(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]}, more))
+	r := providertest.OpenSender(t, stripe.Provider{}, providertest.Settings(map[string]any{"secret": secrets[0]},
+		more))
 	m, err := r.Render(&ev, provider.AttemptInfo{Attempt: 1, Time: providertest.Now})
 	if err != nil {
 		t.Fatal(err)

@@ -61,7 +61,8 @@ func checkSecrets(secrets provider.Secrets) error {
 }
 
 type settings struct {
-	Secret    provider.Secrets `json:"secret"` // the key is the whole text, including whsec_: Stripe does not decode it
+	// the key is the whole text, including whsec_: Stripe does not decode it
+	Secret    provider.Secrets `json:"secret"`
 	Tolerance string           `json:"tolerance"`
 	Livemode  *bool            `json:"livemode"`
 }
@@ -79,8 +80,8 @@ func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, 
 	r := &receiver{secrets: s.Secret.Bytes(), tolerance: tolerance, livemode: s.Livemode, now: env.Now}
 	for i, text := range s.Secret {
 		if !strings.HasPrefix(text, prefix) {
-			r.warnings = append(r.warnings, s.Secret.Path("secret", i)+" does not begin with whsec_, as Stripe's signing "+
-				"secrets do; check that it is the endpoint's signing secret")
+			r.warnings = append(r.warnings, s.Secret.Path("secret", i)+" does not begin with whsec_, as Stripe's "+
+				"signing secrets do; check that it is the endpoint's signing secret")
 		}
 	}
 	return r, nil

@@ -110,7 +110,8 @@ type scripted struct {
 
 func newScripted(t *testing.T, text []byte, ends bool) *scripted {
 	s := &scripted{t: t, text: text, ends: ends, written: make(chan struct{}),
-		transport: NewTransport(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: time.Minute, MaxAge: time.Hour}, time.Now)}
+		transport: NewTransport(Limits{IdlePerKey: 10, Idle: 10, IdleTimeout: time.Minute, MaxAge: time.Hour},
+			time.Now)}
 	t.Cleanup(func() { s.transport.Close(); s.running.Wait() })
 	return s
 }

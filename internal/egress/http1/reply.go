@@ -78,8 +78,8 @@ func readReply(in *bufio.Reader, noBody bool, keep int, keepHeader bool) (reply 
 	if isProtocolError(err) { // the end of the body is in doubt; the status is not
 		whole, reply.Truncated, err = false, true, nil
 	}
-	// Bytes after the reply answer no request of ours. They must not be taken for the next reply. Those that are not in
-	// this buffer yet are found by closedByPeer.
+	// Bytes after the reply answer no request of ours. They must not be taken for the next reply. Those that are not
+	// in this buffer yet are found by closedByPeer.
 	reusable = err == nil && whole && !h.close && !h.http10 && in.Buffered() == 0
 	return reply, reusable, err
 }

@@ -43,7 +43,8 @@ func TestReplyAgreesWithNetHTTP(t *testing.T) {
 	for _, text := range wellFormed {
 		for _, method := range []string{"POST", "HEAD"} {
 			for _, keep := range []int{0, 1, 1 << 20} {
-				for _, in := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
+				for _, in := range []io.Reader{strings.NewReader(text),
+					iotest.OneByteReader(strings.NewReader(text))} {
 					reply, _, err := readReply(bufio.NewReaderSize(in, 4<<10), method == "HEAD", keep, false)
 					agree(t, text, method, keep, reply, err)
 				}
@@ -67,10 +68,12 @@ func agree(t *testing.T, text, method string, keep int, reply *Reply, err error)
 		t.Fatalf("%.80q: net/http: %v", text, err)
 	}
 	kept := body[:min(keep, len(body))]
-	if reply.Status != res.StatusCode || !bytes.Equal(reply.Body, kept) || reply.Truncated != (len(kept) < len(body)) ||
+	if reply.Status != res.StatusCode || !bytes.Equal(reply.Body, kept) ||
+		reply.Truncated != (len(kept) < len(body)) ||
 		reply.ContentType != res.Header.Get("Content-Type") || reply.RetryAfter != res.Header.Get("Retry-After") {
-		t.Errorf("%.80q, %s, keep %d: got %d, %d bytes, truncated %v, %q, %q; net/http %d, %d bytes", text, method, keep,
-			reply.Status, len(reply.Body), reply.Truncated, reply.ContentType, reply.RetryAfter, res.StatusCode, len(body))
+		t.Errorf("%.80q, %s, keep %d: got %d, %d bytes, truncated %v, %q, %q; net/http %d, %d bytes", text,
+			method, keep, reply.Status, len(reply.Body), reply.Truncated, reply.ContentType, reply.RetryAfter,
+			res.StatusCode, len(body))
 	}
 }
 
@@ -111,9 +114,11 @@ func FuzzReadReply(f *testing.F) {
 			return
 		}
 		whole := text[:source.n-in.Buffered()]
-		for bytes.HasPrefix(whole, []byte("HTTP/1.")) && whole[9] == '1' { // ReadResponse does not skip interim replies
+		for bytes.HasPrefix(whole, []byte("HTTP/1.")) && whole[9] == '1' {
+			// ReadResponse does not skip interim replies
 			_, rest, ok := bytes.Cut(whole, []byte("\n\r\n"))
-			if short, other, found := bytes.Cut(whole, []byte("\n\n")); found && (!ok || len(short) < len(whole)-len(rest)) {
+			if short, other, found := bytes.Cut(whole, []byte("\n\n")); found &&
+				(!ok || len(short) < len(whole)-len(rest)) {
 				rest = other
 			}
 			whole = rest

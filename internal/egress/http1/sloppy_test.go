@@ -81,7 +81,8 @@ var sloppy = []struct {
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 		200, "", false},
 	{"an encoding of identity", "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n" + ok2, 200, "", false},
-	{"chunks in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200, "", false},
+	{"chunks in HTTP/1.0", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 200,
+		"", false},
 	{"a chunk line of LF alone", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\nok\n0\n\n", 200, "", false},
 	{"a chunk without a size", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nok", 200, "", false},
 	{"a body that is chunked in name only",
@@ -116,9 +117,9 @@ func TestSloppyReplies(t *testing.T) {
 
 // TestNoReply: bytes that no client takes for a reply are none.
 func TestNoReply(t *testing.T) {
-	for _, text := range []string{"", "\r\n", "ok", "HTTP", "HTTP/1.1\r\n\r\n", "HTTP/1.1 \r\n\r\n", "HTTP/1.1 2\r\n\r\n",
-		"HTTP/1.1 20\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1 200OK\r\n\r\n", "HTTP/1.1 099\r\n\r\n",
-		"HTTP/1.1 -20\r\n\r\n",
+	for _, text := range []string{"", "\r\n", "ok", "HTTP", "HTTP/1.1\r\n\r\n", "HTTP/1.1 \r\n\r\n",
+		"HTTP/1.1 2\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "HTTP/1.1 200OK\r\n\r\n",
+		"HTTP/1.1 099\r\n\r\n", "HTTP/1.1 -20\r\n\r\n",
 		"HTTP/1.1200 OK\r\n\r\n", "HTTP/1 200 OK\r\n\r\n", "HTTP/x.1 200 OK\r\n\r\n", "HTTPS/1.1 200 OK\r\n\r\n",
 		" HTTP/1.1 200 OK\r\n\r\n", "\r\nHTTP/1.1 200 OK\r\n\r\n", "hello\r\n\r\n", "ICY 200 OK\r\n\r\n"} {
 		reply, reuse, err := readReply(bufio.NewReader(strings.NewReader(text)), false, 1<<10, false)

@@ -174,7 +174,8 @@ func TestUnaskedReply(t *testing.T) {
 	for _, l := range layers {
 		t.Run(l.name, func(t *testing.T) {
 			for _, first := range []string{wiretest.OKReply, bodyless, chunks, interim + wiretest.OKReply,
-				ofSize(4095), ofSize(4096), ofSize(4097), ofSize(8192), ofSize(16 << 10), ofSize(20 << 10), ofSize(40 << 10)} {
+				ofSize(4095), ofSize(4096), ofSize(4097), ofSize(8192), ofSize(16 << 10), ofSize(20 << 10),
+				ofSize(40 << 10)} {
 				for _, more := range []string{forged, "\r\n", forged[:5], strings.Repeat("x", 5000)} {
 					s := newSmuggler(t, l.depth, l.version, "", first+more)
 					if reply, err := s.post(); err != nil || reply.Status/100 != 2 {
@@ -184,7 +185,8 @@ func TestUnaskedReply(t *testing.T) {
 					reply, err := s.post() // a new connection, since another reply of the first would be 500
 					if err != nil || reply.Status/100 != 2 || reply.Reused ||
 						strings.Contains(string(reply.Body), "SMUGGLED") {
-						t.Errorf("%d bytes and %.5q more: the second request got %+v, %v", len(first), more, reply, err)
+						t.Errorf("%d bytes and %.5q more: the second request got %+v, %v", len(first), more,
+							reply, err)
 					}
 				}
 				s := newSmuggler(t, l.depth, l.version, "", first)
@@ -236,7 +238,8 @@ func TestServerSpeaksFirst(t *testing.T) {
 
 // TestRecordReader: the end of a record is seen however its bytes are cut.
 func TestRecordReader(t *testing.T) {
-	stream := slices.Concat([]byte{23, 3, 3, 1, 4}, make([]byte, 260), []byte{21, 3, 3, 0, 0}, []byte{23, 3, 3, 0, 1, 9})
+	stream := slices.Concat([]byte{23, 3, 3, 1, 4}, make([]byte, 260), []byte{21, 3, 3, 0, 0},
+		[]byte{23, 3, 3, 0, 1, 9})
 	ends := []int{0, 265, 270, 276}
 	for size := 1; size <= len(stream); size++ {
 		r := &recordReader{}

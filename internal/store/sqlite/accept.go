@@ -135,7 +135,8 @@ const (
 		header, sha256, body, fingerprint, variant, conflicts)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, provider_id, variant) WHERE provider_id IS NOT NULL DO NOTHING`
-	// insertCaused is a statement of its own, so that events from outside do not pay for a column that they never have.
+	// insertCaused is a statement of its own, so that events from outside do not pay for a column that they never
+	// have.
 	insertCaused = `INSERT INTO events (n, source, type, subject, provider_id, tenant, time, received_at, content_type,
 		header, sha256, body, fingerprint, variant, conflicts, cause)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)

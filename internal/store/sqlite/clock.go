@@ -111,10 +111,11 @@ func (s *Store) pullBack(ctx context.Context, now time.Time) error {
 	err := s.read(ctx, func(c *conn) error {
 		found = nil
 		for _, unkeyed := range []bool{true, false} {
-			err := c.query(selectMisdated, []any{unkeyed, now, now.Add(bellhop.MaxWait)}, func(row *sqlite3.Stmt) error {
-				found = append(found, misdated{row.ColumnInt64(0), row.ColumnText(1)})
-				return nil
-			})
+			err := c.query(selectMisdated, []any{unkeyed, now, now.Add(bellhop.MaxWait)},
+				func(row *sqlite3.Stmt) error {
+					found = append(found, misdated{row.ColumnInt64(0), row.ColumnText(1)})
+					return nil
+				})
 			if err != nil {
 				return err
 			}
@@ -127,7 +128,8 @@ func (s *Store) pullBack(ctx context.Context, now time.Time) error {
 	for part := range slices.Chunk(found, sweepStep) {
 		err := s.do(func(c *conn) error {
 			for _, d := range part {
-				err := c.exec("UPDATE deliveries SET next_at = ?1 WHERE n = ?2 AND state = 'pending' AND next_at > ?1", now, d.n)
+				err := c.exec("UPDATE deliveries SET next_at = ?1 WHERE n = ?2 AND state = 'pending' AND next_at > ?1",
+					now, d.n)
 				if err == nil {
 					err = s.noteState(c, d.n)
 				}

@@ -78,8 +78,8 @@ func (s *Store) connect(m mode) (*conn, error) {
 		"PRAGMA cell_size_check = on;"
 	if m == writing {
 		if info, err := os.Stat(s.path); err != nil || info.Size() == 0 {
-			// Only before the first table is made; later auto_vacuum would write to the file. It writes the first page,
-			// so the size of pages goes before it. giveBackSpace relies on it.
+			// Only before the first table is made; later auto_vacuum would write to the file. It writes the first
+			// page, so the size of pages goes before it. giveBackSpace relies on it.
 			pragmas += "PRAGMA page_size = 8192; PRAGMA auto_vacuum = incremental;"
 		}
 		pragmas += "PRAGMA journal_mode = wal; PRAGMA wal_autocheckpoint = 0;" +

@@ -101,7 +101,8 @@ func (s *Store) updateConnection(ctx context.Context, c bellhop.Connection, vers
 		if err != nil {
 			return err
 		}
-		err = connectionTable.change(db, "UPDATE connections SET name = ?, settings = ?, updated_at = ?, secrets_at = ?",
+		err = connectionTable.change(db, "UPDATE connections SET name = ?, settings = ?, "+
+			"updated_at = ?, secrets_at = ?",
 			c.ID, version, c.Name, sealed, c.UpdatedAt, formatSecretTimes(c.SecretsAt))
 		if err != nil {
 			return conflictIfTaken(err, "connection", c.Name)
@@ -134,7 +135,8 @@ func (s *Store) followConnection(ctx context.Context, db *conn, c bellhop.Connec
 		}
 		var settings map[string]json.RawMessage
 		var name string
-		if json.Unmarshal(raw, &settings) != nil || json.Unmarshal(settings["connection"], &name) != nil || name != from {
+		if json.Unmarshal(raw, &settings) != nil || json.Unmarshal(settings["connection"], &name) != nil ||
+			name != from {
 			return nil
 		}
 		settings["connection"], _ = json.Marshal(c.Name)
@@ -150,8 +152,8 @@ func (s *Store) followConnection(ctx context.Context, db *conn, c bellhop.Connec
 	})
 	for _, change := range changes {
 		if err == nil {
-			err = db.exec("UPDATE destinations SET settings = ?, updated_at = ? WHERE n = ?", change.sealed, c.UpdatedAt,
-				change.n)
+			err = db.exec("UPDATE destinations SET settings = ?, updated_at = ? WHERE n = ?", change.sealed,
+				c.UpdatedAt, change.n)
 		}
 	}
 	return followed, err

@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 )
 
-// TestChangeNounsPowerCut: whenever power goes while a configuration is applied, all of it is there afterwards, or none.
+// TestChangeNounsPowerCut: whenever power goes while a configuration is applied, all of it is there afterwards, or
+// none.
 func TestChangeNounsPowerCut(t *testing.T) {
 	t.Parallel()
 	const nouns = 40
@@ -48,7 +49,8 @@ func TestChangeNounsPowerCut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list, _, err := s.Destinations(context.Background(), bellhop.DestinationFilter{}, bellhop.Page{Limit: bellhop.MaxPage})
+		list, _, err := s.Destinations(context.Background(), bellhop.DestinationFilter{},
+			bellhop.Page{Limit: bellhop.MaxPage})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +60,8 @@ func TestChangeNounsPowerCut(t *testing.T) {
 		case len(list) == 1 && len(declared) == 0 && !acknowledged:
 			none++
 		default:
-			t.Errorf("cut %d: %d destinations, %d declared, acknowledged: %v", i, len(list)-1, len(declared), acknowledged)
+			t.Errorf("cut %d: %d destinations, %d declared, acknowledged: %v", i, len(list)-1, len(declared),
+				acknowledged)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

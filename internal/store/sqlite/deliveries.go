@@ -14,8 +14,9 @@ const selectDelivery = `SELECT d.n, dst.id, d.state, d.attempts, d.next_at, d.up
 
 func (s *Store) scanDelivery(row *sqlite3.Stmt) (bellhop.Delivery, error) {
 	n := row.ColumnInt64(0)
-	d := bellhop.Delivery{ID: s.ids.Delivery(n), EventID: s.ids.Event(n >> placeBits), DestinationID: row.ColumnText(1),
-		State: bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4),
+	d := bellhop.Delivery{ID: s.ids.Delivery(n), EventID: s.ids.Event(n >> placeBits),
+		DestinationID: row.ColumnText(1),
+		State:         bellhop.DeliveryState(row.ColumnText(2)), Attempts: row.ColumnInt(3), NextAt: timeAt(row, 4),
 		UpdatedAt: timeAt(row, 5),
 		CreatedAt: timeAt(row, 6), Key: row.ColumnInt64(13), Spared: row.ColumnInt(14)}
 	if row.ColumnType(15) != sqlite3.NULL {
@@ -123,7 +124,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) (list []bellhop
 		return nil, err
 	}
 	err = s.read(ctx, func(c *conn) error {
-		err := c.query(`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ?
+		err := c.query(
+			`SELECT number, started_at, duration, status, error, detail, reply FROM attempts WHERE delivery = ?
 			ORDER BY number`,
 			[]any{n}, func(row *sqlite3.Stmt) error {
 				a := scanAttempt(row, 1)
@@ -161,7 +163,8 @@ func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery,
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
 	d, err := s.changeDelivery(ctx, id, makeCancelled+` AND state = 'pending'`,
-		"can be cancelled only while pending (pause its destination first: then its queued deliveries are pending again)",
+		"can be cancelled only while pending (pause its destination first: then its queued "+
+			"deliveries are pending again)",
 		time.Time{})
 	if err == nil {
 		s.finals.cancelled.Add(1)

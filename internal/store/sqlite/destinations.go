@@ -82,8 +82,9 @@ func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destina
 	err = s.read(ctx, func(c *conn) error {
 		return c.query("SELECT id, state, updated_at FROM destinations WHERE deleted_at IS NULL ORDER BY n DESC", nil,
 			func(row *sqlite3.Stmt) error {
-				list = append(list, bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)),
-					UpdatedAt: timeAt(row, 2)})
+				list = append(list,
+					bellhop.Destination{ID: row.ColumnText(0), State: bellhop.DestinationState(row.ColumnText(1)),
+						UpdatedAt: timeAt(row, 2)})
 				return nil
 			})
 	})
@@ -92,7 +93,8 @@ func (s *Store) DestinationVersions(ctx context.Context) (list []bellhop.Destina
 
 // Destination returns the destination with that id or name.
 func (s *Store) Destination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
-	query := selectDestination + " WHERE " + byIDOrName(idOrName, bellhop.PrefixDestination) + " AND deleted_at IS NULL"
+	query := selectDestination + " WHERE " + byIDOrName(idOrName, bellhop.PrefixDestination) + " AND deleted_at " +
+		"IS NULL"
 	return owned(ctx, s, "destination", idOrName, query, "tenant", idOrName, s.scanDestination)
 }
 
@@ -146,14 +148,15 @@ func (s *Store) createDestination(d bellhop.Destination) (w write, err error) {
 	}
 	var n int64
 	w.apply = func(c *conn) error {
-		err := c.exec(`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate,
+		err := c.exec(
+			`INSERT INTO destinations (id, name, type, url, settings, access, match, timeout, concurrency, rate,
 			batch, order_by, retry, breaker, expires_at, handshake, granted, state, state_reason, failing_since, created_at,
 			updated_at, secrets_at, tenant, tenants)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			d.ID, d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
-			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
-			jsonOrNull(d.Granted), string(d.State), d.StateReason, d.FailingSince, d.CreatedAt, d.UpdatedAt,
-			formatSecretTimes(d.SecretsAt), d.Tenant, jsonOrNull(tenantList(d.Tenants)))
+			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt,
+			d.Handshake, jsonOrNull(d.Granted), string(d.State), d.StateReason, d.FailingSince, d.CreatedAt,
+			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant, jsonOrNull(tenantList(d.Tenants)))
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "destination", d.Name)
 	}
@@ -178,11 +181,13 @@ func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, re
 		return w, err
 	}
 	w.apply = func(c *conn) error {
-		err := destinationTable.change(c, `UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?,
+		err := destinationTable.change(c,
+			`UPDATE destinations SET name = ?, type = ?, url = ?, settings = ?, access = ?,
 			match = ?, timeout = ?, concurrency = ?, rate = ?, batch = ?, order_by = ?, retry = ?, breaker = ?,
 			expires_at = ?, handshake = ?, updated_at = ?, secrets_at = ?, tenant = ?, tenants = ?`, d.ID, version,
 			d.Name, d.Type, row.url, row.settings, row.access, row.match, d.Timeout, d.Concurrency,
-			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt, d.Handshake,
+			jsonOrNull(d.Rate), jsonOrNull(d.Batch), orderWord(d.Order), row.retry, row.breaker, d.ExpiresAt,
+			d.Handshake,
 			d.UpdatedAt, formatSecretTimes(d.SecretsAt), d.Tenant,
 			jsonOrNull(tenantList(d.Tenants)))
 		err = conflictIfTaken(err, "destination", d.Name)
@@ -207,7 +212,8 @@ func (s *Store) SetDestinationState(ctx context.Context, id string, state bellho
 func (s *Store) EndDestination(ctx context.Context, id string, updatedAt time.Time, state bellhop.DestinationState,
 	reason string) (ended bool, err error) {
 	err = s.do(func(c *conn) error {
-		err := c.exec(`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ?
+		err := c.exec(
+			`UPDATE destinations SET state = ?, state_reason = ?, updated_at = ? WHERE id = ? AND updated_at = ?
 			AND deleted_at IS NULL`,
 			string(state), reason, s.opts.Now(), id, updatedAt)
 		ended = err == nil && c.db.Changes() > 0
@@ -239,8 +245,8 @@ func (s *Store) SetFailing(ctx context.Context, id string, since time.Time) erro
 	})
 }
 
-// DestinationIDs returns the id of the destination with that id or name or, if there is none, those of the deleted ones
-// with it.
+// DestinationIDs returns the id of the destination with that id or name or, if there is none, those of the deleted
+// ones with it.
 func (s *Store) DestinationIDs(ctx context.Context, idOrName string) ([]string, error) {
 	return s.idsOf(ctx, "destinations", idOrName)
 }
@@ -250,12 +256,13 @@ func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[s
 	err = s.read(ctx, func(c *conn) error {
 		names = make(map[string]string, len(ids))
 		for _, id := range ids {
-			err := c.query("SELECT name, tenant FROM destinations WHERE id = ?", []any{id}, func(row *sqlite3.Stmt) error {
-				if sees(ctx, row.ColumnText(1)) {
-					names[id] = row.ColumnText(0)
-				}
-				return nil
-			})
+			err := c.query("SELECT name, tenant FROM destinations WHERE id = ?", []any{id},
+				func(row *sqlite3.Stmt) error {
+					if sees(ctx, row.ColumnText(1)) {
+						names[id] = row.ColumnText(0)
+					}
+					return nil
+				})
 			if err != nil {
 				return err
 			}
@@ -276,7 +283,8 @@ func (s *Store) deleteDestination(id string, version []time.Time) (write, error)
 		if err := errors.Join(withdrawHandshake(c, id), deleteCursors(c, id)); err != nil {
 			return err
 		}
-		return destinationTable.change(c, "UPDATE destinations SET deleted_at = ?, url = x'', settings = x'', access = x''",
+		return destinationTable.change(c, "UPDATE destinations SET deleted_at = ?, url = x'', "+
+			"settings = x'', access = x''",
 			id, version, s.opts.Now())
 	}, done: func() {
 		if n, ok := s.destinations.get(id); ok {

@@ -89,7 +89,8 @@ func (s *Store) Events(ctx context.Context, f bellhop.EventFilter,
 const maxEventsBytes = 4 << 20
 
 // EventsAfter returns whole events of a source, oldest first: those received since a time or, with after, those after
-// the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it returns none.
+// the event of that id. There are at most limit, and fewer if their bodies are large; none are left if it returns
+// none.
 func (s *Store) EventsAfter(ctx context.Context, sourceID string, since time.Time, after string,
 	limit int) (events []bellhop.Event, err error) {
 	source, ok := s.sources.get(sourceID)
@@ -105,7 +106,8 @@ func (s *Store) EventsAfter(ctx context.Context, sourceID string, since time.Tim
 	err = s.read(ctx, func(c *conn) error {
 		events = nil
 		bytes := 0
-		return c.query(selectWholeEvent+" WHERE e.source = ? AND e.n > ? ORDER BY e.n LIMIT ?", []any{source, from, limit},
+		return c.query(selectWholeEvent+" WHERE e.source = ? AND e.n > ? ORDER BY e.n LIMIT ?",
+			[]any{source, from, limit},
 			func(row *sqlite3.Stmt) error {
 				if bytes > maxEventsBytes {
 					return nil

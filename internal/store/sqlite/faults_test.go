@@ -76,7 +76,8 @@ func TestFaultsOfRecord(t *testing.T) {
 		due   bool                  // after the restart
 	}{
 		{"the disk is full for a moment", fault{op: opWrite, nth: 1, err: errNoSpace}, "delivered", false},
-		{"the disk is full until power goes", fault{op: opWrite, nth: 1, err: errNoSpace, lasts: true}, "pending", true},
+		{"the disk is full until power goes", fault{op: opWrite, nth: 1, err: errNoSpace, lasts: true},
+			"pending", true},
 		{"a write fails and is not kept", failed(opWrite, 0), "pending", true},
 		{"the sync fails and nothing is kept", failed(opSync, 0), "pending", true},
 		{"the sync fails but all is kept", failed(opSync, 1), "delivered", false},
@@ -264,7 +265,8 @@ func diskErrorOnOpen(t *testing.T, step int) {
 		for _, op := range []diskOp{opSync, opWrite, opTruncate} {
 			t.Run(name+" "+string(op), func(t *testing.T) {
 				t.Parallel()
-				for n := 1; failOpening(t, files, crashedRig.ledger, fault{op: op, nth: n, kept: float64(n%3) / 2}); n += step {
+				for n := 1; failOpening(t, files, crashedRig.ledger,
+					fault{op: op, nth: n, kept: float64(n%3) / 2}); n += step {
 				}
 			})
 		}
@@ -333,8 +335,10 @@ func TestFull(t *testing.T) {
 				t.Fatal(err)
 			}
 			<-fired
-			for what, err := range map[string]error{"accept": third(rig.acceptOne(s, "while")), "ready": s.Ready(t.Context()),
-				"pause": s.SetDestinationState(t.Context(), rig.ledger.destination, bellhop.DestinationPaused, "by hand")} {
+			for what, err := range map[string]error{"accept": third(rig.acceptOne(s, "while")),
+				"ready": s.Ready(t.Context()),
+				"pause": s.SetDestinationState(t.Context(), rig.ledger.destination, bellhop.DestinationPaused,
+					"by hand")} {
 				if !errors.Is(err, store.ErrFull) {
 					t.Errorf("%s: %v, want %v", what, err, store.ErrFull)
 				}

@@ -30,7 +30,8 @@ func TestFullFileSystem(t *testing.T) {
 			t.Fatalf("full: %v, %v, want %v", err, s.Err(), store.ErrFull)
 		}
 	}
-	if err := errors.Join(os.Remove(ballast), s.Ready(t.Context()), rig.ledger.send(s, random), s.Close()); err != nil {
+	if err := errors.Join(os.Remove(ballast), s.Ready(t.Context()), rig.ledger.send(s, random),
+		s.Close()); err != nil {
 		t.Fatalf("with room again: %v", err)
 	}
 	if lost, wrong := rig.ledger.check(reopen(t, dir)); len(lost)+len(wrong) > 0 {

@@ -22,7 +22,8 @@ func (s *Store) AskHandshake(ctx context.Context, destinationID string, token [3
 
 // withdrawHandshake deletes the question to the receiver of a destination, if there is one.
 func withdrawHandshake(c *conn, destinationID string) error {
-	return c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`, destinationID)
+	return c.exec(`DELETE FROM handshakes WHERE destination = (SELECT n FROM destinations WHERE id = ?)`,
+		destinationID)
 }
 
 // ExplainUnverified sets why an unverified destination still waits for its receiver. If refused, the question

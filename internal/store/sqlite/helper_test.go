@@ -90,7 +90,8 @@ func populate(t testing.TB, s *Store) (source, destination string) {
 	if err := s.CreateSource(t.Context(), src); err != nil {
 		t.Fatal(err)
 	}
-	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing", Type: "http",
+	dst := bellhop.Destination{ID: bellhop.NewID(bellhop.PrefixDestination, rand.Reader), Name: "billing",
+		Type:     "http",
 		URL:      "http://127.0.0.1:1/",
 		Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 16, State: bellhop.DestinationActive,
 		Retry: bellhop.Retry{Schedule: bellhop.ScheduleDefault}, CreatedAt: now, UpdatedAt: now}

@@ -158,7 +158,8 @@ func (s *Store) scanAttempted(row *sqlite3.Stmt) bellhop.Attempted {
 	a.State = bellhop.DeliveryState(row.ColumnText(4))
 	a.NextAt, a.Attempt = timeAt(row, 6), scanAttempt(row, 7)
 	a.Attempt.DeliveryID, a.Attempt.Number = a.DeliveryID, row.ColumnInt(5)
-	a.Event = bellhop.EventLabel{ID: s.ids.Event(n >> placeBits), Type: row.ColumnText(13), Subject: row.ColumnText(14),
+	a.Event = bellhop.EventLabel{ID: s.ids.Event(n >> placeBits), Type: row.ColumnText(13),
+		Subject:  row.ColumnText(14),
 		SourceID: row.ColumnText(15), Source: row.ColumnText(16)}
 	if a.State == bellhop.DeliveryLeased { // for its next attempt
 		a.State = bellhop.DeliveryPending

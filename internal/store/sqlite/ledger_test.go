@@ -141,7 +141,9 @@ func (o checkpointNow) done(error)      { o.w.pages = checkpointPages }
 func (l *ledger) check(s *Store) (lost, wrong []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	complain := func(list *[]string, format string, args ...any) { *list = append(*list, fmt.Sprintf(format, args...)) }
+	complain := func(list *[]string, format string, args ...any) {
+		*list = append(*list, fmt.Sprintf(format, args...))
+	}
 	deliveries := map[string]int{} // by event
 	there := map[string]bool{}
 	events := map[uint64]string{}

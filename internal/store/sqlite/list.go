@@ -123,8 +123,8 @@ func (l *listing) like(column, text string) {
 	}
 }
 
-// sources narrows the list to rows whose column refers to a source with one of ids; no ids do not narrow. add is and or
-// slowly.
+// sources narrows the list to rows whose column refers to a source with one of ids; no ids do not narrow. add is and
+// or slowly.
 func (l *listing) sources(s *Store, column string, ids []string, add func(string, ...any)) error {
 	return anyOf("source", column, ids, s.sources.get, add)
 }
@@ -166,7 +166,8 @@ func (l *listing) descending(query string) (string, []any) {
 // ascending completes query with the conditions, the order of column and the limit, and returns it with its
 // arguments.
 func (l *listing) ascending(query, column string, limit int) (string, []any) {
-	return query + " WHERE " + strings.Join(l.where, " AND ") + " ORDER BY " + column + " LIMIT ?", append(l.args, limit)
+	return query + " WHERE " + strings.Join(l.where, " AND ") + " ORDER BY " + column + " LIMIT ?",
+		append(l.args, limit)
 }
 
 // list reads a page of query, whose first column is the number of the row, and returns it with the cursor of

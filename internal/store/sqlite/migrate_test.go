@@ -172,15 +172,20 @@ func TestSchema(t *testing.T) {
 		source + `('src_2', 'b', 'ams', x'', -1, 0, 1, 1, 1)`,           // a negative size
 		source + `('src_2', 'b', 'ams', x'', 0, 2, 1, 1, 1)`,            // half disabled
 		source + `('src_2', 'b', 'ams', x'', 0, 0, '2026-01-01', 1, 1)`, // a time in words
-		destination + `('dst_2', 'a', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination +
+			`('dst_2', 'a', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
 		destination + `('dst_2', 'b', '', 'u', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 0, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 0, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination +
+			`('dst_2', 'b', 'http', x'75', x'', '{}', 0, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination +
+			`('dst_2', 'b', 'http', x'75', x'', '{}', 1, 0, '[]', '', 'active', '', 1, 1, 1, x'', 'none', '{}')`,
 		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1025, '[]', '', 'active', '', 1, 1, 1, x'', 'none',
 			'{}')`,
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'asleep', '', 1, 1, 1, x'', 'none', '{}')`,
+		destination +
+			`('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'asleep', '', 1, 1, 1, x'', 'none', '{}')`,
 		// no such order
-		destination + `('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`,
+		destination +
+			`('dst_2', 'b', 'http', x'75', x'', '{}', 1, 1, '[]', '', 'active', '', 1, 1, 1, x'', 'key', '{}')`,
 		// the number is taken
 		event + `(1, 2, 'x', NULL, 1, zeroblob(32), x'', 0)`,
 		// the source has it

@@ -199,8 +199,8 @@ func (m *model) claim(r *rapid.T, now time.Time) {
 	}
 	for _, d := range got {
 		ids = append(ids, d.ID)
-		if of := m.deliveries[d.ID]; of == nil || d.Attempts != of.Attempts || d.Event == nil || d.Event.ID != of.EventID ||
-			len(d.Event.Body) != len(of.body) {
+		if of := m.deliveries[d.ID]; of == nil || d.Attempts != of.Attempts || d.Event == nil ||
+			d.Event.ID != of.EventID || len(d.Event.Body) != len(of.body) {
 			r.Fatalf("claimed %+v, want %+v", d, of)
 		}
 	}
@@ -255,8 +255,9 @@ func (m *model) change(r *rapid.T, now time.Time, do func(context.Context, strin
 // list compares a list of deliveries with the model.
 func (m *model) list(r *rapid.T) {
 	f := bellhop.DeliveryFilter{DestinationIDs: []string{rapid.SampledFrom(m.destinations).Draw(r, "destination")},
-		State: rapid.SampledFrom([]bellhop.DeliveryState{"", "pending", "leased", "delivered", "dead", "cancelled"}).Draw(r,
-			"state")}
+		State: rapid.SampledFrom([]bellhop.DeliveryState{"", "pending", "leased", "delivered", "dead", "cancelled"}).
+			Draw(r,
+				"state")}
 	limit := rapid.IntRange(1, 20).Draw(r, "limit")
 	m.settle(r)
 	var got, want []string

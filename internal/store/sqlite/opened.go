@@ -37,8 +37,9 @@ func (o *opened) check() error {
 		info, err := os.Stat(f.path)
 		gone := errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 		if gone || err == nil && !os.SameFile(info, f.info) {
-			return fmt.Errorf("storage failed: %s is no longer the file that was opened: the data folder or a file in it "+
-				"was moved, deleted or replaced, or its volume was unmounted; put it back and start again", f.path)
+			return fmt.Errorf("storage failed: %s is no longer the file that was opened: the data folder or a file "+
+				"in it was moved, deleted or replaced, or its volume was unmounted; put it back and start again",
+				f.path)
 		}
 	}
 	return nil

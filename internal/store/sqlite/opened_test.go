@@ -61,7 +61,8 @@ func TestDatabaseTakenAway(t *testing.T) {
 				must(s.Ready(t.Context()))
 				take(dir, s.Path())
 				if found == "by Ready" {
-					if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), "no longer the file") {
+					if err := s.Ready(t.Context()); err == nil ||
+						!strings.Contains(err.Error(), "no longer the file") {
 						t.Errorf("Ready: %v", err)
 					}
 				}
@@ -99,8 +100,8 @@ func TestCloseLeavesOthersAlone(t *testing.T) {
 					ReceivedAt: time.Now()}}, nil)
 				return err
 			}
-			err := errors.Join(accept(), os.CopyFS(dir+".other", os.DirFS(dir)), accept(), os.Rename(dir, dir+".moved"),
-				os.Rename(dir+".other", dir))
+			err := errors.Join(accept(), os.CopyFS(dir+".other", os.DirFS(dir)), accept(),
+				os.Rename(dir, dir+".moved"), os.Rename(dir+".other", dir))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,8 +163,9 @@ func TestDamageMetByReader(t *testing.T) {
 	s := open(t)
 	source, _ := populate(t, s)
 	for range 200 {
-		_, err := s.Accept(context.Background(), nil, []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: time.Now(),
-			Body: make([]byte, 2000)}}, nil)
+		_, err := s.Accept(context.Background(), nil,
+			[]bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: time.Now(),
+				Body: make([]byte, 2000)}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

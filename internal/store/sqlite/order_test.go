@@ -101,8 +101,8 @@ func keysThatWait(t *testing.T, keys int) {
 			t.Fatal("nothing is due", err)
 		}
 		if at.Equal(later) {
-			t.Logf("after a start, %d claims find in %v that all keys wait; the longest took %v", steps, time.Since(began),
-				longest)
+			t.Logf("after a start, %d claims find in %v that all keys wait; the longest took %v", steps,
+				time.Since(began), longest)
 			break
 		}
 		if steps > keys {
@@ -262,7 +262,8 @@ func repairHead(t *testing.T, s *Store, head string, kind bellhop.RepairKind, wa
 		t.Fatal(err)
 	}
 	r, err := s.CreateRepair(t.Context(), bellhop.Repair{ID: "rpr_1", Kind: kind, CreatedAt: time.Now().Add(time.Hour),
-		Filter: bellhop.RepairFilter{State: bellhop.DeliveryPending, EventID: d.EventID, DestinationID: d.DestinationID}})
+		Filter: bellhop.RepairFilter{State: bellhop.DeliveryPending, EventID: d.EventID,
+			DestinationID: d.DestinationID}})
 	if err != nil {
 		t.Fatal(err)
 	}

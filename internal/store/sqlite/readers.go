@@ -55,8 +55,8 @@ func (s *Store) read(ctx context.Context, f func(c *conn) error) error {
 // failIfDamaged makes storage fail if err, the error of a read, means that the file is damaged.
 func (s *Store) failIfDamaged(err error) {
 	if isDamaged(err) {
-		s.writer.failForGood(fmt.Errorf("storage failed: %s: read: %w: restore a backup, or save what can be read with "+
-			"the command .recover of sqlite3", s.path, err))
+		s.writer.failForGood(fmt.Errorf("storage failed: %s: read: %w: restore a backup, or save what can be read "+
+			"with the command .recover of sqlite3", s.path, err))
 	}
 }
 

@@ -92,8 +92,8 @@ func TestReaderGivenBackWhileOneIsOpened(t *testing.T) {
 	}
 }
 
-// TestCloseWhileReaderIsOpened: a store closes although a reader is being opened. The read says so, and does not take the
-// log that the store has removed for one that is lost.
+// TestCloseWhileReaderIsOpened: a store closes although a reader is being opened. The read says so, and does not take
+// the log that the store has removed for one that is lost.
 func TestCloseWhileReaderIsOpened(t *testing.T) {
 	t.Parallel()
 	r := newOpeningRig(t)

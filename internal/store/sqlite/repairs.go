@@ -23,7 +23,8 @@ const repairTenant = "coalesce(filter ->> '$.tenant', '')"
 
 func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 	r := bellhop.Repair{ID: row.ColumnText(1), Kind: bellhop.RepairKind(row.ColumnText(2)), Rate: row.ColumnFloat(4),
-		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7), Changed: row.ColumnInt64(8),
+		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7),
+		Changed: row.ColumnInt64(8),
 		Skipped: row.ColumnInt64(9), State: bellhop.RepairState(row.ColumnText(10)), Reason: row.ColumnText(11),
 		CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13)}
 	event := r.Cursor
@@ -156,7 +157,8 @@ func (s *Store) bounded(r bellhop.Repair) (bellhop.Repair, error) {
 		}
 		r.Cursor, r.Bound = max(r.Cursor, n-1), min(r.Bound, n)
 	}
-	if r.Kind != bellhop.RepairReplay { // numbers of deliveries: from after the last of one event to the last of another
+	if r.Kind != bellhop.RepairReplay {
+		// numbers of deliveries: from after the last of one event to the last of another
 		r.Cursor, r.Bound = (r.Cursor+1)<<placeBits-1, (r.Bound+1)<<placeBits-1
 	}
 	return r, nil
@@ -317,7 +319,8 @@ func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair,
 		CROSS JOIN destinations dst ON dst.n = d.destination`, "d.n", limit)
 	err = c.query(query, args, func(row *sqlite3.Stmt) error {
 		n := row.ColumnInt64(0)
-		chosen = append(chosen, bellhop.Chosen{Cursor: n, DeliveryID: s.ids.Delivery(n), DestinationID: row.ColumnText(1)})
+		chosen = append(chosen, bellhop.Chosen{Cursor: n, DeliveryID: s.ids.Delivery(n),
+			DestinationID: row.ColumnText(1)})
 		return nil
 	})
 	if len(chosen) == limit && limit > 0 {

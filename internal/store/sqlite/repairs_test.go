@@ -152,9 +152,11 @@ func TestChooseBounds(t *testing.T) {
 		want string
 	}{
 		{"none of many events", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "y"}, false), "[0 0 0]"},
-		{"none of many deliveries", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "cancelled"}, false), "[0 0 0]"},
-		{"none of an index", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "dead", DestinationID: destination},
-			false), "[0]"},
+		{"none of many deliveries", looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "cancelled"}, false),
+			"[0 0 0]"},
+		{"none of an index",
+			looks(bellhop.RepairRetry, bellhop.RepairFilter{State: "dead", DestinationID: destination},
+				false), "[0]"},
 		{"large ones", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "large"}, true), "[0 0 3 3 2]"},
 		{"large ones, bare", looks(bellhop.RepairReplay, bellhop.RepairFilter{Type: "large"}, false), "[0 0 8]"},
 	} {

@@ -18,14 +18,14 @@ import (
 // event more than it brings: most events are never looked for. So the rows are looked through, from new to old, and
 // the search ends after [bellhop.ScanTime] if the page is not full by then. Its last row becomes the cursor.
 //
-// A search gives its connection back each scanSlice, and of several searches one has a connection: they take turns, and
-// the reads of the engine never wait for longer than that.
+// A search gives its connection back each scanSlice, and of several searches one has a connection: they take turns,
+// and the reads of the engine never wait for longer than that.
 
 // scanSlice is how long a search holds a connection.
 const scanSlice = 20 * time.Millisecond
 
-// scanRows is how many rows a search looks at, whatever the time. So where the processor is short for some seconds, the
-// list of a small store is still whole.
+// scanRows is how many rows a search looks at, whatever the time. So where the processor is short for some seconds,
+// the list of a small store is still whole.
 const scanRows = 256
 
 // scanList is list for a listing with conditions that no index serves.
@@ -78,10 +78,10 @@ func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 	}
 }
 
-// scanning returns the statement of a search, and its arguments; that of the first bound follows the slowArgs. Its last
-// column says whether the slow conditions select the row. Without them it returns all rows, and otherwise, besides the
-// selected ones, those of each 61st millisecond, by which the search sees how far it is: 61 is a prime number, so that
-// it divides no usual interval between events.
+// scanning returns the statement of a search, and its arguments; that of the first bound follows the slowArgs. Its
+// last column says whether the slow conditions select the row. Without them it returns all rows, and otherwise,
+// besides the selected ones, those of each 61st millisecond, by which the search sees how far it is: 61 is a prime
+// number, so that it divides no usual interval between events.
 func (l *listing) scanning(query string) (string, []any) {
 	selected, marked := "1", ""
 	if len(l.slow) > 0 {

@@ -35,19 +35,23 @@ func TestListPlans(t *testing.T) {
 		first  string // how the first table is read
 		sorted bool   // the few rows of an index are sorted
 	}{
-		"events":                {events(bellhop.EventFilter{}), "SCAN e", false},
-		"events of a time":      {events(bellhop.EventFilter{Since: at, Until: at}), "SEARCH e " + along, false},
-		"events of a source":    {events(bellhop.EventFilter{SourceIDs: []string{source}}), "SEARCH e " + along, false},
-		"events of a type":      {events(bellhop.EventFilter{Type: "a.*", Subject: "x"}), "SEARCH e " + along, false},
-		"events of a tenant":    {events(bellhop.EventFilter{Tenant: "acme"}), "SEARCH e " + along, false},
-		"events with a text":    {events(bellhop.EventFilter{Contains: "x"}), "SEARCH e " + along, false},
-		"events with an id":     {events(bellhop.EventFilter{ProviderID: "x"}), "USING INDEX events_provider_id", true},
-		"events of a cause":     {events(bellhop.EventFilter{CausedBy: ev[0].ID}), "USING INDEX events_cause", false},
-		"deliveries":            {deliveries(bellhop.DeliveryFilter{}), "SCAN d", false},
-		"deliveries of a type":  {deliveries(bellhop.DeliveryFilter{Type: "t"}), "SEARCH d " + along, false},
-		"deliveries to one":     {deliveries(bellhop.DeliveryFilter{DestinationIDs: []string{destination}}), "SEARCH d " + along, false},
+		"events":           {events(bellhop.EventFilter{}), "SCAN e", false},
+		"events of a time": {events(bellhop.EventFilter{Since: at, Until: at}), "SEARCH e " + along, false},
+		"events of a source": {events(bellhop.EventFilter{SourceIDs: []string{source}}), "SEARCH e " + along,
+			false},
+		"events of a type":   {events(bellhop.EventFilter{Type: "a.*", Subject: "x"}), "SEARCH e " + along, false},
+		"events of a tenant": {events(bellhop.EventFilter{Tenant: "acme"}), "SEARCH e " + along, false},
+		"events with a text": {events(bellhop.EventFilter{Contains: "x"}), "SEARCH e " + along, false},
+		"events with an id": {events(bellhop.EventFilter{ProviderID: "x"}), "USING INDEX events_provider_id",
+			true},
+		"events of a cause":    {events(bellhop.EventFilter{CausedBy: ev[0].ID}), "USING INDEX events_cause", false},
+		"deliveries":           {deliveries(bellhop.DeliveryFilter{}), "SCAN d", false},
+		"deliveries of a type": {deliveries(bellhop.DeliveryFilter{Type: "t"}), "SEARCH d " + along, false},
+		"deliveries to one": {deliveries(bellhop.DeliveryFilter{DestinationIDs: []string{destination}}),
+			"SEARCH d " + along, false},
 		"deliveries of a state": {deliveries(bellhop.DeliveryFilter{State: "delivered"}), "SEARCH d " + along, false},
-		"deliveries of an event": {deliveries(bellhop.DeliveryFilter{EventID: ev[0].ID, Type: "t"}), "SEARCH d " + along,
+		"deliveries of an event": {deliveries(bellhop.DeliveryFilter{EventID: ev[0].ID, Type: "t"}), "SEARCH d " +
+			along,
 			false},
 		"leased":  {deliveries(bellhop.DeliveryFilter{State: "leased"}), "USING INDEX deliveries_leased", false},
 		"dead":    {deliveries(bellhop.DeliveryFilter{State: "dead"}), "SEARCH d " + along, true},
@@ -62,7 +66,8 @@ func TestListPlans(t *testing.T) {
 			plan := planOf(t, s, func() error { return c.list(page) })
 			first := c.first
 			if page.Cursor != "" {
-				first = strings.Replace(strings.Replace(first, "SCAN e", "SEARCH e "+along, 1), "SCAN d", "SEARCH d "+along, 1)
+				first = strings.Replace(strings.Replace(first, "SCAN e", "SEARCH e "+along, 1), "SCAN d", "SEARCH d "+
+					along, 1)
 			}
 			if !strings.Contains(plan, first) || !c.sorted && strings.Contains(plan, "TEMP B-TREE") {
 				t.Errorf("%s, %+v: want %s first, sorted: %v\n%s", name, page, first, c.sorted, plan)

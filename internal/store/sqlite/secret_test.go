@@ -53,7 +53,8 @@ func TestNoSecretInFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	subscribe := s.CreateSubscription(t.Context(), bellhop.Subscription{ID: "sub_1", Name: "calendar", Provider: "graph",
+	subscribe := s.CreateSubscription(t.Context(), bellhop.Subscription{ID: "sub_1", Name: "calendar",
+		Provider: "graph",
 		Resource: "/me/events", State: bellhop.SubscriptionPending, CreatedAt: dst.CreatedAt, UpdatedAt: dst.CreatedAt,
 		Settings: settings(canaries[6]),
 		Secrets:  bellhop.SubscriptionSecrets{ClientState: canaries[6]}})
@@ -158,7 +159,8 @@ func TestKeyRotationInStore(t *testing.T) {
 	if got, err := s.Source(t.Context(), source); err != nil || string(got.Settings) != string(src.Settings) {
 		t.Errorf("saved again with the new key: %s, %v", got.Settings, err)
 	}
-	if _, err := s.Destination(t.Context(), "billing"); err == nil || !strings.Contains(err.Error(), "sealed with key") {
+	if _, err := s.Destination(t.Context(), "billing"); err == nil ||
+		!strings.Contains(err.Error(), "sealed with key") {
 		t.Errorf("saved with the old key only: %v", err)
 	}
 }

@@ -70,7 +70,8 @@ func (s *Store) idsOf(ctx context.Context, table, idOrName string) (ids []string
 	}
 	err = s.read(ctx, func(c *conn) error {
 		ids = nil
-		return c.query(`SELECT id FROM `+table+` WHERE (id = ?1 OR name = ?1) AND (?2 = '' OR tenant = ?2`+exceptions+`)
+		return c.query(`SELECT id FROM `+table+` WHERE (id = ?1 OR name = ?1) AND (?2 = '' OR tenant = ?2`+exceptions+
+			`)
 			AND (deleted_at IS NULL OR id = ?1 OR NOT EXISTS (SELECT 1 FROM `+table+` WHERE name = ?1
 			AND deleted_at IS NULL AND (?2 = '' OR tenant = ?2`+exceptions+`))) ORDER BY n`,
 			[]any{idOrName, bellhop.TenantOf(ctx)}, func(row *sqlite3.Stmt) error {
@@ -104,7 +105,8 @@ func (s *Store) createSource(src bellhop.Source) (w write, err error) {
 	}
 	var n int64
 	w.apply = func(c *conn) error {
-		err := c.exec(`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
+		err := c.exec(
+			`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
 			secrets_at, tenant, expect_every, reply)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
 			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery,
@@ -194,7 +196,8 @@ func followRename(ctx context.Context, c *conn, src bellhop.Source, from string)
 		if err = errors.Join(err, jsonErr); err != nil {
 			break
 		}
-		err = c.exec("UPDATE destinations SET match = ?, updated_at = ? WHERE n = ?", string(text), src.UpdatedAt, change.n)
+		err = c.exec("UPDATE destinations SET match = ?, updated_at = ? WHERE n = ?", string(text), src.UpdatedAt,
+			change.n)
 	}
 	return followed, err
 }

@@ -43,7 +43,8 @@ func TestSpaceIsGivenBack(t *testing.T) {
 			for j := range body {
 				body[j] = byte(random.Uint32())
 			}
-			events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now, Body: body, SHA256: sha256.Sum256(body)}}
+			events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: now, Body: body,
+				SHA256: sha256.Sum256(body)}}
 			if _, err := s.Accept(t.Context(), nil, events, nil); err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +74,8 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		}
 	}
 	err := s.do(func(c *conn) error {
-		if n, err := c.number("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); err != nil ||
+		if n, err := c.number(
+			"SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'"); err != nil ||
 			n > 0 {
 			t.Errorf("%d faults in the database: %v", n, err)
 		}

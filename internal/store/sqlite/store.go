@@ -201,7 +201,8 @@ func (s *Store) Ready(ctx context.Context) error {
 		return nil
 	}
 	return s.do(func(c *conn) error {
-		return c.exec("UPDATE meta SET value = ? WHERE name = 'probed_at'", s.opts.Now().UTC().Format(time.RFC3339Nano))
+		return c.exec("UPDATE meta SET value = ? WHERE name = 'probed_at'",
+			s.opts.Now().UTC().Format(time.RFC3339Nano))
 	})
 }
 

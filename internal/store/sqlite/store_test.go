@@ -38,8 +38,9 @@ func TestSameEventAtOnce(t *testing.T) {
 		for range 64 {
 			all.Go(func() {
 				<-start
-				events := []bellhop.Event{{SourceID: rig.ledger.source, Type: "x", ProviderID: providerID, ReceivedAt: time.Now(),
-					SHA256: sha256.Sum256(nil)}}
+				events := []bellhop.Event{{SourceID: rig.ledger.source, Type: "x", ProviderID: providerID,
+					ReceivedAt: time.Now(),
+					SHA256:     sha256.Sum256(nil)}}
 				owed := []bellhop.NewDelivery{{DestinationID: rig.ledger.destination}}
 				got, err := s.Accept(t.Context(), nil, events, owed)
 				if err != nil {
@@ -158,7 +159,8 @@ func TestBodies(t *testing.T) {
 		header := bellhop.Header(rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(r, "header"))
 		events := []bellhop.Event{{SourceID: source, Type: "x", ReceivedAt: epoch, Header: header, Body: body,
 			SHA256: sha256.Sum256(body)}}
-		if _, err := s.Accept(t.Context(), nil, events, []bellhop.NewDelivery{{DestinationID: destination}}); err != nil {
+		if _, err := s.Accept(t.Context(), nil, events,
+			[]bellhop.NewDelivery{{DestinationID: destination}}); err != nil {
 			r.Fatal(err)
 		}
 		claimed, err := s.Claim(t.Context(), destination, 1, 1)

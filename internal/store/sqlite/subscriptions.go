@@ -96,13 +96,15 @@ func (s *Store) createSubscription(sub bellhop.Subscription) (w write, err error
 		return w, err
 	}
 	w.apply = func(c *conn) error {
-		err := c.exec(`INSERT INTO subscriptions (id, name, provider, tenant, source, connection, resource, change_types,
+		err := c.exec(
+			`INSERT INTO subscriptions (id, name, provider, tenant, source, connection, resource, change_types,
 			settings, secrets, expect_every, state, reason, remote_id, remote_resource, url, expires_at, renew_at, lifetime,
 			failures, lost_at, last_event_at, silent_since, deleting, created_at, updated_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			x.ID, x.Name, x.Provider, x.Tenant, x.SourceID, x.ConnectionID, x.Resource, x.changes, x.settings, x.secrets,
-			x.ExpectEvery, string(x.State), x.Reason, x.RemoteID, x.RemoteResource, x.URL, x.ExpiresAt, x.RenewAt, x.Lifetime,
-			x.Failures, x.LostAt, x.LastEventAt, x.SilentSince, x.Deleting, x.CreatedAt, x.UpdatedAt)
+			x.ID, x.Name, x.Provider, x.Tenant, x.SourceID, x.ConnectionID, x.Resource, x.changes, x.settings,
+			x.secrets, x.ExpectEvery, string(x.State), x.Reason, x.RemoteID, x.RemoteResource, x.URL, x.ExpiresAt,
+			x.RenewAt, x.Lifetime, x.Failures, x.LostAt, x.LastEventAt, x.SilentSince, x.Deleting, x.CreatedAt,
+			x.UpdatedAt)
 		return conflictIfTaken(err, "subscription", x.Name)
 	}
 	return w, nil
@@ -124,13 +126,14 @@ func (s *Store) saveSubscription(sub bellhop.Subscription, note bellhop.Subscrip
 		if err != nil {
 			return err
 		}
-		err = c.exec(`UPDATE subscriptions SET name = ?, provider = ?, tenant = ?, source = ?, connection = ?, resource = ?,
+		err = c.exec(
+			`UPDATE subscriptions SET name = ?, provider = ?, tenant = ?, source = ?, connection = ?, resource = ?,
 			change_types = ?, settings = ?, secrets = ?, expect_every = ?, state = ?, reason = ?, remote_id = ?,
 			remote_resource = ?, url = ?, expires_at = ?, renew_at = ?, lifetime = ?, failures = ?, lost_at = ?,
 			silent_since = ?, deleting = ?, updated_at = ? WHERE n = ?`,
 			x.Name, x.Provider, x.Tenant, x.SourceID, x.ConnectionID, x.Resource, x.changes, x.settings, x.secrets,
-			x.ExpectEvery, string(x.State), x.Reason, x.RemoteID, x.RemoteResource, x.URL, x.ExpiresAt, x.RenewAt, x.Lifetime,
-			x.Failures, x.LostAt, x.SilentSince, x.Deleting, x.UpdatedAt, n)
+			x.ExpectEvery, string(x.State), x.Reason, x.RemoteID, x.RemoteResource, x.URL, x.ExpiresAt, x.RenewAt,
+			x.Lifetime, x.Failures, x.LostAt, x.SilentSince, x.Deleting, x.UpdatedAt, n)
 		if err != nil {
 			return conflictIfTaken(err, "subscription", x.Name)
 		}
@@ -166,7 +169,8 @@ func saveCall(c *conn, n int64, call *bellhop.SubscriptionCall) error {
 
 // saveGap stores a gap of the subscription in row n, or widens it if it is there, and deletes the oldest ones.
 func saveGap(c *conn, n int64, gap *bellhop.Gap) error {
-	err := c.exec(`INSERT INTO gaps (id, subscription, from_at, to_at, reason, state, outcome, since, until, found, folded,
+	err := c.exec(
+		`INSERT INTO gaps (id, subscription, from_at, to_at, reason, state, outcome, since, until, found, folded,
 		announced) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 		from_at = excluded.from_at, to_at = excluded.to_at, reason = excluded.reason,
 		announced = excluded.announced`, gap.ID, n, gap.From, gap.To, gap.Reason,
@@ -192,7 +196,8 @@ func (s *Store) SaveGap(_ context.Context, gap bellhop.Gap, cursor bellhop.Curso
 	return s.do(func(c *conn) error {
 		err := c.exec(`UPDATE gaps SET state = ?, outcome = ?, since = ?, until = ?, found = ?, folded = ?,
 			announced = announced AND ?, from_at = min(from_at, ?), to_at = max(to_at, ?) WHERE id = ?`,
-			string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced, gap.From, gap.To, gap.ID)
+			string(gap.State), gap.Outcome, gap.Since, gap.Until, gap.Found, gap.Folded, gap.Announced, gap.From,
+			gap.To, gap.ID)
 		if err := notFoundIfUnchanged(c, err, "gap", gap.ID); err != nil {
 			return err
 		}
@@ -234,8 +239,10 @@ func (s *Store) SubscriptionCalls(ctx context.Context, id string) (calls []bellh
 		return c.query(`SELECT n, at, what, status, done, outcome, handshake, took FROM subscription_calls
 			WHERE subscription = (SELECT n FROM subscriptions WHERE id = ?) ORDER BY n DESC`, []any{id},
 			func(row *sqlite3.Stmt) error {
-				calls = append(calls, bellhop.SubscriptionCall{ID: row.ColumnInt64(0), SubscriptionID: id, At: timeAt(row, 1),
-					What: row.ColumnText(2), Status: row.ColumnInt(3), Done: row.ColumnBool(4), Outcome: row.ColumnText(5),
+				calls = append(calls, bellhop.SubscriptionCall{ID: row.ColumnInt64(0), SubscriptionID: id,
+					At:   timeAt(row, 1),
+					What: row.ColumnText(2), Status: row.ColumnInt(3), Done: row.ColumnBool(4),
+					Outcome:   row.ColumnText(5),
 					Handshake: row.ColumnText(6), Took: time.Duration(row.ColumnInt64(7))})
 				return nil
 			})
@@ -251,8 +258,9 @@ func (s *Store) gaps(ctx context.Context, query string, args ...any) (gaps []bel
 	err = s.read(ctx, func(c *conn) error {
 		gaps = nil
 		return c.query(selectGap+query, args, func(row *sqlite3.Stmt) error {
-			gaps = append(gaps, bellhop.Gap{ID: row.ColumnText(0), SubscriptionID: row.ColumnText(1), From: timeAt(row, 2),
-				To: timeAt(row, 3), Reason: row.ColumnText(4), Announced: row.ColumnBool(5),
+			gaps = append(gaps, bellhop.Gap{ID: row.ColumnText(0), SubscriptionID: row.ColumnText(1),
+				From: timeAt(row, 2),
+				To:   timeAt(row, 3), Reason: row.ColumnText(4), Announced: row.ColumnBool(5),
 				State: bellhop.GapState(row.ColumnText(6)), Outcome: row.ColumnText(7), Since: timeAt(row, 8),
 				Until: timeAt(row, 9), Found: row.ColumnInt(10), Folded: row.ColumnInt(11)})
 			return nil
@@ -305,9 +313,11 @@ func (s *Store) Spoken(_ context.Context, at map[string]time.Time) error {
 func (s *Store) SourceNotes(ctx context.Context) (notes map[string]bellhop.SourceNotes, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		notes = map[string]bellhop.SourceNotes{}
-		return c.query("SELECT id, last_event_at, silent_since FROM sources WHERE expect_every > 0 AND deleted_at IS NULL",
+		return c.query("SELECT id, last_event_at, silent_since FROM sources WHERE expect_every > 0 "+
+			"AND deleted_at IS NULL",
 			nil, func(row *sqlite3.Stmt) error {
-				notes[row.ColumnText(0)] = bellhop.SourceNotes{LastEventAt: timeAt(row, 1), SilentSince: timeAt(row, 2)}
+				notes[row.ColumnText(0)] = bellhop.SourceNotes{LastEventAt: timeAt(row, 1),
+					SilentSince: timeAt(row, 2)}
 				return nil
 			})
 	})

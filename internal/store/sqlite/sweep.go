@@ -72,7 +72,8 @@ func (s *Store) cancelOrphans() (more bool, err error) {
 	var cancelled int64
 	err = s.do(func(c *conn) error {
 		before := c.db.TotalChanges()
-		err := c.exec(`UPDATE deliveries SET state = 'cancelled', next_at = NULL, line = NULL, updated_at = ? WHERE n IN (
+		err := c.exec(
+			`UPDATE deliveries SET state = 'cancelled', next_at = NULL, line = NULL, updated_at = ? WHERE n IN (
 			SELECT d.n FROM destinations dst CROSS JOIN deliveries d ON d.destination = dst.n AND d.state = 'pending'
 			WHERE dst.deleted_at IS NOT NULL LIMIT ?)`, s.opts.Now(), sweepStep)
 		cancelled = c.db.TotalChanges() - before

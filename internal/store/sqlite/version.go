@@ -23,8 +23,8 @@ var (
 	connectionTable  = versioned{"connection", "connections", "1"}
 )
 
-// change runs a statement that begins with verb ("UPDATE … SET …", "DELETE FROM …") on the row of a noun, if it has the
-// version. Without such a noun the error is CodeNotFound, and CodeChanged if it has another version.
+// change runs a statement that begins with verb ("UPDATE … SET …", "DELETE FROM …") on the row of a noun, if it has
+// the version. Without such a noun the error is CodeNotFound, and CodeChanged if it has another version.
 func (t versioned) change(c *conn, verb, id string, version []time.Time, args ...any) error {
 	where := " WHERE id = ? AND " + t.present
 	args = append(args, id)

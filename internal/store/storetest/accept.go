@@ -13,7 +13,8 @@ import (
 func acceptKeepsEverything(w *world) {
 	for _, ev := range []bellhop.Event{
 		{Type: "x"},
-		{Type: "invoice.paid", Subject: "in_1", ProviderID: "evt-1", Tenant: "contoso", Time: w.clock.now().Add(-time.Hour),
+		{Type: "invoice.paid", Subject: "in_1", ProviderID: "evt-1", Tenant: "contoso",
+			Time:        w.clock.now().Add(-time.Hour),
 			ContentType: "application/cloudevents+json", Header: bellhop.Header("Accept: */*\nX-Empty: \n"),
 			Body: []byte("\x00\xff{}\r\n")},
 		{Type: "событие.создано", Subject: "темы/1", ProviderID: "ид", Tenant: "арендатор", Body: []byte("тело")},
@@ -21,7 +22,8 @@ func acceptKeepsEverything(w *world) {
 			bellhop.MaxProviderIDLength)),
 			Subject: string(bytes.Repeat([]byte("s"), bellhop.MaxSubjectLength))},
 	} {
-		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = w.source, "media", w.clock.now(), w.event("", ev.Body).SHA256
+		ev.SourceID, ev.Source, ev.ReceivedAt, ev.SHA256 = w.source, "media", w.clock.now(),
+			w.event("", ev.Body).SHA256
 		events := []bellhop.Event{ev}
 		w.accept(events, nil)
 		got, err := w.Event(w.ctx, events[0].ID)
@@ -80,7 +82,8 @@ func acceptFoldsRepeats(w *world) {
 		{"the same again", []bellhop.Event{w.event("a", []byte("first"))}, 1, [][2]int{{0, -1}}},
 		{"of another source", []bellhop.Event{elsewhere}, 0, nil},
 		{"without an id", []bellhop.Event{w.event("", []byte("x")), w.event("", []byte("x"))}, 0, nil},
-		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil), w.event("b", nil)}, 2,
+		{"within one call", []bellhop.Event{w.event("b", nil), w.event("c", nil), w.event("b", nil),
+			w.event("b", nil)}, 2,
 			[][2]int{{2, 0}, {3, 0}}},
 		{"new among old", []bellhop.Event{w.event("a", []byte("first")), w.event("d", nil), w.event("c", nil)}, 2,
 			[][2]int{{0, -1}}},

@@ -166,7 +166,8 @@ func (w *world) oweKey(key int64) (deliveryID string) {
 // other keys go on.
 func claimOfKeys(w *world) {
 	a1, b1, a2, free, a3 := w.oweKey(7), w.oweKey(-9), w.oweKey(7), w.owe(false), w.oweKey(7)
-	w.equal("keys side by side, each in order, then deliveries without a key", w.claim(), []string{a1, a2, a3, b1, free})
+	w.equal("keys side by side, each in order, then deliveries without a key", w.claim(),
+		[]string{a1, a2, a3, b1, free})
 	b2 := w.oweKey(-9)
 	w.equal("while a delivery of each key is leased", w.claim(), []string(nil))
 
@@ -231,8 +232,8 @@ func claimOfKeysAtRandom(w *world) {
 			}
 		case 2:
 			for id := range leased {
-				r := w.result(id, attempts[id]+1, []bellhop.DeliveryState{bellhop.DeliveryDelivered, bellhop.DeliveryDead,
-					bellhop.DeliveryPending}[random.IntN(3)])
+				r := w.result(id, attempts[id]+1, []bellhop.DeliveryState{bellhop.DeliveryDelivered,
+					bellhop.DeliveryDead, bellhop.DeliveryPending}[random.IntN(3)])
 				attempts[id]++
 				r.NextAt = time.Time{}
 				if r.State == bellhop.DeliveryPending {

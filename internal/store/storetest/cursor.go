@@ -69,7 +69,8 @@ func gapsToFill(w *world) {
 		return got
 	}
 	w.equal("open", toFill(), []bellhop.Gap{gap})
-	gap.State, gap.Outcome, gap.Since, gap.Until = bellhop.GapFilling, "waits", now.Add(-time.Minute), now.Add(time.Minute)
+	gap.State, gap.Outcome, gap.Since, gap.Until = bellhop.GapFilling, "waits", now.Add(-time.Minute),
+		now.Add(time.Minute)
 	gap.Found, gap.Folded, gap.Announced, gap.To = 7, 3, true, gap.To.Add(time.Second)
 	w.must(w.GapAnnounced(w.ctx, toFill()[0]))
 	at := bellhop.Cursor{Value: "page 2", SavedAt: now}
@@ -108,7 +109,8 @@ func gapsToFill(w *world) {
 	w.equal("nothing to fill", len(toFill()), 0)
 }
 
-// eventsAfter shows that the events of a source are read whole and in order, in pages bounded by their number and size.
+// eventsAfter shows that the events of a source are read whole and in order, in pages bounded by their number and
+// size.
 func eventsAfter(w *world) {
 	other := w.newSource("other")
 	begin := w.clock.now()

@@ -13,12 +13,14 @@ import (
 func changeNouns(w *world) {
 	at := w.clock.now()
 	source := func(name string) bellhop.Source {
-		return bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams", Settings: []byte(`{"a":"é"}`),
+		return bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams",
+			Settings:  []byte(`{"a":"é"}`),
 			CreatedAt: at, UpdatedAt: at}
 	}
 	connection := bellhop.Connection{ID: w.newID(bellhop.PrefixConnection), Name: "work", Provider: "graph",
 		Settings: []byte("{}"), State: bellhop.ConnectionReady, CreatedAt: at, UpdatedAt: at}
-	key := bellhop.Key{ID: w.newID(bellhop.PrefixKey), Name: "ci", Scope: bellhop.ScopeRead, Hash: bellhop.HashKey("one"),
+	key := bellhop.Key{ID: w.newID(bellhop.PrefixKey), Name: "ci", Scope: bellhop.ScopeRead,
+		Hash:      bellhop.HashKey("one"),
 		CreatedAt: at}
 	first, second := source("first"), source("second")
 	sub := w.subscription("calendar")

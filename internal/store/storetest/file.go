@@ -11,8 +11,9 @@ import (
 // file returns a file of the event and destination of w as an action begins it.
 func (w *world) file(name, eventID string) bellhop.File {
 	return bellhop.File{ID: w.newID(bellhop.PrefixFile), Name: name, State: bellhop.FilePartial, Total: -1,
-		ContentType: "video/mp4", Source: "media", EventID: eventID, DestinationID: w.destination, Destination: "billing",
-		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now()}
+		ContentType: "video/mp4", Source: "media", EventID: eventID, DestinationID: w.destination,
+		Destination: "billing",
+		CreatedAt:   w.clock.now(), UpdatedAt: w.clock.now()}
 }
 
 // newEvent accepts an event that no destination wants, and returns its id.
@@ -186,7 +187,8 @@ func listFiles(w *world) {
 		w.equal(what, w.fileNames(l.filter), l.want)
 	}
 	for what, filter := range map[string]bellhop.FileFilter{"no such event": {EventID: "evt_unknown"},
-		"no such source": {SourceIDs: []string{"src_unknown"}}, "no such destination": {DestinationIDs: []string{"dst_x"}}} {
+		"no such source":      {SourceIDs: []string{"src_unknown"}},
+		"no such destination": {DestinationIDs: []string{"dst_x"}}} {
 		_, _, err := w.Files(w.ctx, filter, bellhop.Page{})
 		w.refused(what, err, bellhop.CodeNotFound)
 	}

@@ -32,7 +32,8 @@ func arrivals(w *world) {
 	w.must(err)
 	body := []byte(`{"state":"done"}`)
 	first := []bellhop.Event{w.event("one", body)}
-	w.accept(first, []bellhop.NewDelivery{{DestinationID: w.destination}, {DestinationID: w.destination, Leased: true}})
+	w.accept(first, []bellhop.NewDelivery{{DestinationID: w.destination},
+		{DestinationID: w.destination, Leased: true}})
 	w.Note(w.refusal())
 	w.settle() // an event with a delivery
 	w.Note(w.unknown())
@@ -49,8 +50,8 @@ func arrivals(w *world) {
 	all, aged := w.shownArrivals(begin, "", 100)
 	ids := strings.Fields(all)
 	if len(ids) != 8 || aged || ids[0] != first[0].ID+"++" || !strings.HasPrefix(ids[1], bellhop.PrefixRequest) ||
-		!strings.HasSuffix(ids[2], "+") || !strings.HasPrefix(ids[3], bellhop.PrefixRequest) || ids[5] != batch[0].ID ||
-		ids[6] != batch[1].ID || ids[7] != got.RequestID {
+		!strings.HasSuffix(ids[2], "+") || !strings.HasPrefix(ids[3], bellhop.PrefixRequest) ||
+		ids[5] != batch[0].ID || ids[6] != batch[1].ID || ids[7] != got.RequestID {
 		w.Errorf("%q, aged is %t", ids, aged)
 	}
 	list, _, err := w.Arrivals(w.ctx, begin, "", 2)
@@ -91,8 +92,8 @@ func arrivals(w *world) {
 	}
 }
 
-// shownAttempts describes what Attempted returns, page by page: of each attempt the delivery, its number, and the state
-// after it.
+// shownAttempts describes what Attempted returns, page by page: of each attempt the delivery, its number, and the
+// state after it.
 func (w *world) shownAttempts(since time.Time, limit int) (text string) {
 	w.Helper()
 	for after := ""; ; {

@@ -21,12 +21,14 @@ func (w *world) listers() (list map[string]lister, more func()) {
 		w.nouns++
 		w.newSource(fmt.Sprintf("source-%d", w.nouns))
 		w.newDestination(fmt.Sprintf("destination-%d", w.nouns))
-		repair, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair), Kind: bellhop.RepairRetry,
+		repair, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: w.newID(bellhop.PrefixRepair),
+			Kind:      bellhop.RepairRetry,
 			CreatedAt: w.clock.now()})
 		w.must(err)
 		_, err = w.EndRepair(w.ctx, repair.ID, bellhop.RepairCancelled, "")
 		w.must(err)
-		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Status: 202, ReceivedAt: w.clock.now()}
+		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Status: 202,
+			ReceivedAt: w.clock.now()}
 		_, err = w.Accept(w.ctx, &req, []bellhop.Event{w.event("", nil)},
 			[]bellhop.NewDelivery{{DestinationID: w.destination}})
 		w.must(err)
@@ -145,7 +147,8 @@ func filterEvents(w *world) {
 	var ids []string // one a minute
 	for _, ev := range []bellhop.Event{{SourceID: w.source, Type: "ams.Job"}, {SourceID: other, Type: "ams.Job"},
 		{SourceID: w.source, Type: "ams.JobState"},
-		{SourceID: w.source, Type: "заказ.создан", Subject: "orders/17", ProviderID: "17", Body: []byte("a\x00needle b")},
+		{SourceID: w.source, Type: "заказ.создан", Subject: "orders/17", ProviderID: "17",
+			Body: []byte("a\x00needle b")},
 		{SourceID: other, Type: "a%_*b", Subject: "orders/18", ProviderID: "17", Body: []byte("a Needle")}} {
 		ev.ReceivedAt = w.clock.now()
 		if len(ids) == 4 {
@@ -245,7 +248,8 @@ func filterDeliveries(w *world) {
 		"subject":     {bellhop.DeliveryFilter{Subject: "orders/17", State: leased}, []int{3}},
 		"since":       {bellhop.DeliveryFilter{Since: start.Add(2 * time.Minute)}, []int{4, 3, 2}},
 		"until":       {bellhop.DeliveryFilter{Until: start.Add(2 * time.Minute)}, []int{1, 0}},
-		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination}, State: leased,
+		"everything": {bellhop.DeliveryFilter{EventID: events[3], DestinationIDs: []string{w.destination},
+			State: leased,
 			Since: start,
 			Until: start.Add(time.Hour)},
 			[]int{3}},
@@ -328,10 +332,11 @@ func filterNouns(w *world) {
 		f    bellhop.DestinationFilter
 		want []string
 	}{
-		"state":        {bellhop.DestinationFilter{State: bellhop.DestinationPaused}, []string{paused}},
-		"type":         {bellhop.DestinationFilter{Type: bellhop.TypeHTTP}, []string{paused, w.destination}},
-		"type, prefix": {bellhop.DestinationFilter{Type: "ht*", State: bellhop.DestinationActive}, []string{w.destination}},
-		"no type":      {bellhop.DestinationFilter{Type: "slack"}, nil},
+		"state": {bellhop.DestinationFilter{State: bellhop.DestinationPaused}, []string{paused}},
+		"type":  {bellhop.DestinationFilter{Type: bellhop.TypeHTTP}, []string{paused, w.destination}},
+		"type, prefix": {bellhop.DestinationFilter{Type: "ht*", State: bellhop.DestinationActive},
+			[]string{w.destination}},
+		"no type": {bellhop.DestinationFilter{Type: "slack"}, nil},
 	} {
 		list, _, err := w.Destinations(w.ctx, c.f, bellhop.Page{})
 		w.must(err)
@@ -381,7 +386,8 @@ func scansStop(w *world) {
 			ev.Type, ev.Subject, ev.Body = "rare", "rare", []byte("a rare text")
 		}
 		list, owed := []bellhop.Event{ev}, []bellhop.NewDelivery{{DestinationID: w.destination, Leased: true}}
-		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Body: ev.Body, ReceivedAt: w.clock.now()}
+		req := bellhop.Request{SourceID: w.source, Outcome: bellhop.RequestAccepted, Body: ev.Body,
+			ReceivedAt: w.clock.now()}
 		got, err := w.Accept(w.ctx, &req, list, owed)
 		w.must(err)
 		if ev.Subject != "" {
@@ -403,11 +409,13 @@ func scansStop(w *world) {
 	}{
 		"events of a type":    {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Type: "rare"}), events},
 		"events of a subject": {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Subject: "ra*"}), events},
-		"events with a text":  {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Contains: "rare text"}), events},
-		"no events":           {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Type: "none"}), nil},
+		"events with a text": {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Contains: "rare text"}),
+			events},
+		"no events": {"events", filtered(w.ctx, w.Events, bellhop.EventFilter{Type: "none"}), nil},
 		"deliveries of a type": {"deliveries", filtered(w.ctx, w.Deliveries, bellhop.DeliveryFilter{Type: "rare"}),
 			deliveries},
-		"requests with a text": {"requests", filtered(w.ctx, w.Requests, bellhop.RequestFilter{Contains: "rare"}), requests},
+		"requests with a text": {"requests", filtered(w.ctx, w.Requests, bellhop.RequestFilter{Contains: "rare"}),
+			requests},
 	} {
 		var got []string
 		calls, at := 0, w.clock.now()
@@ -490,7 +498,8 @@ func tenants(w *world) {
 			{"globex", "", "globex", "globex"},
 			{"globex", "", "acme", "globex"},
 		} {
-			request, event, delivery := accept(want[c.sourceOf].sources[0], c.label, want[c.destinationOf].destinations[0])
+			request, event, delivery := accept(want[c.sourceOf].sources[0], c.label,
+				want[c.destinationOf].destinations[0])
 			want[c.sourceOf].requests = append(want[c.sourceOf].requests, request)
 			want[c.tenant].events = append(want[c.tenant].events, event)
 			want[c.destinationOf].deliveries = append(want[c.destinationOf].deliveries, delivery)

@@ -273,7 +273,8 @@ func handshakes(w *world) {
 	ask(7)
 	w.must(w.DeleteDestination(w.ctx, w.destination))
 	w.refused("deleted", agree(7, granted), bellhop.CodeNotFound)
-	w.refused("asked of a deleted destination", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(), asked),
+	w.refused("asked of a deleted destination", w.AskHandshake(w.ctx, w.destination, [32]byte{8}, w.clock.now(),
+		asked),
 		bellhop.CodeNotFound)
 }
 

@@ -18,7 +18,8 @@ func recordStates(w *world) {
 		got := w.delivery(id)
 		w.equal(string(state), got, bellhop.Delivery{ID: id, EventID: got.EventID, DestinationID: w.destination,
 			State: state, Attempts: 1,
-			NextAt: r.NextAt, CreatedAt: created, UpdatedAt: r.Attempt.StartedAt.Add(r.Attempt.Duration), Last: &r.Attempt})
+			NextAt: r.NextAt, CreatedAt: created, UpdatedAt: r.Attempt.StartedAt.Add(r.Attempt.Duration),
+			Last: &r.Attempt})
 		w.equal("due now", w.claim(), []string(nil))
 	}
 	w.refused("recording for an unknown delivery", w.Record(w.result("dlv_nonsense", 1, bellhop.DeliveryDead)),
@@ -37,10 +38,11 @@ func recordAttempts(w *world) {
 		r.Attempt.Reply = bytes.Repeat([]byte{byte(n)}, bellhop.MaxReplyBytes)
 		switch n {
 		case 2: // no reply
-			r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 0, "timeout", "no reply within 5s", nil
+			r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 0, "timeout", "no reply within 5s",
+				nil
 		case 5:
-			r.State, r.NextAt, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Status = bellhop.DeliveryDelivered, time.Time{},
-				"", "", 204
+			r.State, r.NextAt, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Status = bellhop.DeliveryDelivered,
+				time.Time{}, "", "", 204
 		}
 		want = append(want, r.Attempt)
 		w.record(r)

@@ -99,7 +99,8 @@ func repairSteps(w *world) {
 	before := r
 	r, step := w.step(r, 3)
 	w.equal("after one step", []int64{r.LookedAt, r.Changed, r.Skipped}, []int64{3, 3, 0})
-	w.equal("its position", r.PositionAt.Truncate(time.Second), w.clock.now().Add(-5*time.Second).Truncate(time.Second))
+	w.equal("its position", r.PositionAt.Truncate(time.Second),
+		w.clock.now().Add(-5*time.Second).Truncate(time.Second))
 	again, err := w.StepRepair(w.ctx, before, step)
 	w.must(err)
 	w.equal("the same step again", again, r)
@@ -125,7 +126,8 @@ func repairEnds(w *world) {
 	w.equal("a step after that", []any{after, len(step.Chosen)}, []any{ended, 1})
 	w.equal("due deliveries", w.claim(), []string(nil))
 	w.refused("end it again", second(w.EndRepair(w.ctx, r.ID, bellhop.RepairDone, "")), bellhop.CodeConflict)
-	w.refused("end an unknown one", second(w.EndRepair(w.ctx, "rpr_none", bellhop.RepairDone, "")), bellhop.CodeNotFound)
+	w.refused("end an unknown one", second(w.EndRepair(w.ctx, "rpr_none", bellhop.RepairDone, "")),
+		bellhop.CodeNotFound)
 	w.refused("read an unknown one", second(w.Repair(w.ctx, "rpr_none")), bellhop.CodeNotFound)
 
 	var ids []string
@@ -214,7 +216,8 @@ func repairChooses(w *world) {
 		w.equal(fmt.Sprintf("%s of %+v", c.kind, c.f), got, c.want)
 	}
 	w.refused("an unknown event",
-		second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})), bellhop.CodeNotFound)
+		second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{EventID: "evt_x"}})),
+		bellhop.CodeNotFound)
 	w.refused("an unknown destination",
 		second(w.ScopeRepair(w.ctx, bellhop.Repair{Filter: bellhop.RepairFilter{DestinationID: "dst_x"}})),
 		bellhop.CodeInvalid)

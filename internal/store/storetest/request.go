@@ -17,7 +17,8 @@ func (w *world) refusal() bellhop.Request {
 
 // unknown returns a request, received now, at a name that is no source's.
 func (w *world) unknown() bellhop.Request {
-	return bellhop.Request{RequestName: "medai", Outcome: bellhop.RequestRefused, Status: 404, Reason: "unknown_source",
+	return bellhop.Request{RequestName: "medai", Outcome: bellhop.RequestRefused, Status: 404,
+		Reason: "unknown_source",
 		Method: "POST", Target: "/in/medai", RemoteAddr: "192.0.2.1", ReceivedAt: w.clock.now()}
 }
 
@@ -25,7 +26,8 @@ func (w *world) unknown() bellhop.Request {
 func (w *world) requests() (all []bellhop.Request) {
 	w.Helper()
 	for cursor := ""; ; {
-		list, next, err := w.Requests(w.ctx, bellhop.RequestFilter{}, bellhop.Page{Limit: bellhop.MaxPage, Cursor: cursor})
+		list, next, err := w.Requests(w.ctx, bellhop.RequestFilter{},
+			bellhop.Page{Limit: bellhop.MaxPage, Cursor: cursor})
 		w.must(err)
 		all = append(all, list...)
 		if next == "" {

@@ -10,7 +10,8 @@ import (
 
 // newSession returns a session with the number n, which begins now.
 func (w *world) newSession(n int) bellhop.Session {
-	s := bellhop.Session{KeyID: "key_1", KeyHash: bellhop.HashKey("one"), CreatedAt: w.clock.now(), UsedAt: w.clock.now()}
+	s := bellhop.Session{KeyID: "key_1", KeyHash: bellhop.HashKey("one"), CreatedAt: w.clock.now(),
+		UsedAt: w.clock.now()}
 	binary.BigEndian.PutUint32(s.Hash[:], uint32(n))
 	return s
 }

@@ -13,7 +13,8 @@ func (w *world) subscription(name string) bellhop.Subscription {
 	return bellhop.Subscription{ID: w.newID(bellhop.PrefixSubscription), Name: name, Provider: "graph", Tenant: "acme",
 		SourceID: w.source, ConnectionID: "con_1", Resource: "/me/events", ChangeTypes: []string{"created", "updated"},
 		Settings: []byte(`{"immutable_ids":true}`), ExpectEvery: time.Hour, State: bellhop.SubscriptionPending,
-		Secrets: bellhop.SubscriptionSecrets{ClientState: "state-of-" + name}, RenewAt: now, CreatedAt: now, UpdatedAt: now}
+		Secrets: bellhop.SubscriptionSecrets{ClientState: "state-of-" + name}, RenewAt: now, CreatedAt: now,
+		UpdatedAt: now}
 }
 
 // subscriptions shows that a subscription comes back as it was stored, and that its name is unique.
@@ -38,7 +39,8 @@ func subscriptions(w *world) {
 	now := w.clock.now()
 	sub.Name, sub.State, sub.Reason = "cal", bellhop.SubscriptionRenewing, "why"
 	sub.RemoteID, sub.RemoteResource = "r1", "R"
-	sub.URL, sub.ExpiresAt, sub.RenewAt, sub.Lifetime = "https://x.example/in/a", now.Add(time.Hour), now, 4200*time.Minute
+	sub.URL, sub.ExpiresAt, sub.RenewAt, sub.Lifetime = "https://x.example/in/a", now.Add(time.Hour), now,
+		4200*time.Minute
 	sub.Failures, sub.LostAt, sub.SilentSince, sub.Deleting, sub.UpdatedAt = 3, now, now, true, now
 	sub.Secrets = bellhop.SubscriptionSecrets{ClientState: "new", Wish: now,
 		Retired: []bellhop.RetiredRemote{{ID: "r0", ClientState: "old"}}}
@@ -59,7 +61,8 @@ func subscriptions(w *world) {
 	w.refused("renamed to a name that is taken", w.SaveSubscription(w.ctx, taken, bellhop.SubscriptionNote{}),
 		bellhop.CodeConflict)
 	for what, f := range map[string]bellhop.SubscriptionFilter{"source": {SourceID: w.source},
-		"connection": {ConnectionID: "con_2"}, "state": {State: bellhop.SubscriptionActive}, "tenant": {Tenant: "other"}} {
+		"connection": {ConnectionID: "con_2"}, "state": {State: bellhop.SubscriptionActive},
+		"tenant": {Tenant: "other"}} {
 		list, _, err := w.Subscriptions(w.ctx, f, bellhop.Page{})
 		w.must(err)
 		var names []string

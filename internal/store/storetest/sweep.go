@@ -97,7 +97,9 @@ func retainFromTheEnd(w *world) {
 		end(ids[name])
 	}
 	w.clock.pass(Retain - 2*time.Minute)
-	w.sweep("the event without deliveries is deleted", func() bool { return gone(second(w.Event(w.ctx, alone[0].ID))) })
+	w.sweep("the event without deliveries is deleted", func() bool {
+		return gone(second(w.Event(w.ctx, alone[0].ID)))
+	})
 	w.accept([]bellhop.Event{w.event("", nil)}, nil)
 	for name, id := range ids {
 		if gone(second(w.Delivery(w.ctx, id))) {
@@ -399,7 +401,8 @@ func stats(w *world) {
 		st.DatabaseBytes = 0
 		return st
 	}
-	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0, leased: 0,
+	want := bellhop.Stats{Sources: 1, Destinations: 1, Deliveries: map[bellhop.DeliveryState]int64{pending: 0,
+		leased:    0,
 		delivered: 0, dead: 0, cancelled: 0}}
 	w.equal("at first", read(), want)
 
@@ -473,7 +476,8 @@ func backlog(w *world) {
 	w.equal("at first", read(), want)
 
 	oldest := w.clock.now()
-	for _, state := range []bellhop.DeliveryState{pending, pending, pending, leased, delivered, dead, dead, cancelled} {
+	for _, state := range []bellhop.DeliveryState{pending, pending, pending, leased, delivered, dead, dead,
+		cancelled} {
 		w.in(state)
 		w.clock.pass(time.Second)
 	}

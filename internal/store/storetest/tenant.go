@@ -172,8 +172,8 @@ func narrowed(w *world) {
 	w.equal("the source of published events", ids, []string{bellhop.SourceAPIID})
 }
 
-// tenantRenames shows that destinations follow a source or a connection of a tenant to its new name if they may get its
-// events or find it, and that a caller of that tenant is told its own.
+// tenantRenames shows that destinations follow a source or a connection of a tenant to its new name if they may get
+// its events or find it, and that a caller of that tenant is told its own.
 func tenantRenames(w *world) {
 	src, err := w.Source(w.ctx, w.newSource("orders"))
 	w.must(err)

@@ -80,7 +80,8 @@ func versions(w *world) {
 		n.name() // it exists
 		at := created.Add(time.Second)
 		w.must(n.update("first", at, created))
-		w.refused(noun+": an update of an earlier version", n.update("lost", at.Add(1000), created), bellhop.CodeChanged)
+		w.refused(noun+": an update of an earlier version", n.update("lost", at.Add(1000), created),
+			bellhop.CodeChanged)
 		w.refused(noun+": a deletion of an earlier version", n.remove(created), bellhop.CodeChanged)
 		w.equal(noun+": its name after both", n.name(), "first")
 

@@ -71,7 +71,8 @@ func (w *world) newID(prefix string) string {
 
 func (w *world) newSource(name string) (id string) {
 	w.Helper()
-	s := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams", Settings: []byte(`{"key":"k"}`),
+	s := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: name, Provider: "ams",
+		Settings:     []byte(`{"key":"k"}`),
 		MaxBodyBytes: 1 << 20, CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(),
 		SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
 	w.must(w.CreateSource(w.ctx, s))
@@ -85,7 +86,8 @@ func (w *world) newDestination(name string) (id string) {
 		Settings: []byte(`{"secret":"s"}`), Match: bellhop.Match{Types: []string{"ams.*"}}, Timeout: 5 * time.Second,
 		Concurrency: 16,
 		Retry:       bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive,
-		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(), SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
+		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now(),
+		SecretsAt: bellhop.SecretTimes{"settings.key": w.clock.now()}}
 	w.must(w.CreateDestination(w.ctx, d))
 	return d.ID
 }
@@ -129,7 +131,8 @@ func (w *world) claim() (deliveryIDs []string) {
 func (w *world) result(deliveryID string, number int, state bellhop.DeliveryState) bellhop.Result {
 	r := bellhop.Result{DeliveryID: deliveryID, DestinationID: w.destination, State: state,
 		Attempt: bellhop.Attempt{DeliveryID: deliveryID,
-			Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200, Reply: []byte("ok")}}
+			Number: number, StartedAt: w.clock.now(), Duration: 40 * time.Millisecond, Status: 200,
+			Reply: []byte("ok")}}
 	if state != bellhop.DeliveryDelivered {
 		r.Attempt.Status, r.Attempt.Error, r.Attempt.Detail, r.Attempt.Reply = 503, "status", "the reply was 503",
 			[]byte("busy")

@@ -67,7 +67,7 @@ func unbreakable(text []byte) map[int]bool {
 // hasLongWord reports whether a word of the text fills a good part of a line.
 func hasLongWord(text string) bool {
 	for word := range strings.FieldsSeq(text) {
-		if len(word) > 50 {
+		if len(word) > 45 {
 			return true
 		}
 	}

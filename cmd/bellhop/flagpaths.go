@@ -46,7 +46,7 @@ var flagsOfPath = map[string][]string{
 	"grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"}, "force": {"force"},
 	"device": {"device"}, "scope": {"scope"},
-	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
+	"period": {"period"}, "kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
 	"tenants": {"tenants"}, "limits.events": {"events"}, "limits.events.per_second": {"events"},
 	"limits.stored_bytes": {"max-stored"}, "limits.destinations": {"max-destinations"},
 }

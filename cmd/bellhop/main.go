@@ -134,7 +134,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 			root.AddCommand(c)
 		}
 	}
-	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newTailCommand(e), newUICommand(e))
+	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newSeriesCommand(e),
+		newTailCommand(e), newUICommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e),
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e), newAMSCommand(e))

@@ -65,6 +65,8 @@ type Store interface {
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
+	// Series counts what happened in each span of a period, of those sources and destinations that the caller sees.
+	Series(ctx context.Context, q bellhop.SeriesQuery) (bellhop.Series, error)
 	Submissions
 	// CursorAt returns the time of the entry after which a list of that name continues with a cursor.
 	CursorAt(list, cursor string) time.Time

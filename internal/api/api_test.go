@@ -326,6 +326,7 @@ var routes = []struct {
 	{"POST", "/deliveries/{id}/nack", `{"token":"t","delay":"1m"}`, 204},
 	{"POST", "/deliveries/{id}/extend", `{"token":"t"}`, 200},
 	{"GET", "/stats", "", 200},
+	{"GET", "/series", "", 200},
 	{"GET", "/providers", "", 200},
 }
 

@@ -594,6 +594,21 @@ var descriptions = []struct {
 		"kind":   "Of the value: text, list, true or false, number, length of time, object",
 		"secret": "Whether the value is masked in answers",
 	}},
+	{"Series", map[string]string{
+		"step":         "The length of a span",
+		"since":        "The beginning of the first span",
+		"until":        "The end of the last span, which is the present one",
+		"data":         "The spans, the oldest first, also those in which nothing happened",
+		"sources":      "Those with the most events and refused requests first",
+		"destinations": "Those with the most deliveries and failed attempts first",
+	}},
+	{"Span", map[string]string{"at": "The beginning of the span"}},
+	{"Span NounCounts", map[string]string{
+		"accepted":  "Events that were stored; a repeat is none",
+		"refused":   "Requests that were refused",
+		"delivered": "Deliveries that the receiver took",
+		"failed":    "Attempts that failed, whatever came of the delivery",
+	}},
 	{"Stats", map[string]string{
 		"events":     "Stored",
 		"deliveries": "By state; final states count from the start of the server",

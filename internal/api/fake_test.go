@@ -573,6 +573,15 @@ func (f *fake) Verify(_ context.Context, src bellhop.Source, r bellhop.Request) 
 	return f.verify(src, r)
 }
 
+func (f *fake) Series(_ context.Context, q bellhop.SeriesQuery) (bellhop.Series, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.filter = q
+	return bellhop.Series{Spans: []bellhop.Span{{At: q.Since, Counts: bellhop.Counts{Accepted: 2, Refused: 1}}},
+		Sources: []bellhop.NounCounts{{ID: "src_1", Name: "media", Counts: bellhop.Counts{Accepted: 2, Refused: 1}}},
+	}, f.err
+}
+
 func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 	return bellhop.Stats{
 		Sources: int64(len(f.sources)), Events: int64(len(f.events)),

@@ -114,6 +114,7 @@ var scopes = map[string]bellhop.Scope{
 	"apply-config":  bellhop.ScopeAdmin,
 
 	"show-stats":     bellhop.ScopeRead,
+	"show-series":    bellhop.ScopeRead,
 	"list-providers": bellhop.ScopeRead,
 }
 

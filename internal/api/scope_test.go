@@ -52,6 +52,7 @@ var neededScopes = map[bellhop.Scope]string{
 		GET /tenants/{id}
 		GET /stream
 		GET /stats
+		GET /series
 		GET /providers`,
 	bellhop.ScopeOperate: `
 		POST /destinations/{id}/pause

@@ -530,6 +530,8 @@ type Configurations interface {
 type Service interface {
 	// Stats counts the contents of the store. It takes about a second for ten million rows.
 	Stats(ctx context.Context) (bellhop.Stats, error)
+	// Series returns how much happened in each span of a period. Counts of the latest minute are lost in a crash.
+	Series(ctx context.Context, q bellhop.SeriesQuery) (bellhop.Series, error)
 	// Backlog returns what there is to deliver, with every destination. It counts pending and dead deliveries: about
 	// a tenth of a second for a million.
 	Backlog(ctx context.Context) (bellhop.Backlog, error)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 	"golang.org/x/net/html"
@@ -37,6 +38,16 @@ var pageCases = []pageCase{
 	{name: "overview_empty", path: "/ui/", token: "viewer", change: (*rig).empty},
 	{name: "overview_tenant", path: "/ui/", token: "acme", change: func(r *rig) {
 		r.api.set("GET /stats", &client.Error{Status: 403, Code: "forbidden", Detail: "this is about all tenants"})
+	}},
+	{name: "series", path: "/ui/series", token: "viewer"},
+	{name: "series_empty", path: "/ui/series?period=720h", token: "viewer", change: (*rig).empty},
+	{name: "series_source", path: "/ui/series?source=media&period=24h", token: "viewer", change: func(r *rig) {
+		r.api.set("GET /series", client.Series{Step: "10m", Since: at(24 * time.Hour), Until: at(0),
+			Data: spans(144, client.Counts{Accepted: 5, Refused: 1}), Sources: testSeries.Sources})
+	}},
+	{name: "series_unknown", path: "/ui/series?destination=x", token: "viewer", status: 422, change: func(r *rig) {
+		r.api.set("GET /series", &client.Error{Status: 422, Code: "invalid", Errors: []client.FieldError{{
+			Path: "destination", Message: "there is no such destination, and there was none"}}})
 	}},
 	{name: "events", path: "/ui/events", token: "viewer"},
 	{name: "events_empty", path: "/ui/events", token: "viewer", change: (*rig).empty},

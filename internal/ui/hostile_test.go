@@ -97,6 +97,7 @@ func renderHostile(t *testing.T, path, text string) string {
 	body := []byte(text)
 	for call, value := range map[string]any{
 		"GET /stats":             raw(testStats),
+		"GET /series":            raw(filled(testSeries, text)),
 		"GET /sources":           list(filled(client.Source{Name: "x"}, text)),
 		"GET /destinations":      list(filled(testDestination, text), filled(testPaused, text)),
 		"GET /events":            list(filled(testEvent, text)),
@@ -153,7 +154,7 @@ func TestHostileTexts(t *testing.T) {
 		t.Fatalf("%d texts", len(hostile))
 	}
 	for _, path := range []string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty", "/ui/events/evt_1?body=raw",
-		"/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
+		"/ui/series", "/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
 		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()

@@ -17,6 +17,8 @@ type overviewPage struct {
 	Stats   *client.Stats // nil if the person may see one tenant alone
 	States  []stateCount
 	Needs   []need
+	Charts  charts
+	Tabs    []tab            // of the period of the charts
 	Events  []client.Event   // the newest
 	Refused []client.Request // the newest
 	Command command
@@ -58,6 +60,12 @@ func (s *server) showOverview(v *visit) error {
 	if err != nil {
 		return err
 	}
+	series, err := s.API.Series(v.ctx, client.SeriesFilter{Period: v.periodOf()})
+	if err != nil {
+		return err
+	}
+	page.Charts = newCharts(series, client.SeriesFilter{})
+	page.Tabs = tabs(v.r.URL.Query(), Root, "period", periods)
 	events, err := s.API.Events(v.ctx, client.EventFilter{}, client.Page{Limit: shownOnOverview})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ var templateFiles embed.FS
 // navigation lists the pages that every page links to, in their order.
 var navigation = []navigationLink{
 	{"", "Overview"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
+	{"series", "Over time"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.

@@ -227,16 +227,34 @@ var (
 	testUnknown = client.Request{ID: "req_2", RequestName: "nobody", Outcome: "refused", Status: 404,
 		Reason: "unknown_source", Method: "GET", Target: "/in/nobody", RemoteAddr: "192.0.2.8:1",
 		ReceivedAt: at(time.Minute)}
+	testSeries = client.Series{Step: "1m", Since: at(time.Hour), Until: at(0), Data: spans(60, client.Counts{
+		Accepted: 120, Refused: 3, Delivered: 240}),
+		Sources: []client.NounCounts{{ID: "src_1", Name: "media", Counts: client.Counts{Accepted: 1200, Refused: 9}}},
+		Destinations: []client.NounCounts{{ID: "dst_1", Name: "billing", Counts: client.Counts{Delivered: 1100,
+			Failed: 30}}}}
 	testStats = client.Stats{Sources: 2, Destinations: 3, Events: 1204, DatabaseBytes: 5 << 20, RequestsRefused: 7,
 		Deliveries:      map[string]int64{"pending": 1, "dead": 12, "delivered": 1100},
 		OldestPendingAt: at(4 * time.Minute),
 		NextDueAt:       at(-time.Minute)}
 )
 
+// spans returns so many minutes until now, in every second one of which as much happened.
+func spans(n int, c client.Counts) (list []client.Span) {
+	for i := range n {
+		span := client.Span{At: at(time.Duration(n-i) * time.Minute)}
+		if i%2 == 0 {
+			span.Counts = c
+		}
+		list = append(list, span)
+	}
+	return list
+}
+
 // fill answers every call with the nouns of the tests.
 func (r *rig) fill() {
 	for call, value := range map[string]any{
 		"GET /stats":        testStats,
+		"GET /series":       testSeries,
 		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
 		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},
 		"GET /events": listOf{Data: []client.Event{testEvent,
@@ -262,4 +280,5 @@ func (r *rig) empty() {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})
+	r.api.set("GET /series", client.Series{Step: "1m", Data: spans(60, client.Counts{})})
 }

@@ -60,6 +60,7 @@ func newServer(o Options) *server {
 	s.events()
 	s.deliveries()
 	s.requests()
+	s.series()
 	return s
 }
 

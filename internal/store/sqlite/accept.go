@@ -106,6 +106,9 @@ func (o *accept) done(err error) {
 	if observer := o.store.opts.Observer; observer != nil && err == nil && observer.Observing() {
 		o.observe(observer)
 	}
+	if err == nil {
+		o.store.countAccepted(o)
+	}
 	o.result <- err
 }
 

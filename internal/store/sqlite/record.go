@@ -69,6 +69,7 @@ func (o *record) done(err error) {
 			attempts: o.Attempt.Number - 1})
 	} else if o.stored {
 		o.store.finals.count(o.State)
+		o.store.countResult(&o.Result)
 		if observer := o.store.opts.Observer; observer != nil && observer.Observing() {
 			observer.Recorded(&o.Result)
 		}

@@ -33,6 +33,9 @@ func (s *Store) Note(req bellhop.Request) {
 			return
 		}
 	}
+	if req.Outcome == bellhop.RequestRefused {
+		s.tally.add(s.opts.Now(), sideSource, source, "", 0, 1)
+	}
 	stored, trim := s.notes.admit(source, s.opts.Now())
 	if !stored {
 		return

@@ -56,6 +56,7 @@ type Store struct {
 	notes   noteLimits   // locks itself
 	clock   watch        // locks itself
 	finals  finals       // atomic
+	tally   tally        // locks itself
 	refused atomic.Int64 // requests
 
 	// Only the writer's goroutine uses these.
@@ -209,6 +210,7 @@ func (s *Store) Ready(ctx context.Context) error {
 // Close writes everything that waits, answers its callers and closes the database. The readers close first: the last
 // connection to close moves the log into the database, and only one that writes can do that.
 func (s *Store) Close() error {
+	s.closeSeries()
 	err := s.readers.close()
 	return errors.Join(err, s.writer.close())
 }

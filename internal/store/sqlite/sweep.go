@@ -53,7 +53,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 // sweep takes the steps of one round. Each kind of step is repeated until it has no more to do.
 func (s *Store) sweep(ctx context.Context) error {
 	for _, step := range []func() (more bool, err error){s.cancelOrphans, fromStart(s.deleteOld),
-		fromStart(s.deleteOldRequests), s.deleteOldSubmissions, s.deleteOldSessions, s.giveBackSpace} {
+		fromStart(s.deleteOldRequests), s.deleteOldSubmissions, s.deleteOldSessions, s.saveSeries, s.deleteOldSeries,
+		s.giveBackSpace} {
 		for more := true; more; {
 			var err error
 			if more, err = step(); err != nil {

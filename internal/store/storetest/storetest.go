@@ -110,6 +110,8 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"ClockSet", clockSet},
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
+		{"Series", series},
+		{"SeriesOfMany", seriesOfMany},
 		{"Backlog", backlog},
 		{"OldestPending", oldestPending},
 		{"Ready", ready},

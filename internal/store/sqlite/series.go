@@ -1,0 +1,391 @@
+package sqlite
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// This file counts what happens in each minute. Counting costs an event and a result two entries of a map: nothing is
+// written with them. Once a minute, and when the store closes, the counts are added to the table of series: to the
+// rows of the minute, of its ten minutes and of its hour. A crash loses those of at most a minute.
+
+// The sides of the corridor, as the table has them. The good and bad counts of the first are accepted events and
+// refused requests, those of the second deliveries and failed attempts.
+const (
+	sideSource      = 0
+	sideDestination = 1
+)
+
+// everyNoun stands for the number of a noun in the counts of all of a side.
+const everyNoun = 0
+
+// seriesTop is how many sources, and how many destinations, a series names.
+const seriesTop = 100
+
+// A tally holds the counts that are not in the table yet.
+type tally struct {
+	// saving is held from the moment at which counts are taken until they are in the table, and while a series is
+	// read: otherwise a reader would miss them or have them twice. It is taken before mu.
+	saving sync.Mutex
+
+	mu     sync.Mutex // guards the fields below
+	counts map[tallyKey]tallied
+	minute int64  // the latest, in microseconds
+	nouns  [2]int // how many keys of a noun counts has for that minute, by side
+}
+
+// A tallyKey says what is counted.
+type tallyKey struct {
+	at     int64 // the minute, in microseconds
+	side   int
+	noun   int64  // of a source or a destination; everyNoun is all
+	tenant string // of the events of a source that has none
+}
+
+type tallied struct{ good, bad int64 }
+
+// add counts something that happened at a time. noun is everyNoun if it is of none.
+func (t *tally) add(now time.Time, side int, noun int64, tenant string, good, bad int64) {
+	at := now.Truncate(time.Minute).UnixMicro()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.counts == nil {
+		t.counts = map[tallyKey]tallied{}
+	}
+	if at != t.minute {
+		t.minute, t.nouns = at, [2]int{}
+	}
+	t.put(tallyKey{at, side, everyNoun, ""}, good, bad)
+	if noun == everyNoun {
+		return
+	}
+	key := tallyKey{at, side, noun, tenant}
+	_, known := t.counts[key]
+	if !known && t.nouns[side] >= bellhop.MaxSeriesNouns {
+		return
+	}
+	if !known {
+		t.nouns[side]++
+	}
+	t.put(key, good, bad)
+}
+
+// put adds counts to a key. The caller holds mu.
+func (t *tally) put(key tallyKey, good, bad int64) {
+	c := t.counts[key]
+	t.counts[key] = tallied{c.good + good, c.bad + bad}
+}
+
+// take removes at most limit keys with their counts and returns them.
+func (t *tally) take(limit int) map[tallyKey]tallied {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	taken := map[tallyKey]tallied{}
+	for key, c := range t.counts {
+		if len(taken) == limit {
+			break
+		}
+		taken[key] = c
+		delete(t.counts, key)
+	}
+	return taken
+}
+
+// giveBack adds counts that could not be written.
+func (t *tally) giveBack(taken map[tallyKey]tallied) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, c := range taken {
+		t.put(key, c.good, c.bad)
+	}
+}
+
+// countAccepted counts the events of an accept that are new.
+func (s *Store) countAccepted(o *accept) {
+	now := s.opts.Now()
+	for i := 0; i < len(o.events); {
+		tenant, stored := o.events[i].Tenant, int64(0)
+		for ; i < len(o.events) && o.events[i].Tenant == tenant; i++ {
+			if o.numbers[i] >= 0 {
+				stored++
+			}
+		}
+		if stored > 0 {
+			s.tally.add(now, sideSource, o.source, tenant, stored, 0)
+		}
+	}
+}
+
+// countResult counts a result that was stored. An attempt that an action went on from is neither good nor bad.
+func (s *Store) countResult(r *bellhop.Result) {
+	good, bad := int64(0), int64(0)
+	switch {
+	case r.State == bellhop.DeliveryDelivered:
+		good = 1
+	case r.Attempt.Error != "":
+		bad = 1
+	default:
+		return
+	}
+	n, ok := s.destinations.get(r.DestinationID)
+	if !ok {
+		n, _ = s.deletedDestinations.get(r.DestinationID)
+	}
+	s.tally.add(s.opts.Now(), sideDestination, n, "", good, bad)
+}
+
+const addToSeries = `INSERT INTO series (step, at, side, noun, tenant, good, bad) VALUES (?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (step, at, side, noun, tenant) DO UPDATE SET good = good + excluded.good, bad = bad + excluded.bad`
+
+// saveSeries adds some of the counts to the table.
+func (s *Store) saveSeries() (more bool, err error) {
+	s.tally.saving.Lock()
+	defer s.tally.saving.Unlock()
+	taken := s.tally.take(sweepStep)
+	if len(taken) == 0 {
+		return false, nil
+	}
+	err = s.do(func(c *conn) error {
+		for key, counts := range taken {
+			for _, step := range bellhop.SeriesSteps {
+				at := time.UnixMicro(key.at).Truncate(step.Length)
+				err := c.exec(addToSeries, int64(step.Length/time.Second), at, key.side, key.noun, key.tenant,
+					counts.good, counts.bad)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		s.tally.giveBack(taken)
+	}
+	return len(taken) == sweepStep, err
+}
+
+// closeSeries saves the counts before the store closes. A store that has failed writes nothing.
+func (s *Store) closeSeries() {
+	for more := true; more && s.Err() == nil && s.lost() == nil; {
+		var err error
+		more, err = s.saveSeries()
+		if err != nil {
+			s.opts.Logger.Warn("series.unsaved", "component", "store", "error", err,
+				"meaning", "the counts of the latest minute are lost")
+			return
+		}
+	}
+}
+
+// deleteOldSeries deletes the rows of the oldest span that is kept no longer.
+func (s *Store) deleteOldSeries() (more bool, err error) {
+	now, trusted := s.now()
+	if !trusted {
+		return false, nil
+	}
+	err = s.do(func(c *conn) error {
+		more = false
+		for _, step := range bellhop.SeriesSteps {
+			err := c.exec(`DELETE FROM series WHERE step = ?1 AND at < ?2
+				AND at = (SELECT min(at) FROM series WHERE step = ?1)`, int64(step.Length/time.Second),
+				now.Add(-step.Kept-step.Length))
+			if err != nil {
+				return err
+			}
+			more = more || c.db.Changes() > 0
+		}
+		return nil
+	})
+	return more, err
+}
+
+// A sideQuery asks for the counts of one side.
+type sideQuery struct {
+	bellhop.SeriesQuery
+	side    int
+	table   string  // of the nouns
+	nouns   []int64 // only of these; nil is all
+	tenants []string
+}
+
+// Series returns how much happened in each span of a period.
+func (s *Store) Series(ctx context.Context, q bellhop.SeriesQuery) (bellhop.Series, error) {
+	both := q.SourceIDs == nil && q.DestinationIDs == nil
+	sources := s.numbersOf(q.SourceIDs, &s.sources)
+	destinations := s.numbersOf(q.DestinationIDs, &s.destinations, &s.deletedDestinations)
+	sides := [2]sideQuery{{q, sideSource, "sources", sources, nil},
+		{q, sideDestination, "destinations", destinations, nil}}
+	out := bellhop.Series{Spans: spansOf(q)}
+	err := s.read(ctx, func(c *conn) error {
+		s.tally.saving.Lock()
+		defer s.tally.saving.Unlock()
+		out.Spans, out.Sources, out.Destinations = spansOf(q), nil, nil
+		for i := range sides {
+			side := &sides[i]
+			if !both && side.nouns == nil {
+				continue
+			}
+			for _, name := range [...]string{q.Tenant, bellhop.TenantOf(ctx)} {
+				if name != "" {
+					side.tenants = append(side.tenants, name)
+				}
+			}
+			named, err := s.readSide(c, side, out.Spans)
+			if err != nil {
+				return err
+			}
+			if side.side == sideSource {
+				out.Sources = named
+			} else {
+				out.Destinations = named
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// numbersOf returns the numbers of ids; nil if there are no ids. An id without a number is that of no row.
+func (s *Store) numbersOf(ids []string, known ...*numbers) []int64 {
+	if ids == nil {
+		return nil
+	}
+	found := []int64{}
+	for _, id := range ids {
+		for _, m := range known {
+			n, ok := m.get(id)
+			if ok {
+				found = append(found, n)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// spansOf returns the spans of a query, without counts.
+func spansOf(q bellhop.SeriesQuery) (spans []bellhop.Span) {
+	for at := q.Since; at.Before(q.Until); at = at.Add(q.Step) {
+		spans = append(spans, bellhop.Span{At: at})
+	}
+	return spans
+}
+
+// selectTotals reads the counts of all nouns of a side: one row of each span is looked up.
+const selectTotals = `WITH RECURSIVE spans (at) AS (VALUES (?3) UNION ALL SELECT at + ?4 FROM spans WHERE at + ?4 < ?5)
+	SELECT r.at, r.good, r.bad FROM spans CROSS JOIN series r ON r.step = ?1 AND r.at = spans.at AND r.side = ?2
+	AND r.noun = 0 AND r.tenant = ''`
+
+// readSide adds the counts of a side to spans, and returns those of its nouns.
+func (s *Store) readSide(c *conn, q *sideQuery, spans []bellhop.Span) ([]bellhop.NounCounts, error) {
+	names, err := q.names(c)
+	if err != nil {
+		return nil, err
+	}
+	whole := q.nouns == nil && len(q.tenants) == 0
+	byNoun := map[int64]*bellhop.NounCounts{}
+	count := func(at time.Time, noun int64, tenant string, good, bad int64) {
+		name, ok := names[noun]
+		mine := noun == everyNoun && whole
+		if noun != everyNoun {
+			mine = ok && (q.nouns == nil || slices.Contains(q.nouns, noun)) && q.owns(name.tenant, tenant)
+		}
+		if !mine {
+			return
+		}
+		if noun == everyNoun || !whole {
+			i := int(at.Sub(q.Since) / q.Step)
+			if i >= 0 && i < len(spans) && !at.Before(q.Since) {
+				q.addTo(&spans[i].Counts, good, bad)
+			}
+		}
+		if noun == everyNoun {
+			return
+		}
+		if byNoun[noun] == nil {
+			byNoun[noun] = &bellhop.NounCounts{ID: name.id, Name: name.name}
+		}
+		q.addTo(&byNoun[noun].Counts, good, bad)
+	}
+	step := int64(q.Step / time.Second)
+	if whole {
+		err = c.query(selectTotals, []any{step, q.side, q.Since, q.Step.Microseconds(), q.Until},
+			func(row *sqlite3.Stmt) error {
+				count(timeAt(row, 0), everyNoun, "", row.ColumnInt64(1), row.ColumnInt64(2))
+				return nil
+			})
+	}
+	if err == nil {
+		err = c.query(`SELECT at, noun, tenant, good, bad FROM series WHERE step = ? AND at >= ? AND at < ?
+			AND side = ? AND noun > 0`, []any{step, q.Since, q.Until, q.side}, func(row *sqlite3.Stmt) error {
+			count(timeAt(row, 0), row.ColumnInt64(1), row.ColumnText(2), row.ColumnInt64(3), row.ColumnInt64(4))
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.tally.mu.Lock()
+	for key, counts := range s.tally.counts {
+		at := time.UnixMicro(key.at).UTC().Truncate(q.Step)
+		if key.side == q.side && !at.Before(q.Since) && at.Before(q.Until) {
+			count(at, key.noun, key.tenant, counts.good, counts.bad)
+		}
+	}
+	s.tally.mu.Unlock()
+	return busiest(byNoun), nil
+}
+
+// owns reports whether counts are of the tenants asked for: those of a noun that belongs to one of them, or of events
+// that do.
+func (q *sideQuery) owns(noun, events string) bool {
+	for _, tenant := range q.tenants {
+		if tenant != noun && tenant != events {
+			return false
+		}
+	}
+	return true
+}
+
+// addTo adds the counts of a row.
+func (q *sideQuery) addTo(c *bellhop.Counts, good, bad int64) {
+	if q.side == sideSource {
+		c.Accepted, c.Refused = c.Accepted+good, c.Refused+bad
+	} else {
+		c.Delivered, c.Failed = c.Delivered+good, c.Failed+bad
+	}
+}
+
+// A named says which noun a number is of.
+type named struct{ id, name, tenant string }
+
+// names returns the nouns of the side, also deleted ones, by their numbers.
+func (q *sideQuery) names(c *conn) (map[int64]named, error) {
+	names := map[int64]named{}
+	err := c.query("SELECT n, id, name, tenant FROM "+q.table, nil, func(row *sqlite3.Stmt) error {
+		names[row.ColumnInt64(0)] = named{row.ColumnText(1), row.ColumnText(2), row.ColumnText(3)}
+		return nil
+	})
+	return names, err
+}
+
+// busiest returns the nouns with the most counts, the busiest first.
+func busiest(byNoun map[int64]*bellhop.NounCounts) (list []bellhop.NounCounts) {
+	for _, c := range byNoun {
+		list = append(list, *c)
+	}
+	sum := func(c bellhop.NounCounts) int64 { return c.Accepted + c.Refused + c.Delivered + c.Failed }
+	slices.SortFunc(list, func(a, b bellhop.NounCounts) int {
+		if sum(a) != sum(b) {
+			return int(max(-1, min(1, sum(b)-sum(a))))
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	return list[:min(len(list), seriesTop)]
+}

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"time"
 
@@ -58,7 +59,7 @@ type ActionEnv struct {
 
 	// Connection returns a connection by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this
 	// server has no connections.
-	Connection func(ctx context.Context, idOrName string) (Connection, error)
+	Connection ConnectionFinder
 
 	// Source returns a source by its id or name. The error is bellhop.CodeNotFound if there is none. Nil: this server
 	// has no sources.
@@ -78,6 +79,13 @@ type ActionSource struct {
 	URL      string          // of the door: "https://hooks.example.com/in/media"
 	Settings json.RawMessage // secrets included: they go nowhere but to the system of the provider
 }
+
+// A ConnectionFinder returns a connection by its id or name. The error is bellhop.CodeNotFound if there is none, and
+// [ErrNotHere] if nobody can know.
+type ConnectionFinder func(ctx context.Context, idOrName string) (Connection, error)
+
+// ErrNotHere says that a configuration is checked without a server, which may have the connection that it names.
+var ErrNotHere = errors.New("no server to ask")
 
 // A Connection is a connection as an action uses it. It stays good while the connection is changed, signed out and
 // signed in again.

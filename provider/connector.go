@@ -75,6 +75,9 @@ const (
 	GrantUser   GrantKind = "user"               // of a user who signs in by a browser or a device code
 )
 
+// Grants are the values of a setting that chooses a grant; without it, either is meant.
+var Grants = []string{string(GrantClient), string(GrantUser)}
+
 // OAuth says where the tokens of a connection come from, by OAuth 2 (RFC 6749).
 type OAuth struct {
 	// Issuer is the OpenID issuer whose discovery document has the URLs below; "" if the URLs are given. A URL that

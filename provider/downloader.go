@@ -47,6 +47,9 @@ type DownloadSettings struct {
 // here.
 const DeleteAfterDownload = "after_download"
 
+// Deletes are the values of DownloadSettings.Delete.
+var Deletes = []string{DeleteAfterDownload, "never"}
+
 // A Download is the provider's part of one destination that downloads. It does not change, and is safe for concurrent
 // use.
 type Download interface {
@@ -107,7 +110,7 @@ func DownloadActionInfo(d Downloader) Info {
 			Doc: "The name of each file, below the storage of the server. It may have " + list + ". Default: `" +
 				info.Path +
 				"`."},
-		{Name: "delete", Title: "Delete", Example: DeleteAfterDownload,
+		{Name: "delete", Title: "Delete", Example: DeleteAfterDownload, Choices: Deletes,
 			Doc: "`" + DeleteAfterDownload + "` deletes the files at the system once all of them are here and " +
 				"checked. Default: the system deletes them after its time."},
 	}

@@ -41,10 +41,12 @@ type Kind string
 const (
 	KindText     Kind = "" // a JSON string
 	KindFlag     Kind = "true or false"
-	KindNumber   Kind = "number"
+	KindNumber   Kind = "number"         // whole
 	KindDuration Kind = "length of time" // a JSON string such as "5m"
 	KindList     Kind = "list"           // of texts
+	KindObjects  Kind = "list of objects"
 	KindObject   Kind = "object"         // of texts
+	KindDocument Kind = "text or object" // a text, or an object in its place
 )
 
 // String returns the word for k in forms and pages.
@@ -65,6 +67,14 @@ type Setting struct {
 	Secret   bool // kept encrypted, never shown
 	Signs    bool // of a destination's secret: it only makes signatures and is never sent itself
 	Required bool
+
+	// What the schema of the value says beside its kind.
+
+	Choices     []string  // of a text, or of each text of a list: the only values; nil is any. "" is the default
+	Format      string    // of a text: a format of JSON Schema, such as "uri"; "" is any
+	Many        bool      // of a text: it may be a list of texts, too
+	Least, Most int       // of a number; 0 and 0 is any
+	Members     []Setting // of the object of a KindDocument: its only members; nil is any
 }
 
 // A Guider is a provider with a reference page.

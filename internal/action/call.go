@@ -106,6 +106,8 @@ func openConnection(env provider.ActionEnv, idOrName string, kinds ...string) (p
 	c, err := env.Connection(ctx, idOrName)
 	var known *bellhop.Error
 	switch {
+	case errors.Is(err, provider.ErrNotHere):
+		return c, nil
 	case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
 		return c, bellhop.Invalid(
 			connectionSetting,

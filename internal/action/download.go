@@ -85,7 +85,7 @@ func (x Download) OpenAction(env provider.ActionEnv, d bellhop.Destination) (pro
 		names = append(names, p.Name)
 	}
 	path, pathErr := parsePath(cmp.Or(common.Path, info.Path), names)
-	_, deleteErr := provider.OneOf("delete", common.Delete, "", provider.DeleteAfterDownload, "never")
+	_, deleteErr := provider.OneOf("delete", common.Delete, "", provider.Deletes...)
 	conn, connErr := openConnection(env, common.Connection, name)
 	if err := bellhop.Join("settings", connErr, pathErr, deleteErr); err != nil {
 		return nil, err

@@ -36,6 +36,9 @@ type Expression = func(ctx context.Context, ev *bellhop.Event) (any, error)
 
 const httpFetch = "http.fetch"
 
+// fetchMethods are the values of the setting method.
+var fetchMethods = []string{http.MethodGet, http.MethodPost}
+
 // Info describes the destinations of type http.fetch.
 func (HTTPFetch) Info() provider.Info {
 	return provider.Info{
@@ -52,7 +55,8 @@ func (HTTPFetch) Info() provider.Info {
 			{Name: connectionSetting, Title: "Connection", Example: "work",
 				Doc: "The connection, by name or id, whose credentials go with calls to the origin of its " +
 					"`api_url`, and to no other host. Default: none."},
-			{Name: "method", Title: "Method", Example: "POST", Doc: "`GET` or `POST`. Default: `GET`."},
+			{Name: "method", Title: "Method", Example: "POST", Choices: fetchMethods,
+				Doc: "`GET` or `POST`. Default: `GET`."},
 			{Name: "body", Title: "Body", Example: `{"id": data.id}`,
 				Doc: "An expression that gives the body of a `POST`: a text as it is, anything else as JSON. " +
 					"Default: none."},
@@ -119,7 +123,7 @@ func (f *httpFetcher) compile(s httpSettings, compile func(string) (Expression, 
 		f.url, urlErr = compile(s.URL)
 		urlErr = bellhop.Join("url", urlErr)
 	}
-	f.method, methodErr = provider.OneOf("method", s.Method, http.MethodGet, http.MethodGet, http.MethodPost)
+	f.method, methodErr = provider.OneOf("method", s.Method, http.MethodGet, fetchMethods...)
 	switch {
 	case s.Body != "" && f.method != http.MethodPost:
 		bodyErr = bellhop.Invalid("body", "goes with method POST; leave it out, or set method")

@@ -100,6 +100,7 @@ type Options struct {
 	Puller        Puller
 	Connectors    []provider.Connector
 	Actions       []provider.Action
+	HTTPSettings  []provider.Setting // of destinations of type http and pull
 
 	// Settings are the schemas of the settings of serve, by name: the other members of a configuration file.
 	Settings map[string]any

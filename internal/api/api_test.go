@@ -50,9 +50,10 @@ func newRig(t *testing.T) *rig {
 		Stream: r.hub, Desk: desk{r.fake}, Puller: new(hands),
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
 		Files: keptFiles{r.fake}, Keys: keyRing{r.fake}, SignInLink: r.signInLink,
-		Connectors: []provider.Connector{crm{}},
-		MatchError: func(string) bellhop.MatchError { return r.matchError },
-		Hold:       func(string) bellhop.Hold { return r.hold },
+		Connectors: []provider.Connector{crm{}}, Actions: []provider.Action{chore{}},
+		HTTPSettings: httpSettings,
+		MatchError:   func(string) bellhop.MatchError { return r.matchError },
+		Hold:         func(string) bellhop.Hold { return r.hold },
 		Catalog: catalog.New(catalog.Options{
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Verifier: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},

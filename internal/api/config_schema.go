@@ -6,10 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-
-	"github.com/bellhop-gateway/bellhop"
-	"github.com/bellhop-gateway/bellhop/internal/catalog"
-	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // This file makes the JSON Schema of configuration files, of the schemas of the OpenAPI document and of what providers
@@ -28,22 +24,20 @@ type fileNoun struct {
 	member string // "sources"
 	schema string // of the OpenAPI document
 	text   string
-	refine func(o Options, noun map[string]any) // completes the schema of one
 }
 
 // fileNouns are the kinds of nouns in a configuration file. A new kind is one more entry.
 var fileNouns = []fileNoun{
-	{"tenants", "NewTenant", "Customers, whose nouns are kept apart", func(Options, map[string]any) {}},
-	{"connections", "NewConnection", "Who we are at the APIs of providers", refineConnection},
-	{"sources", "NewSource", "URLs that providers call, with the secrets that prove their requests", refineSource},
-	{"destinations", "NewDestination", "Where events go: match, credentials, limits and retries", refineDestination},
-	{"subscriptions", "NewSubscription", "Registrations at providers, which ask them to call sources",
-		refineSubscription},
-	{"keys", "DeclaredKey", "Keys of the API, each with a scope", refineKey},
+	{"tenants", "NewTenant", "Customers, whose nouns are kept apart"},
+	{"connections", "NewConnection", "Who we are at the APIs of providers"},
+	{"sources", "NewSource", "URLs that providers call, with the secrets that prove their requests"},
+	{"destinations", "NewDestination", "Where events go: match, credentials, limits and retries"},
+	{"subscriptions", "NewSubscription", "Registrations at providers, which ask them to call sources"},
+	{"keys", "DeclaredKey", "Keys of the API, each with a scope"},
 }
 
-// ConfigSchema returns the JSON Schema of configuration files. Of o it uses Providers, Connectors, Actions and
-// Settings.
+// ConfigSchema returns the JSON Schema of configuration files. Of o it uses Providers, Connectors, Actions,
+// HTTPSettings and Settings.
 func ConfigSchema(o Options) ([]byte, error) { return build(o).configSchema() }
 
 // configSchema returns the schema of the operations added so far.
@@ -59,15 +53,15 @@ func (s *server) configSchema() ([]byte, error) {
 	}
 	definitions, properties := map[string]any{}, map[string]any{}
 	maps.Copy(properties, s.Settings)
+	for _, k := range kindsOfNouns {
+		fileDialect.typeSettings(s.Options, k, schemas, "New"+k.name)
+	}
+	setProperty(schemas["DeclaredKey"], "key", map[string]any{"type": "string", "writeOnly": true})
 	for _, noun := range fileNouns {
-		schema := schemas[noun.schema]
-		refine := maps.Clone(schema)
-		refine["properties"] = maps.Clone(schema["properties"].(map[string]any))
-		noun.refine(s.Options, refine)
-		definitions[noun.schema] = refine
+		definitions[noun.schema] = schemas[noun.schema]
 		properties[noun.member] = map[string]any{"type": []string{"array", "null"}, "description": noun.text,
 			"items": map[string]any{"$ref": "#/definitions/" + noun.schema}}
-		addDefinitions(definitions, schemas, refine)
+		addDefinitions(definitions, schemas, schemas[noun.schema])
 	}
 	return json.MarshalIndent(map[string]any{
 		"$schema": "http://json-schema.org/draft-07/schema#", "$id": SchemaURL, "title": "bellhop.yaml",
@@ -82,7 +76,7 @@ func addDefinitions(definitions map[string]any, schemas map[string]map[string]an
 	switch v := v.(type) {
 	case map[string]any:
 		if ref, ok := v["$ref"].(string); ok {
-			name := strings.TrimPrefix(ref, "#/definitions/")
+			name := ref[strings.LastIndexByte(ref, '/')+1:]
 			if _, known := definitions[name]; !known {
 				definitions[name] = schemas[name]
 				addDefinitions(definitions, schemas, schemas[name])
@@ -110,171 +104,4 @@ func (s *server) serveSchema() {
 		w.Header().Set("Content-Type", "application/schema+json")
 		w.Write(schema)
 	})
-}
-
-// setProperty puts a schema in place of that of a member, whose description stays.
-func setProperty(noun map[string]any, member string, schema map[string]any) {
-	properties := noun["properties"].(map[string]any)
-	before, _ := properties[member].(map[string]any)
-	if text, ok := before["description"]; ok {
-		schema["description"] = text
-	}
-	properties[member] = schema
-}
-
-// oneOfNames is the schema of a text that is one of names.
-func oneOfNames(names []string) map[string]any {
-	return map[string]any{"type": "string", "enum": names}
-}
-
-// A choice is what the settings of a noun are if a member has a value.
-type choice struct {
-	value    string
-	standard bool // the value that the member has if it is left out
-	settings map[string]any
-}
-
-// choose makes the settings of a noun those of the value that a member has.
-func choose(noun map[string]any, member string, choices []choice) {
-	setProperty(noun, "settings", map[string]any{"type": "object"})
-	var all []any
-	for _, c := range choices {
-		condition := map[string]any{"properties": map[string]any{member: map[string]any{"const": c.value}}}
-		if !c.standard {
-			condition["required"] = []string{member}
-		}
-		then := map[string]any{"properties": map[string]any{"settings": c.settings}}
-		if c.settings["required"] != nil {
-			then["required"] = []string{"settings"}
-		}
-		all = append(all, map[string]any{"if": condition, "then": then})
-	}
-	noun["allOf"] = all
-}
-
-// settingsOf are the settings of a noun of one provider.
-type settingsOf struct {
-	provider string
-	settings []provider.Setting
-}
-
-// chooseProvider makes the provider of a noun one of all, and its settings those of it. what is the noun in words.
-func chooseProvider(noun map[string]any, what string, all []settingsOf) {
-	var names []string
-	var choices []choice
-	for _, of := range all {
-		names = append(names, of.provider)
-		choices = append(choices, choice{value: of.provider, settings: fileSettings(of.settings, false,
-			"Settings of a "+what+" "+of.provider)})
-	}
-	setProperty(noun, "provider", oneOfNames(names))
-	choose(noun, "provider", choices)
-}
-
-func refineSource(o Options, noun map[string]any) {
-	var all []settingsOf
-	for _, p := range o.Providers {
-		all = append(all, settingsOf{p.Info().Name, p.Info().Settings})
-	}
-	chooseProvider(noun, "source of provider", all)
-}
-
-func refineConnection(o Options, noun map[string]any) {
-	var all []settingsOf
-	for _, k := range o.Connectors {
-		all = append(all, settingsOf{k.ConnectorInfo().Name, k.ConnectorInfo().Settings})
-	}
-	chooseProvider(noun, "connection of provider", all)
-}
-
-func refineSubscription(o Options, noun map[string]any) {
-	var all []settingsOf
-	for _, p := range o.Providers {
-		if s, ok := p.(provider.Subscriber); ok {
-			all = append(all, settingsOf{p.Info().Name, s.SubscribeInfo().Settings})
-		}
-	}
-	chooseProvider(noun, "subscription at provider", all)
-}
-
-func refineDestination(o Options, noun map[string]any) {
-	names := []string{bellhop.TypeHTTP, bellhop.TypePull}
-	choices := []choice{{value: bellhop.TypeHTTP, standard: true, settings: httpSettings(bellhop.TypeHTTP)},
-		{value: bellhop.TypePull, settings: httpSettings(bellhop.TypePull)}}
-	for _, p := range o.Providers {
-		info := p.Info()
-		if info.SendSettings == nil {
-			continue
-		}
-		names = append(names, info.Name)
-		choices = append(choices, choice{value: info.Name, settings: fileSettings(info.SendSettings, false,
-			"Settings of a destination of type "+info.Name)})
-	}
-	for _, a := range o.Actions {
-		info := a.Info()
-		names = append(names, info.Name)
-		choices = append(choices, choice{value: info.Name, settings: fileSettings(info.SendSettings, true,
-			"Settings of the action "+info.Name)})
-	}
-	setProperty(noun, "type", oneOfNames(names))
-	choose(noun, "type", choices)
-	members := map[string]any{}
-	for _, m := range catalog.AccessSettings() {
-		member := map[string]any{"type": "string", "description": m.Doc}
-		if m.Secret {
-			member["writeOnly"] = true
-		}
-		if m.Name == "scopes" {
-			member = map[string]any{"type": "array", "items": map[string]any{"type": "string"}, "description": m.Doc}
-		}
-		members[m.Name] = member
-	}
-	setProperty(noun, "access", map[string]any{"type": []string{"object", "null"}, "additionalProperties": false,
-		"properties": members})
-}
-
-func refineKey(_ Options, noun map[string]any) {
-	setProperty(noun, "key", map[string]any{"type": "string", "writeOnly": true})
-}
-
-// secretText is the schema of a secret.
-func secretText() map[string]any { return map[string]any{"type": "string", "writeOnly": true} }
-
-// httpSettings are the settings of a destination of type http or pull.
-func httpSettings(typeName string) map[string]any {
-	text := map[string]any{"type": "string"}
-	texts := map[string]any{"type": "object", "additionalProperties": text}
-	return map[string]any{"type": "object", "description": "Settings of a destination of type " + typeName,
-		"additionalProperties": false, "properties": map[string]any{
-			"format": map[string]any{"type": "string", "enum": []string{"raw", "standard", "envelope", "thin",
-				"template"},
-				"description": "The form of the body and of the signature. Default: standard"},
-			"secret": map[string]any{"type": []string{"string", "array"}, "items": text, "writeOnly": true,
-				"description": "What signs deliveries: whsec_ and Base64. Two while the secret is being replaced"},
-			"secret_until": map[string]any{"type": "string", "format": "date-time",
-				"description": "Until when the second secret signs too"},
-			"headers": map[string]any{"type": "object", "additionalProperties": secretText(),
-				"description": "Further headers of each request"},
-			"template": map[string]any{"description": "The request, with format template: expressions over the event",
-				"oneOf": []any{text, map[string]any{"type": "object", "additionalProperties": false,
-					"properties": map[string]any{"body": text, "headers": texts, "content_type": text}}}},
-		}}
-}
-
-// fileSettings returns the schema of settings in a file. Of an action, each member of a secret object is a secret.
-func fileSettings(settings []provider.Setting, action bool, description string) map[string]any {
-	schema := settingsSchema(settings, description)
-	properties := schema["properties"].(map[string]any)
-	for _, s := range settings {
-		p := properties[s.Name].(map[string]any)
-		text := s.Kind == provider.KindText || s.Kind == provider.KindDuration
-		if text && s.Example != "" && !strings.Contains(s.Example, "…") {
-			p["examples"] = []any{s.Example}
-		}
-		if action && s.Secret && s.Kind == provider.KindObject {
-			delete(p, "writeOnly")
-			p["additionalProperties"] = secretText()
-		}
-	}
-	return schema
 }

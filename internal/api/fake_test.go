@@ -589,8 +589,8 @@ func (f *fake) Stats(context.Context) (bellhop.Stats, error) {
 	}, f.err
 }
 
-// Check refuses a URL without https, unknown settings, secrets without whsec_, and a wrong match or access.
-func (f *fake) Check(d bellhop.Destination) error {
+// CheckAmong refuses a URL without https, unknown settings, secrets without whsec_, and a wrong match or access.
+func (f *fake) CheckAmong(d bellhop.Destination, _ provider.ConnectionFinder) error {
 	var errs []error
 	if d.Type != "chore" && !strings.HasPrefix(d.URL, "https://") {
 		errs = append(errs, bellhop.Invalid("url", "must begin with https://"))
@@ -708,7 +708,7 @@ func (f *fake) OwnerOf(ev *bellhop.Event) string {
 
 func (f *fake) Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error) {
 	if f.previewed == nil {
-		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.Check(d)
+		return bellhop.Preview{Method: "POST", Body: ev.Body}, f.CheckAmong(d, nil)
 	}
 	return f.previewed(d, ev)
 }
@@ -787,6 +787,10 @@ func (shy) Info() provider.Info {
 	return provider.Info{Name: "shy", SendSettings: []provider.Setting{{Name: "key", Secret: true}},
 		Schedule: "sharepoint", Rate: 2, Handshake: "ask", SecretURL: true}
 }
+
+// httpSettings are those of the fake's destinations of type http.
+var httpSettings = []provider.Setting{{Name: "format"}, {Name: "secret", Secret: true, Many: true},
+	{Name: "secret_until"}, {Name: "headers", Kind: provider.KindObject, Secret: true}}
 
 // chore is an action with a plain setting, a secret one, and an object with secret members.
 type chore struct{ provider.Action }

@@ -123,10 +123,7 @@ func (s *server) document() {
 	complete(s.huma.OpenAPI(), s.PublicURL)
 	addExamples(s.huma.OpenAPI())
 	written := sync.OnceValue(func() []byte {
-		document, err := json.Marshal(s.huma.OpenAPI())
-		if err == nil {
-			document, err = withSettings(document, s.Providers, s.Connectors)
-		}
+		document, err := s.writeDocument()
 		if err != nil {
 			panic("bellhop: the OpenAPI document cannot be written: " + err.Error())
 		}
@@ -137,3 +134,16 @@ func (s *server) document() {
 		w.Write(written())
 	})
 }
+
+// writeDocument returns the OpenAPI document in JSON.
+func (s *server) writeDocument() ([]byte, error) {
+	document, err := json.Marshal(s.huma.OpenAPI())
+	if err != nil {
+		return nil, err
+	}
+	return withSettings(document, s.Options)
+}
+
+// Document returns the OpenAPI document. Of o it uses Providers, Connectors, Actions, HTTPSettings, PublicURL and
+// Version.
+func Document(o Options) ([]byte, error) { return build(o).writeDocument() }

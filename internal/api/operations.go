@@ -1,19 +1,16 @@
 package api
 
 import (
-	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// This file completes the OpenAPI document: what each operation does, the errors that it can answer, and the settings
-// of each provider. The library uses none of it: it is for readers and generators.
+// This file completes the OpenAPI document: what each operation does, and the errors that it can answer. The library
+// uses none of it: it is for readers and generators.
 
 // tags describe the nouns, in the order of the document.
 var tags = []*huma.Tag{
@@ -291,124 +288,4 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusConflict] = "A name is taken, or the present state does not allow it"
 	}
 	return errs
-}
-
-// withSettings returns the document in JSON with the settings of each provider: a schema for those of its sources, one
-// for those of its destinations if it sends, and one for those of connections at its API. NewSource, NewDestination
-// and NewConnection refer to them. They are not in the library's schemas, by which requests are checked: the catalog
-// checks settings, with better messages.
-func withSettings(document []byte, providers []provider.Provider, connectors []provider.Connector) ([]byte, error) {
-	var d struct {
-		Components struct {
-			Schemas map[string]map[string]any `json:"schemas"`
-		} `json:"components"`
-	}
-	var whole map[string]any
-	if err := json.Unmarshal(document, &d); err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(document, &whole); err != nil {
-		return nil, err
-	}
-	schemas := d.Components.Schemas
-	var sources, destinations []any
-	for _, p := range providers {
-		info := p.Info()
-		name := schemaName(info.Name)
-		schemas[name+"SourceSettings"] = settingsSchema(info.Settings, "Settings of a source of provider "+info.Name)
-		sources = append(sources, map[string]any{"$ref": "#/components/schemas/" + name + "SourceSettings"})
-		if info.SendSettings != nil {
-			schemas[name+"DestinationSettings"] = settingsSchema(info.SendSettings,
-				"Settings of a destination of type "+info.Name)
-			destinations = append(destinations, map[string]any{"$ref": "#/components/schemas/" + name +
-				"DestinationSettings"})
-		}
-	}
-	var connections []any
-	for _, k := range connectors {
-		info := k.ConnectorInfo()
-		name := schemaName(info.Name) + "ConnectionSettings"
-		schemas[name] = settingsSchema(info.Settings, "Settings of a connection of provider "+info.Name)
-		connections = append(connections, map[string]any{"$ref": "#/components/schemas/" + name})
-	}
-	refer(schemas["NewSource"], "Those of the provider: ", sources)
-	refer(schemas["NewConnection"], "Those of the provider: ", connections)
-	// The settings of http and of the actions are on their pages.
-	refer(schemas["NewDestination"], "Those of the type: ", append(destinations, map[string]any{"type": "object",
-		"title": "http, pull or an action", "additionalProperties": true}))
-	dropUnused(schemas, string(document))
-	components, _ := whole["components"].(map[string]any)
-	components["schemas"] = schemas
-	return json.Marshal(whole)
-}
-
-// schemaName returns the name of a provider as schemas begin with it.
-func schemaName(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
-
-// dropUnused removes the schemas that the library made, but to which the document does not refer.
-func dropUnused(schemas map[string]map[string]any, document string) {
-	for name := range schemas {
-		if !strings.Contains(document, `"#/components/schemas/`+name+`"`) && !strings.HasSuffix(name, "Settings") {
-			delete(schemas, name)
-		}
-	}
-}
-
-// refer makes the member settings of a schema any of forms.
-func refer(schema map[string]any, text string, forms []any) {
-	properties, _ := schema["properties"].(map[string]any)
-	settings, _ := properties["settings"].(map[string]any)
-	if settings == nil || len(forms) == 0 {
-		return
-	}
-	replaced := map[string]any{"anyOf": forms}
-	if description, ok := settings["description"].(string); ok {
-		replaced["description"] = description + ". " + text + "see docs/providers and GET /api/v1/providers"
-	}
-	properties["settings"] = replaced
-}
-
-// settingsSchema returns the schema of an object with these settings.
-func settingsSchema(settings []provider.Setting, description string) map[string]any {
-	properties := map[string]any{}
-	var required []string
-	for _, s := range settings {
-		p := map[string]any{"description": s.Doc}
-		maps.Copy(p, kindSchema(s))
-		if s.Title != "" {
-			p["title"] = s.Title
-		}
-		if s.Secret {
-			p["writeOnly"] = true
-		}
-		properties[s.Name] = p
-		if s.Required {
-			required = append(required, s.Name)
-		}
-	}
-	schema := map[string]any{"type": "object", "description": description, "additionalProperties": false,
-		"properties": properties}
-	if len(required) > 0 {
-		schema["required"] = required
-	}
-	return schema
-}
-
-// kindSchema returns the schema of the values of a setting. A secret may be a list, while it is being replaced.
-func kindSchema(s provider.Setting) map[string]any {
-	text := map[string]any{"type": "string"}
-	switch s.Kind {
-	case provider.KindFlag:
-		return map[string]any{"type": "boolean"}
-	case provider.KindNumber:
-		return map[string]any{"type": "number"}
-	case provider.KindList:
-		return map[string]any{"type": "array", "items": text}
-	case provider.KindObject:
-		return map[string]any{"type": "object", "additionalProperties": text}
-	}
-	if s.Secret {
-		return map[string]any{"type": []string{"string", "array"}, "items": text}
-	}
-	return text
 }

@@ -342,6 +342,9 @@ func (a *App) openOpener(client *egress.Client, env provider.Env) {
 			return a.door.PublishCaused(ctx, cause, ev)
 		},
 		Connection: func(ctx context.Context, idOrName string) (provider.Connection, error) {
+			if a.links == nil { // a configuration is checked without a server
+				return provider.Connection{}, provider.ErrNotHere
+			}
 			return a.links.Connection(ctx, idOrName)
 		},
 		Source: a.actionSource, Cursors: a.store, Files: a.files,

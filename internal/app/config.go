@@ -14,6 +14,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/stream"
 	"github.com/bellhop-gateway/bellhop/internal/subscription"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -83,16 +85,20 @@ func (a *App) IsEmpty(ctx context.Context) (bool, error) {
 // bare returns an App without a folder and a store, for what needs neither.
 func bare(opts Options) *App {
 	opts.Logger = slog.New(slog.DiscardHandler)
-	a := &App{opts: opts, log: opts.Logger, registry: prometheus.NewRegistry(), gate: match.NewGate(0)}
+	a := &App{opts: opts, log: opts.Logger, registry: prometheus.NewRegistry(), gate: match.NewGate(0),
+		store: noRows{}}
 	a.openActions()
 	return a
 }
+
+// noRows is the store of an App without one, for actions that only work where there is a store. Nothing calls it.
+type noRows struct{ store.Store }
 
 // ConfigSchema returns the JSON Schema of configuration files. Of opts it uses Providers and Connectors.
 func ConfigSchema(opts Options) ([]byte, error) {
 	a := bare(opts)
 	return api.ConfigSchema(api.Options{Providers: opts.Providers, Connectors: opts.Connectors, Actions: a.actions,
-		Settings: config.Schema(), Logger: a.log})
+		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Logger: a.log})
 }
 
 // CheckConfig checks a configuration by the rules of nouns, as a server with the settings of opts would that has no

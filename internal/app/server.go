@@ -11,6 +11,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/internal/outbound"
 )
 
 // Bounds on clients. maxHeaderBytes bounds the request line and the headers; net/http adds 4 KiB.
@@ -58,8 +59,8 @@ func (a *App) handler() http.Handler {
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
-		Settings: config.Schema(),
-		Metrics:  a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
+		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(),
+		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})
 	mux.Handle("/", handler)

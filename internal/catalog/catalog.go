@@ -85,9 +85,10 @@ type DestinationStore interface {
 
 // Opener opens destinations and makes single requests to them.
 type Opener interface {
-	// Check checks the URL, the settings of the type, the access, the match and the bounds. Its errors are
-	// CodeInvalid with paths within the destination: "url", "settings.format", "match.where".
-	Check(d bellhop.Destination) error
+	// CheckAmong checks the URL, the settings of the type, the access, the match and the bounds. Its errors are
+	// CodeInvalid with paths within the destination: "url", "settings.format", "match.where". The connection of an
+	// action is one that connection finds; nil finds the stored ones.
+	CheckAmong(d bellhop.Destination, connection provider.ConnectionFinder) error
 	// DefaultHandshake returns the handshake of a destination whose Handshake is "".
 	DefaultHandshake(d bellhop.Destination) string
 	// Handshake asks the receiver. The error says why it did not agree. Before the receiver can call the URL
@@ -98,7 +99,7 @@ type Opener interface {
 	// Warnings returns one sentence for each weakness of d's settings, which begins with the path of a setting within
 	// them. It returns none if d has faults.
 	Warnings(d bellhop.Destination) []string
-	// Preview says whether the destination wants ev, and renders its request. Its errors are those of Check.
+	// Preview says whether the destination wants ev, and renders its request. Its errors are those of CheckAmong.
 	Preview(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
 

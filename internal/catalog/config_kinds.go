@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // This file has the rules of each kind of noun in a configuration.
@@ -207,14 +208,14 @@ func (d *draft) destinationKind() kind {
 		identity: func(n bellhop.Destination) (string, string, time.Time) { return n.ID, n.Name, n.UpdatedAt },
 		name:     func(n bellhop.Destination) string { return n.Name },
 		check: func(n bellhop.Destination, fault error) error {
-			_, err := c.CheckDestination(n, fault)
+			_, err := c.checkComplete(n, d.findConnection, fault)
 			return err
 		},
 		create: func(path string, n bellhop.Destination) (bellhop.Destination, Step, func(), error) {
 			if n.URL == KeptURL {
 				return n, Step{}, nil, bellhop.Invalid("url", "this is only the mask of a URL; write the URL itself")
 			}
-			n, err := c.newDestination(n, d.owner(n.Tenant), d.furtherTenants(n.Tenants))
+			n, err := c.newDestination(n, d.findConnection, d.owner(n.Tenant), d.furtherTenants(n.Tenants))
 			if err == nil {
 				d.inspect(path, n)
 				d.newAt[n.Tenant] = path
@@ -237,7 +238,7 @@ func (d *draft) destinationKind() kind {
 				return to, true, step, nil, nil
 			}
 			asks := false
-			to.Noun, to.Restart, asks, err = c.succeedDestination(before, change,
+			to.Noun, to.Restart, asks, err = c.succeedDestination(before, change, d.findConnection,
 				d.furtherTenants(change.After.Tenants))
 			if err != nil {
 				return to, false, step, nil, err
@@ -331,6 +332,21 @@ func sameJSON(a, b json.RawMessage) bool {
 	}
 	var x, y any
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+// findConnection finds the connection of an action by its id or name: one that the configuration declares, or that the
+// server has and keeps. Its calls cannot be made yet.
+func (d *draft) findConnection(ctx context.Context, idOrName string) (provider.Connection, error) {
+	tenant := bellhop.TenantOf(ctx)
+	for name, n := range d.connections {
+		if (name == idOrName || n.ID == idOrName) && !d.leaving[n.ID] && (tenant == "" || n.Tenant == tenant) {
+			return provider.Connection{ID: n.ID, Name: name, Provider: n.Provider}, nil
+		}
+	}
+	if d.config.Alone {
+		return provider.Connection{}, provider.ErrNotHere
+	}
+	return provider.Connection{}, bellhop.NotFound("connection", idOrName)
 }
 
 // inspect warns of what is accepted of a destination but weak, or names nothing.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // CreateDestination completes, checks and stores a new destination, and asks its receiver if it has a
@@ -20,7 +21,7 @@ import (
 func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
 	tenant, tenantErr := c.owner(ctx, d.Tenant)
 	d.Tenant = tenant
-	d, err := c.newDestination(d, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
+	d, err := c.newDestination(d, nil, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
 	if err != nil {
 		return d, err
 	}
@@ -42,10 +43,12 @@ func (c *Catalog) CreateDestination(ctx context.Context, d bellhop.Destination) 
 }
 
 // newDestination completes and checks a new destination, and gives it an id, times and the state in which it starts.
-// tenants are the errors of its tenant and of its further ones.
-func (c *Catalog) newDestination(d bellhop.Destination, tenants ...error) (bellhop.Destination, error) {
+// connection finds that of an action, as with [Opener].CheckAmong; tenants are the errors of its tenant and of its
+// further ones.
+func (c *Catalog) newDestination(d bellhop.Destination, connection provider.ConnectionFinder, tenants ...error) (
+	bellhop.Destination, error) {
 	d = c.complete(d)
-	if err := inFieldOrder(append(tenants, c.checkDestination(d), checkTenantOf(d),
+	if err := inFieldOrder(append(tenants, c.checkDestination(d, connection), checkTenantOf(d),
 		c.checkExpiry(d, time.Time{}))...); err != nil {
 		return d, err
 	}
@@ -95,7 +98,7 @@ func (c *Catalog) UpdateDestination(
 func (c *Catalog) replace(
 	ctx context.Context, before bellhop.Destination, to DestinationChange,
 ) (after bellhop.Destination, asks bool, err error) {
-	after, restarts, asks, err := c.succeedDestination(before, to,
+	after, restarts, asks, err := c.succeedDestination(before, to, nil,
 		c.checkTenants(ctx, to.After.Tenants, before.Tenants))
 	switch {
 	case err != nil:
@@ -108,9 +111,10 @@ func (c *Catalog) replace(
 }
 
 // succeedDestination completes and checks the successor of a destination, and gives it what is not its to set. It
-// reports whether it begins anew, and whether its receiver has to be asked. tenants is the error of its further
-// tenants.
-func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationChange, tenants error) (
+// reports whether it begins anew, and whether its receiver has to be asked. connection finds that of an action, as
+// with [Opener].CheckAmong; tenants is the error of its further tenants.
+func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationChange,
+	connection provider.ConnectionFinder, tenants error) (
 	after bellhop.Destination, restarts, asks bool, err error) {
 	after = to.After
 	after.Type = cmp.Or(after.Type, bellhop.TypeHTTP)
@@ -121,7 +125,7 @@ func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationC
 	after.State, after.StateReason, after.Granted = before.State, before.StateReason, before.Granted
 	after.CreatedAt, after.FailingSince = before.CreatedAt, time.Time{}
 	after = c.complete(after)
-	if err := inFieldOrder(c.checkDestination(after), c.checkExpiry(after, before.ExpiresAt),
+	if err := inFieldOrder(c.checkDestination(after, connection), c.checkExpiry(after, before.ExpiresAt),
 		c.checkMove(before, to), tenants); err != nil {
 		return after, false, false, err
 	}
@@ -233,8 +237,14 @@ func (c *Catalog) setState(
 // that the caller found when it read d; CheckDestination returns them among its own, in the order of the
 // fields.
 func (c *Catalog) CheckDestination(d bellhop.Destination, found error) (bellhop.Destination, error) {
+	return c.checkComplete(d, nil, found)
+}
+
+// checkComplete is CheckDestination with connection, which finds that of an action, as with [Opener].CheckAmong.
+func (c *Catalog) checkComplete(d bellhop.Destination, connection provider.ConnectionFinder, found error) (
+	bellhop.Destination, error) {
 	d = c.complete(d)
-	return d, inFieldOrder(found, c.checkDestination(d))
+	return d, inFieldOrder(found, c.checkDestination(d, connection))
 }
 
 // StandardDestination returns the destination that has the name, the type, the URL and the settings of d, and the
@@ -266,8 +276,9 @@ func (c *Catalog) complete(d bellhop.Destination) bellhop.Destination {
 	return d
 }
 
-// checkDestination checks a complete destination, all but its expiry.
-func (c *Catalog) checkDestination(d bellhop.Destination) error {
+// checkDestination checks a complete destination, all but its expiry. connection finds that of an action, as with
+// [Opener].CheckAmong.
+func (c *Catalog) checkDestination(d bellhop.Destination, connection provider.ConnectionFinder) error {
 	masked := bellhop.Join("", bellhop.Join("settings", c.destinationSecrets(d.Type).refuseMasks(d.Settings)),
 		bellhop.Join("access", accessSecrets.refuseMasks(d.Access)))
 	if masked != nil {
@@ -280,7 +291,7 @@ func (c *Catalog) checkDestination(d bellhop.Destination) error {
 	}
 	var opened error
 	if known {
-		opened = c.opts.Opener.Check(d)
+		opened = c.opts.Opener.CheckAmong(d, connection)
 	} else {
 		opened = bellhop.Invalid("type", "there is no such type; the types are "+c.typeNames())
 	}

@@ -54,7 +54,7 @@ type opener struct {
 	warnings []string
 }
 
-func (o *opener) Check(bellhop.Destination) error { return o.err }
+func (o *opener) CheckAmong(bellhop.Destination, provider.ConnectionFinder) error { return o.err }
 
 func (o *opener) Warnings(bellhop.Destination) []string { return o.warnings }
 

@@ -84,7 +84,7 @@ func (c *Catalog) rotated(d bellhop.Destination, secret string, grace time.Durat
 		return d, err
 	}
 	// Checked with the new secret alone, so that every error is about that one.
-	if err := c.opts.Opener.Check(d); err != nil {
+	if err := c.opts.Opener.CheckAmong(d, nil); err != nil {
 		return d, aboutSecret(err)
 	}
 	now := c.now()

@@ -14,7 +14,7 @@ const MaxTryTimeout = 25 * time.Second
 func (c *Catalog) DraftDestination(ctx context.Context, d bellhop.Destination) (bellhop.Destination, error) {
 	tenant, tenantErr := c.owner(ctx, d.Tenant)
 	d.Tenant = tenant
-	return c.newDestination(d, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
+	return c.newDestination(d, nil, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
 }
 
 // A Try is one attempt that was made to try a destination out.

@@ -155,6 +155,8 @@ func misfit(n *node, allowed types) string {
 		return "a value is missing; write it here, or remove the name"
 	}
 	switch {
+	case len(allowed) == 1 && allowed.has("null"):
+		return "leave it out here"
 	case allowed.has("string") && (n.kind == numberKind || n.kind == flagKind):
 		return "use a text: put it in quotation marks"
 	case allowed.has("array") && !allowed.has("string") && n.kind == objectKind:
@@ -180,16 +182,28 @@ func misfit(n *node, allowed types) string {
 }
 
 func (c *checker) checkText(n *node, s *Schema, path string) {
+	for _, form := range s.AnyOf {
+		if form.Pattern != nil && form.Pattern.MatchString(n.text) {
+			return
+		}
+	}
+	for _, form := range s.AnyOf { // the forms without a pattern say what to write
+		if form.Pattern == nil {
+			c.checkText(n, form, path)
+		}
+	}
 	length := utf8.RuneCountInString(n.text)
 	switch {
 	case s.Enum != nil && !slices.Contains(s.Enum, any(n.text)):
 		var choices []string
 		for _, choice := range s.Enum {
-			if word, ok := choice.(string); ok {
+			if word, ok := choice.(string); ok && word != "" {
 				choices = append(choices, word)
 			}
 		}
 		c.fault(n, path, "use one of "+strings.Join(choices, ", ")+c.meant(n.text, choices))
+	case s.Pattern != nil && !s.Pattern.MatchString(n.text):
+		c.fault(n, path, "use a text that matches "+s.Pattern.String())
 	case s.MinLength != nil && length < *s.MinLength:
 		c.fault(n, path, "must not be empty")
 	case s.MaxLength != nil && length > *s.MaxLength:

@@ -413,7 +413,7 @@ func TestNounsWithoutFaults(t *testing.T) {
 
 // TestUnknownKeyword: a schema with a keyword that is not checked is refused.
 func TestUnknownKeyword(t *testing.T) {
-	for _, text := range []string{`{"pattern":"x"}`, `{"properties":{"a":{"minItems":1}}}`,
+	for _, text := range []string{`{"uniqueItems":true}`, `{"pattern":"("}`, `{"properties":{"a":{"minItems":1}}}`,
 		`{"$ref":"#/definitions/x"}`,
 		`{"additionalProperties":{"not":{}}}`, `[]`} {
 		if s, err := LoadSchema([]byte(text)); err == nil {

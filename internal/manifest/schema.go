@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -25,7 +26,9 @@ type Schema struct {
 	MaxLength            *int               `json:"maxLength"`
 	MaxItems             *int               `json:"maxItems"`
 	Items                *Schema            `json:"items"`
+	Pattern              *pattern           `json:"pattern"`
 	OneOf                []*Schema          `json:"oneOf"`
+	AnyOf                []*Schema          `json:"anyOf"` // of a text
 	AllOf                []*Schema          `json:"allOf"`
 	If                   *Schema            `json:"if"`
 	Then                 *Schema            `json:"then"`
@@ -43,6 +46,19 @@ type Schema struct {
 	Default     any    `json:"default"`
 
 	meant *Schema // the schema that Ref names
+}
+
+// A pattern is a regular expression that a text matches.
+type pattern struct{ *regexp.Regexp }
+
+// UnmarshalJSON reads a regular expression.
+func (p *pattern) UnmarshalJSON(b []byte) error {
+	var text string
+	err := json.Unmarshal(b, &text)
+	if err == nil {
+		p.Regexp, err = regexp.Compile(text)
+	}
+	return err
 }
 
 // types are the types of values that a schema allows; none is all.
@@ -108,7 +124,7 @@ func (s *Schema) link(defs map[string]*Schema) error {
 			return errors.New("there is no " + s.Ref)
 		}
 	}
-	inner := slices.Concat(s.OneOf, s.AllOf, []*Schema{s.Items, s.If, s.Then})
+	inner := slices.Concat(s.OneOf, s.AnyOf, s.AllOf, []*Schema{s.Items, s.If, s.Then})
 	if s.AdditionalProperties != nil {
 		inner = append(inner, s.AdditionalProperties.schema)
 	}

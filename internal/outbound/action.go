@@ -15,7 +15,8 @@ import (
 
 // openAction makes t a target that does the work of a, and refuses the fields of d that belong to destinations
 // which send.
-func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action) (_ *Target, err error) {
+func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action,
+	connection provider.ConnectionFinder) (_ *Target, err error) {
 	var urlErr, accessErr, matchErr, batchErr, actionErr error
 	if d.URL != "" {
 		urlErr = bellhop.Invalid("url", "an action runs here and has no URL; leave it out")
@@ -29,7 +30,7 @@ func (o *Opener) openAction(t *Target, d bellhop.Destination, a provider.Action)
 	t.whole = true
 	t.Matcher, matchErr = match.Compile(d.Match)
 	t.performer, actionErr = a.OpenAction(provider.ActionEnv{Env: o.opts.Env, Files: filesOf(d.Tenant, o.opts.Files),
-		Publish: o.opts.Publish, Connection: within(d.Tenant, o.opts.Connection),
+		Publish: o.opts.Publish, Connection: within(d.Tenant, connection),
 		Source: within(d.Tenant, o.opts.Source), Cursors: o.opts.Cursors,
 		PublicURL: strings.TrimSuffix(o.opts.PublicURL, "/")}, d)
 	t.selector, _ = t.performer.(provider.Selector)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/strictjson"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // The formats of a destination of type http.
@@ -27,6 +28,8 @@ const (
 	// FormatTemplate sends the results of the expressions in the setting template.
 	FormatTemplate = "template"
 )
+
+var formats = []string{FormatRaw, FormatStandard, FormatEnvelope, FormatThin, FormatTemplate}
 
 // A content is an event in the format of a destination.
 type content struct {
@@ -54,7 +57,7 @@ func (o *Opener) openFormat(s httpSettings) (func(*bellhop.Event) (content, erro
 	case FormatTemplate:
 		return openTemplate(s)
 	}
-	return nil, bellhop.Invalid("format", "no such format; there are raw, standard, envelope, thin and template")
+	return nil, bellhop.Invalid("format", provider.NoChoice(s.Format, formats...))
 }
 
 // metadata are the members that formats envelope and thin share.

@@ -23,6 +23,22 @@ type httpSettings struct {
 	Template    *templateSettings `json:"template"`
 }
 
+// HTTPSettings describe the settings of destinations of type http and pull. Of headers, each is a secret by itself.
+var HTTPSettings = []provider.Setting{
+	{Name: "format", Title: "Format", Example: FormatEnvelope, Choices: formats,
+		Doc: "The form of the body and of the signature. Default: standard"},
+	{Name: "secret", Title: "Secret", Secret: true, Signs: true, Many: true,
+		Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		Doc:     "What signs deliveries: whsec_ and Base64. Two while the secret is being replaced"},
+	{Name: "secret_until", Title: "End of the second secret", Format: "date-time", Example: "2026-12-01T00:00:00Z",
+		Doc: "Until when the second secret signs too"},
+	{Name: "headers", Title: "Headers", Kind: provider.KindObject, Secret: true, Example: `{"X-Api-Key":"…"}`,
+		Doc: "Further headers of each request"},
+	{Name: "template", Title: "Template", Kind: provider.KindDocument, Example: `{"body":"{\"id\": data.id}"}`,
+		Members: templateMembers,
+		Doc:     "The request, with format template: expressions over the event"},
+}
+
 func readHTTPSettings(raw json.RawMessage) (s httpSettings, err error) {
 	err = provider.DecodeSettings(raw, &s)
 	if s.Format == "" {

@@ -90,8 +90,15 @@ func (o *Opener) Open(d bellhop.Destination) (*Target, error) {
 }
 
 // Check reports the faults of d as Open does.
-func (o *Opener) Check(d bellhop.Destination) error {
-	_, err := o.open(d)
+func (o *Opener) Check(d bellhop.Destination) error { return o.CheckAmong(d, nil) }
+
+// CheckAmong is Check, except that the connection of an action is one that connection finds; nil finds the stored
+// ones.
+func (o *Opener) CheckAmong(d bellhop.Destination, connection provider.ConnectionFinder) error {
+	if connection == nil {
+		connection = o.opts.Connection
+	}
+	_, err := o.openAmong(d, connection)
 	return err
 }
 
@@ -106,10 +113,15 @@ func (o *Opener) Warnings(d bellhop.Destination) []string {
 }
 
 func (o *Opener) open(d bellhop.Destination) (*Target, error) {
+	return o.openAmong(d, o.opts.Connection)
+}
+
+// openAmong is open with the connections that connection finds.
+func (o *Opener) openAmong(d bellhop.Destination, connection provider.ConnectionFinder) (*Target, error) {
 	t := &Target{opener: o, id: d.ID, name: d.Name, kind: d.Type, url: d.URL, timeout: d.Timeout,
 		expiresAt: d.ExpiresAt}
 	if a, ok := o.actions[d.Type]; ok {
-		return o.openAction(t, d, a)
+		return o.openAction(t, d, a, connection)
 	}
 	if d.Type == bellhop.TypePull {
 		return o.openPull(t, d)

@@ -13,6 +13,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/provider"
 )
 
 // templateSettings is the setting template: expressions over the event, in the language of [match.Template].
@@ -21,6 +22,15 @@ type templateSettings struct {
 	Headers map[string]string `json:"headers"`
 	// "" is text/plain or application/json, by the type of the result of Body
 	ContentType string `json:"content_type"`
+}
+
+// templateMembers describe the members of the setting template, if it is an object.
+var templateMembers = []provider.Setting{
+	{Name: "body", Title: "Body", Example: "data.text", Doc: "An expression that gives the body"},
+	{Name: "headers", Title: "Headers", Kind: provider.KindObject, Example: `{"X-Order":"data.id"}`,
+		Doc: "Expressions that give further headers"},
+	{Name: "content_type", Title: "Content type", Example: "text/xml",
+		Doc: "Default: text/plain; of a body that is no text, application/json"},
 }
 
 // maxTemplateHeaders bounds the headers of a template.

@@ -37,10 +37,12 @@ func (Provider) ConnectorInfo() provider.ConnectorInfo {
 				Title:    "Endpoint",
 				Required: true,
 				Example:  "https://contoso.communication.azure.com",
+				Format:   "uri",
 				Doc:      "The *Endpoint* of the resource. A stand-in's URL, for example.",
 			},
 			{Name: settingAccessKey, Title: "Access key", Required: true, Secret: true, Signs: true,
 				Example: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+				Many:    true,
 				Doc: "The *Primary key* or, while keys are being replaced, a list of both keys: the second is " +
 					"used once the first is refused. In Base64, as the portal shows them. A key signs calls and " +
 					"is never sent."},

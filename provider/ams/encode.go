@@ -32,6 +32,12 @@ const (
 // maxConfiguration bounds a preset, in bytes.
 const maxConfiguration = 64 << 10
 
+// The states of a job and of its task of which an encoding may be told.
+var (
+	jobStates  = []string{"FinalStatesOnly", "All"}
+	taskStates = []string{"None", "FinalStatesOnly", "All"}
+)
+
 // encodeSettings are the settings of a destination, and the members of the data of an event ams.submit, which win over
 // them.
 type encodeSettings struct {
@@ -58,9 +64,9 @@ func (s *encodeSettings) check() error {
 	s.JobName = cmp.Or(s.JobName, defaultJobName)
 	var errs []error
 	var err error
-	s.JobStates, err = provider.OneOf("job_states", s.JobStates, "FinalStatesOnly", "FinalStatesOnly", "All")
+	s.JobStates, err = provider.OneOf("job_states", s.JobStates, "FinalStatesOnly", jobStates...)
 	errs = append(errs, err)
-	s.TaskStates, err = provider.OneOf("task_states", s.TaskStates, "None", "None", "FinalStatesOnly", "All")
+	s.TaskStates, err = provider.OneOf("task_states", s.TaskStates, "None", taskStates...)
 	errs = append(errs, err)
 	if len(s.Processor) > maxName {
 		errs = append(errs, bellhop.Invalid("processor", "use the name of a media processor, such as "+

@@ -71,9 +71,9 @@ func (Provider) Works() []provider.WorkInfo {
 						"of a " +
 						"subscription. With `source`, it is made under this name if there is none. One of both is " +
 						"required."},
-				{Name: "job_states", Title: "States of the job", Example: "All",
+				{Name: "job_states", Title: "States of the job", Example: "All", Choices: jobStates,
 					Doc: "`FinalStatesOnly` or `All`: which states of the job are told. Default: `FinalStatesOnly`."},
-				{Name: "task_states", Title: "States of the task", Example: "FinalStatesOnly",
+				{Name: "task_states", Title: "States of the task", Example: "FinalStatesOnly", Choices: taskStates,
 					Doc: "`None`, `FinalStatesOnly` or `All`: which states of the task are told. Default: `None`."},
 				{Name: "progress", Title: "Progress", Kind: provider.KindFlag, Example: "true",
 					Doc: "Whether the progress of the task is told: `ams.TaskProgress`. Default: false."},

@@ -80,6 +80,10 @@ func (s *settings) checkUnauthenticated() error {
 	if len(s.SecretKey) > 0 {
 		errs = append(errs, bellhop.Invalid("secret_key", "leave it out: with unauthenticated nothing is checked"))
 	}
+	_, keyErr := provider.OneOf("key_encoding", s.KeyEncoding, "", keyEncodings...)
+	_, signatureErr := readEncoding("signature_encoding", s.SignatureEncoding)
+	_, hashErr := readEncoding("hash_encoding", s.HashEncoding)
+	errs = append(errs, keyErr, signatureErr, hashErr)
 	return bellhop.Join("", errs...)
 }
 
@@ -110,10 +114,17 @@ func checkProfileID(id string) error {
 	return nil
 }
 
+// The encodings of keys, and those of signatures and hashes. A destination signs with one key.
+var (
+	keyEncodings     = []string{"hex", "raw", "auto"}
+	sendKeyEncodings = []string{"hex", "raw"}
+	textEncodings    = []string{"base64", "hex", "auto"}
+)
+
 // decodeKeys returns the possible keys of secrets by key_encoding: "hex", "raw", or "auto" for both.
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 	const path = "secret_key"
-	encoding, encodingErr := provider.OneOf("key_encoding", encoding, "hex", "hex", "raw", "auto")
+	encoding, encodingErr := provider.OneOf("key_encoding", encoding, "hex", keyEncodings...)
 	if err := bellhop.Join("", secrets.Check(path), encodingErr); err != nil {
 		return nil, err
 	}
@@ -138,7 +149,7 @@ func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
 
 // readEncoding returns the possible encodings of a hash by the setting at path: "base64", "hex", or "auto" for both.
 func readEncoding(path, text string) ([]signature.Encoding, error) {
-	encoding, err := provider.OneOf(path, text, "base64", "base64", "hex", "auto")
+	encoding, err := provider.OneOf(path, text, "base64", textEncodings...)
 	return map[string][]signature.Encoding{
 		"base64": {signature.Base64}, "hex": {signature.Hex}, "auto": {signature.Base64, signature.Hex},
 	}[encoding], err

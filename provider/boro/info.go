@@ -76,26 +76,28 @@ func (Provider) Guide() provider.Guide {
 // credentialSettings returns the settings that sources and destinations share.
 func credentialSettings(toSend bool) []provider.Setting {
 	many, auto := " A list of up to 4 while it is being replaced.", " Or auto, which tries both."
+	encodings := keyEncodings
 	if toSend {
-		many, auto = "", ""
+		many, auto, encodings = "", "", sendKeyEncodings
 	}
 	return []provider.Setting{
 		{Name: "profile_id", Title: "Profile id", Example: "265",
 			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
 		{Name: "secret_key", Title: "Secret key", Secret: true, Signs: toSend,
 			Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
+			Many:    true,
 			Doc: "The secret key of the profile, in hex: in either case, also after 0x, or with blanks or colons " +
 				"between the digits. Required, unless requests are not signed." + many},
-		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw",
+		{Name: "key_encoding", Title: "Encoding of the key", Example: "raw", Choices: encodings,
 			Doc: "The encoding of the secret key: hex, or raw if its characters are the key." + auto +
 				" Default: hex."},
 	}
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "signature_encoding", Title: "Encoding of the signature", Example: "auto",
+	{Name: "signature_encoding", Title: "Encoding of the signature", Example: "auto", Choices: textEncodings,
 		Doc: "The encoding of the signature: base64, hex, or auto for either. Default: base64."},
-	{Name: "hash_encoding", Title: "Encoding of the body's hash", Example: "auto",
+	{Name: "hash_encoding", Title: "Encoding of the body's hash", Example: "auto", Choices: textEncodings,
 		Doc: "The encoding of the signed hash of the body: base64, hex, or auto for either. Default: base64."},
 	{Name: "tolerance", Title: "Tolerance", Example: "15m", Kind: provider.KindDuration,
 		Doc: "The largest accepted difference between the Date of a request and now: 1s to 1h. Default: 15m. A " +

@@ -43,13 +43,11 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 
 // key returns the key to sign with, or nil if neither a key nor a profile is set; then requests are not signed.
 func (s *sendSettings) key() ([]byte, error) {
-	if s.ProfileID == "" && s.SecretKey == nil {
-		return nil, nil
+	_, err := provider.OneOf("key_encoding", s.KeyEncoding, "hex", sendKeyEncodings...)
+	if err != nil || s.ProfileID == "" && s.SecretKey == nil {
+		return nil, err
 	}
-	if s.KeyEncoding == "auto" {
-		return nil, bellhop.Invalid("key_encoding", "use hex or raw; a destination signs with one key")
-	}
-	err := s.SecretKey.CheckOne("secret_key")
+	err = s.SecretKey.CheckOne("secret_key")
 	var keys [][]byte
 	if err == nil {
 		keys, err = decodeKeys(s.SecretKey, s.KeyEncoding)

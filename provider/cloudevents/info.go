@@ -39,7 +39,7 @@ func (Provider) Guide() provider.Guide {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc",
+	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
 		Doc: "The token that senders put after `Bearer ` in Authorization or, if they cannot set headers, into the " +
 			"query as `access_token`. Printable ASCII without blanks. " +
 			"A list of up to 4 while it is being replaced. Required unless `allowed_origins` is set or " +
@@ -52,6 +52,7 @@ var sourceSettings = []provider.Setting{
 			"case; `*` allows any. If it is set, deliveries of another origin are refused; deliveries without an " +
 			"origin are not. Default: none, so no handshake succeeds."},
 	{Name: "allowed_rate", Title: "Allowed rate", Kind: provider.KindNumber, Example: "600",
+		Most: provider.MaxWebHookRate,
 		Doc: "The most requests a minute that a handshake grants. Senders are told this rate; it is not enforced. " +
 			"Default: as many as they request."},
 	{Name: "callback_hosts", Title: "Callback hosts", Kind: provider.KindList, Example: `["eventemitter.example.com"]`,
@@ -62,18 +63,18 @@ var sourceSettings = []provider.Setting{
 }
 
 var destinationSettings = []provider.Setting{
-	{Name: "mode", Title: "Mode", Example: "binary",
+	{Name: "mode", Title: "Mode", Example: "binary", Choices: modes,
 		Doc: "How an event that is not a CloudEvent is sent: `structured`, as one JSON document; `binary`, with its " +
 			"attributes in headers and its bytes as the body; or `batch`, as a JSON array, " +
 			"for receivers that ask for batches. A CloudEvent is sent in the mode in which it came, except in a " +
 			"batch. Default: structured."},
-	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc",
+	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
 		Doc: "The token that is sent as `Authorization: Bearer`. Printable ASCII without blanks. Default: none."},
 	{Name: "origin", Title: "Origin", Example: "hooks.example.com",
 		Doc: "The name of this gateway, a DNS name without scheme and port. The handshake asks for permission for " +
 			"this name, and each delivery has it in `WebHook-Request-Origin` and `Origin`. Required for the " +
 			"handshake. Default: none."},
-	{Name: "rate", Title: "Rate", Kind: provider.KindNumber, Example: "120",
+	{Name: "rate", Title: "Rate", Kind: provider.KindNumber, Example: "120", Most: provider.MaxWebHookRate,
 		Doc: "The requests a minute that the handshake requests. Deliveries keep to the rate that the receiver " +
 			"grants. Default: the receiver decides."},
 	{Name: "source", Title: "Source", Example: "https://hooks.example.com/media",

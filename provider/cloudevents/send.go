@@ -27,6 +27,8 @@ const (
 	modeBatch      = "batch"
 )
 
+var modes = []string{modeBinary, modeStructured, modeBatch}
+
 // OpenSender implements [provider.Sender]. Only in batch mode is the Renderer a [provider.Batcher].
 func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	var s sendSettings
@@ -47,7 +49,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 }
 
 func (s *sendSettings) check() error {
-	_, err := provider.OneOf("mode", s.Mode, modeStructured, modeBinary, modeStructured, modeBatch)
+	_, err := provider.OneOf("mode", s.Mode, modeStructured, modes...)
 	errs := []error{err}
 	if len(s.BearerToken) > 1 {
 		errs = append(errs, bellhop.Invalid("bearer_token", "a destination sends one token"))

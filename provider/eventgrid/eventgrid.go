@@ -90,6 +90,9 @@ type settings struct {
 	Cloud         string   `json:"cloud"`
 }
 
+// validations are the values of the setting validation.
+var validations = []string{"automatic", "manual"}
+
 // authenticators returns the checks that a request must pass, all of them.
 func (s *settings) authenticators(env provider.Env, where cloud) ([]authenticator, error) {
 	var list []authenticator
@@ -123,7 +126,7 @@ func (s *settings) authenticators(env provider.Env, where cloud) ([]authenticato
 
 // manual reports whether a validation event is answered by calling its URL.
 func (s *settings) manual() (bool, error) {
-	how, err := provider.OneOf("validation", s.Validation, "automatic", "automatic", "manual")
+	how, err := provider.OneOf("validation", s.Validation, "automatic", validations...)
 	return how == "manual", err
 }
 
@@ -186,6 +189,9 @@ type cloud struct {
 
 // clouds are the supported clouds by name. The application ids come from Microsoft's own script:
 // https://learn.microsoft.com/en-us/azure/event-grid/scripts/powershell-webhook-secure-delivery-microsoft-entra-app
+// cloudNames are the names of clouds.
+var cloudNames = []string{"public", "government"}
+
 var clouds = map[string]cloud{
 	"public":     {"eventgrid.azure.net", "login.microsoftonline.com", "4962773b-9cdb-44cf-a8bf-237846a00ab7"},
 	"government": {"eventgrid.azure.us", "login.microsoftonline.us", "54316b56-3481-47f9-8f30-0300f5542a7b"},
@@ -197,7 +203,7 @@ func findCloud(name string) (cloud, error) {
 	}
 	c, ok := clouds[name]
 	if !ok {
-		return c, bellhop.Invalid("cloud", "use public or government")
+		return c, bellhop.Invalid("cloud", provider.NoChoice(name, cloudNames...))
 	}
 	return c, nil
 }

@@ -37,44 +37,48 @@ func (Provider) Guide() provider.Guide {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "query_secret", Title: "Secret in the URL", Secret: true, Example: "3f9cVb7pQ2mXw8Lk",
+	{Name: "query_secret", Title: "Secret in the URL", Secret: true, Example: "3f9cVb7pQ2mXw8Lk", Many: true,
 		Doc: "The secret in the endpoint's URL as `code`, decoded. A list of up to 4 while it is being replaced. " +
 			"Required, unless `header`, `audience` or `unauthenticated` is set. If several are set, a request must " +
 			"satisfy all of them."},
 	{Name: "header", Title: "Header", Example: "X-Contoso-Key",
 		Doc: "The header that the event subscription adds to each delivery (\"delivery property\"), with " +
 			"`header_secret` as its value. Default: none."},
-	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3",
+	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3", Many: true,
 		Doc: "The value of `header`: at most 4096 printable ASCII characters. A list of up to 4 while it is being " +
 			"replaced. Required with `header`."},
 	{Name: "audience", Title: "Audience", Example: "api://7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
 		Doc: "The application id URI, or the id, of the Microsoft Entra application that represents this " +
 			"endpoint: the `aud` of the token in `Authorization`. Default: none; tokens are ignored."},
 	{Name: "tenant_id", Title: "Directory (tenant) id", Example: "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
-		Doc: "The Microsoft Entra directory of that application, which issues the tokens. Required with `audience`."},
+		Format: "uuid",
+		Doc: "The Microsoft Entra directory of that application, which issues the tokens. Required with " +
+			"`audience`."},
 	{Name: "app_id", Title: "Id of the calling application", Example: "4962773b-9cdb-44cf-a8bf-237846a00ab7",
+		Format: "uuid",
 		Doc: "The application to which the tokens are issued: `appid` or `azp`. Default: Event Grid's own " +
 			"application. Set it if the event subscription is in another directory and uses an application of yours."},
 	{Name: "keys_url", Title: "URL of the signing keys",
 		Example: "https://login.microsoftonline.com/common/discovery/v2.0/keys",
+		Format:  "uri",
 		Doc: "The URL where Microsoft Entra publishes the keys that sign tokens: an https URL, or http on this " +
 			"machine. Default: the URL for `tenant_id`."},
 	{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 		Doc: "Accepts events from anyone who knows the URL. No setting that authenticates requests may be set " +
 			"with it. Default: false."},
-	{Name: "validation", Title: "Validation", Example: "manual",
+	{Name: "validation", Title: "Validation", Example: "manual", Choices: validations,
 		Doc: "How a validation event is answered: `automatic`, at once with its code; or `manual`, by calling its " +
 			"`validationUrl` a moment later. Default: automatic."},
 	{Name: "subscriptions", Title: "Event subscriptions", Kind: provider.KindList, Example: `["recordings"]`,
 		Doc: "The only event subscriptions that may validate and deliver here, by name and without regard to case. " +
 			"Default: any."},
-	{Name: "cloud", Title: "Cloud", Example: "government",
+	{Name: "cloud", Title: "Cloud", Example: "government", Choices: cloudNames,
 		Doc: "`public` for Azure, `government` for Azure Government. It determines the hosts of validation " +
 			"URLs, the origin of the CloudEvents handshake, and the issuer of tokens. Default: public."},
 }
 
 var destinationSettings = []provider.Setting{
-	{Name: "schema", Title: "Schema", Example: "cloudevents",
+	{Name: "schema", Title: "Schema", Example: "cloudevents", Choices: schemas,
 		Doc: "`eventgrid`: an array of events in Event Grid's own schema. `cloudevents`: one object, or an array of " +
 			"objects if the destination has batches. Default: eventgrid."},
 	{Name: "subscription_name", Title: "Name of the event subscription", Example: "recordings",
@@ -86,7 +90,7 @@ var destinationSettings = []provider.Setting{
 	{Name: "header", Title: "Header", Example: "X-Contoso-Key",
 		Doc: "A header to send with each delivery, with `header_secret` as its value. Default: none. A secret " +
 			"in the query is a part of the destination's URL."},
-	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3",
+	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3", Many: true,
 		Doc: "The value of `header`: at most 4096 printable ASCII characters. Required with `header`."},
 }
 

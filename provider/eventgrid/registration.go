@@ -41,7 +41,7 @@ type registrationSettings struct {
 
 // subscribeSettings describe them. Limits are those of Event Grid.
 var subscribeSettings = []provider.Setting{
-	{Name: "schema", Title: "Schema", Example: "cloudevents",
+	{Name: "schema", Title: "Schema", Example: "cloudevents", Choices: schemas,
 		Doc: "Of the deliveries: `eventgrid`, or `cloudevents`, whose handshake is an OPTIONS " +
 			"request. Default: eventgrid."},
 	{Name: "event_types", Title: "Event types", Kind: provider.KindList,
@@ -53,19 +53,20 @@ var subscribeSettings = []provider.Setting{
 		Doc: "Only events with such a subject. Default: any."},
 	{Name: "case_sensitive", Title: "Case of subjects matters", Kind: provider.KindFlag, Example: "true",
 		Doc: "Subjects are compared with regard to letter case. Default: false."},
-	{Name: "advanced_filters", Title: "Advanced filters", Kind: provider.KindList,
+	{Name: "advanced_filters", Title: "Advanced filters", Kind: provider.KindObjects,
 		Example: `[{"operatorType":"NumberGreaterThan","key":"data.size","value":1000}]`,
 		Doc:     "Up to 25 filters in Event Grid's own form. An event has to pass all of them. Default: none."},
 	{Name: "filter_arrays", Title: "Filter arrays", Kind: provider.KindFlag, Example: "true",
 		Doc: "Advanced filters compare the elements of arrays. Default: false."},
-	{Name: "max_events", Title: "Events in a batch", Kind: provider.KindNumber, Example: "100",
+	{Name: "max_events", Title: "Events in a batch", Kind: provider.KindNumber, Example: "100", Most: mostEvents,
 		Doc: "The most events in one request, from 1 to 5000. Default: 1."},
 	{Name: "preferred_kilobytes", Title: "Size of a batch", Kind: provider.KindNumber, Example: "512",
-		Doc: "The preferred size of a request in KiB, from 1 to 1024. Default: 64."},
+		Most: mostKilobytes,
+		Doc:  "The preferred size of a request in KiB, from 1 to 1024. Default: 64."},
 	{Name: "expires", Title: "Lifetime", Kind: provider.KindDuration, Example: "720h",
 		Doc: "After how long the event subscription ends unless it is renewed, which Bellhop does in time: from " +
 			"10m to 8784h. Default: it does not end."},
-	{Name: "max_attempts", Title: "Attempts", Kind: provider.KindNumber, Example: "10",
+	{Name: "max_attempts", Title: "Attempts", Kind: provider.KindNumber, Example: "10", Most: mostAttempts,
 		Doc: "The most attempts of one delivery, from 1 to 30. Default: 30."},
 	{Name: "time_to_live", Title: "Time to live", Kind: provider.KindDuration, Example: "2h",
 		Doc: "For how long a delivery is tried again, from 1m to 24h. Default: 24h."},
@@ -77,6 +78,13 @@ var subscribeSettings = []provider.Setting{
 		Doc: "The blob container in that account. Required with `dead_letter_account`."},
 }
 
+// Event Grid's bounds of deliveries.
+const (
+	mostEvents    = 5000
+	mostKilobytes = 1024
+	mostAttempts  = 30
+)
+
 // maxAdvancedFilters is Event Grid's limit.
 const maxAdvancedFilters = 25
 
@@ -85,12 +93,12 @@ func (s *registrationSettings) read(raw json.RawMessage) error {
 	if err := provider.DecodeSettings(raw, s); err != nil {
 		return err
 	}
-	_, schema := provider.OneOf("schema", s.Schema, schemaEventGrid, schemaEventGrid, schemaCloudEvents)
+	_, schema := provider.OneOf("schema", s.Schema, schemaEventGrid, schemas...)
 	_, expires := length("expires", s.Expires, 10*time.Minute, 366*24*time.Hour)
 	_, life := length("time_to_live", s.TimeToLive, time.Minute, 24*time.Hour)
-	errs := []error{schema, expires, life, within("max_events", s.MaxEvents, 5000),
-		within("preferred_kilobytes", s.PreferredKilobytes, 1024), within("max_attempts", s.MaxAttempts, 30),
-		s.checkFilters()}
+	errs := []error{schema, expires, life, within("max_events", s.MaxEvents, mostEvents),
+		within("preferred_kilobytes", s.PreferredKilobytes, mostKilobytes),
+		within("max_attempts", s.MaxAttempts, mostAttempts), s.checkFilters()}
 	for i, kind := range s.EventTypes {
 		if kind == "" || !provider.Printable(kind) {
 			errs = append(errs, bellhop.Invalid(fmt.Sprintf("event_types[%d]", i), "use the type of an event, "+

@@ -37,6 +37,8 @@ const (
 	schemaCloudEvents = "cloudevents"
 )
 
+var schemas = []string{schemaEventGrid, schemaCloudEvents}
+
 // OpenSender implements [provider.Sender]. The Renderer is a [provider.Batcher], a [provider.Handshaker] and a
 // [provider.ReplyJudge].
 func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
@@ -54,7 +56,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 }
 
 func (s *sendSettings) check() error {
-	_, err := provider.OneOf("schema", s.Schema, schemaEventGrid, schemaEventGrid, schemaCloudEvents)
+	_, err := provider.OneOf("schema", s.Schema, schemaEventGrid, schemas...)
 	errs := []error{err}
 	if s.SubscriptionName != "" {
 		errs = append(errs, checkName("subscription_name", s.SubscriptionName))

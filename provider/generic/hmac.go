@@ -13,6 +13,15 @@ import (
 	"github.com/bellhop-gateway/bellhop/signature"
 )
 
+// The values of settings that have a few.
+var (
+	hashes             = []string{"sha1", "sha256", "sha384", "sha512"}
+	signatureEncodings = []string{"hex", "hex-upper", "base64", "base64url"}
+	separators         = []string{",", ";", " "}
+	secretEncodings    = []string{"text", "hex", "base64"}
+	timestampFormats   = []string{formatSeconds, formatMillis, formatRFC3339}
+)
+
 // mac is the scheme "hmac": a header holds the HMAC of the text that the template makes of a request.
 type mac struct {
 	hmac      signature.HMAC
@@ -27,9 +36,9 @@ type mac struct {
 }
 
 func newMAC(s settings, now func() time.Time) (scheme, error) {
-	hash, hashErr := provider.OneOf("hash", s.Hash, "sha256", "sha1", "sha256", "sha384", "sha512")
-	encoding, encodingErr := provider.OneOf("encoding", s.Encoding, "hex", "hex", "hex-upper", "base64", "base64url")
-	_, separatorErr := provider.OneOf("separator", s.Separator, ",", ",", ";", " ")
+	hash, hashErr := provider.OneOf("hash", s.Hash, "sha256", hashes...)
+	encoding, encodingErr := provider.OneOf("encoding", s.Encoding, "hex", signatureEncodings...)
+	_, separatorErr := provider.OneOf("separator", s.Separator, ",", separators...)
 	keys, keysErr := decodeKeys(s.Secret, s.SecretEncoding)
 	timestamp, timestampErr := newTimestamp(s, now)
 	template, templateErr := newTemplate(s)
@@ -62,7 +71,7 @@ func newMAC(s settings, now func() time.Time) (scheme, error) {
 func (s settings) signsTime() bool { return s.TimestampHeader != "" || s.HeaderForm != "" }
 
 func decodeKeys(secrets provider.Secrets, encoding string) ([][]byte, error) {
-	encoding, err := provider.OneOf("secret_encoding", encoding, "text", "text", "hex", "base64")
+	encoding, err := provider.OneOf("secret_encoding", encoding, "text", secretEncodings...)
 	if err != nil {
 		return nil, err
 	}
@@ -263,8 +272,7 @@ type timestamp struct {
 }
 
 func newTimestamp(s settings, now func() time.Time) (timestamp, error) {
-	format, formatErr := provider.OneOf("timestamp_format", s.TimestampFormat,
-		formatSeconds, formatSeconds, formatMillis, formatRFC3339)
+	format, formatErr := provider.OneOf("timestamp_format", s.TimestampFormat, formatSeconds, timestampFormats...)
 	tolerance, toleranceErr := provider.Tolerance("tolerance", s.Tolerance, 5*time.Minute)
 	t := timestamp{
 		header: s.TimestampHeader, inForm: s.HeaderForm != "", field: parsePath(s.TimestampField), format: format,

@@ -77,10 +77,10 @@ func presetNotes() (notes []string) {
 // presetSettings returns the settings that are used with presets only.
 func presetSettings() []provider.Setting {
 	return []provider.Setting{
-		{Name: "preset", Title: "Preset", Example: "shopify",
+		{Name: "preset", Title: "Preset", Example: "shopify", Choices: presetNames(),
 			Doc: "The sending system, one of " + strings.Join(presetNames(), ", ") + ". It defines everything " +
 				"but the secret. Set either scheme or preset. Default: none."},
-		{Name: "verify_token", Title: "Verify token", Secret: true, Example: "meatyhamhock",
+		{Name: "verify_token", Title: "Verify token", Secret: true, Example: "meatyhamhock", Many: true,
 			Doc: "preset meta: a text of your choice that you also entered there as Verify token. Required with " +
 				"preset meta. A list of up to 4 while it is being replaced."},
 	}
@@ -94,11 +94,12 @@ func credentialSettings(toSend bool) []provider.Setting {
 		many = " A list of up to 4 while it is being replaced."
 	}
 	return []provider.Setting{
-		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Doc: scheme},
-		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3",
+		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Choices: schemes,
+			Doc: scheme},
+		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3", Many: true,
 			Doc: "The key, token or password. Blanks and line breaks around it are removed. Required unless the " +
 				"scheme is none." + many},
-		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64",
+		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64", Choices: secretEncodings,
 			Doc: "hmac: how secret encodes the bytes of the key: text; hex, in either case, also after 0x; or " +
 				"base64, of either alphabet, with or without padding. Default: text."},
 		{Name: "header", Title: "Header", Example: "X-Signature",
@@ -107,7 +108,7 @@ func credentialSettings(toSend bool) []provider.Setting {
 		{Name: "prefix", Title: "Prefix", Example: "sha256=",
 			Doc: "hmac and token: the text before the signature or token. Default: none, or \"Bearer \" for a " +
 				"token in Authorization."},
-		{Name: "separator", Title: "Separator", Example: ",",
+		{Name: "separator", Title: "Separator", Example: ",", Choices: separators,
 			Doc: "hmac: the separator between several signatures in the header, each with its prefix: a comma, a " +
 				"semicolon or a blank. One signature must match; at most 16 are tried. Default: the " +
 				"header has one signature."},
@@ -116,14 +117,16 @@ func credentialSettings(toSend bool) []provider.Setting {
 				"comma, semicolon or blank between them. The time is signed, so the signed text has {timestamp}. " +
 				"Other parts are ignored, and at most 16 signatures are tried. In place of prefix, separator and " +
 				"timestamp_header. Default: none."},
-		{Name: "hash", Title: "Hash", Example: "sha256",
+		{Name: "hash", Title: "Hash", Example: "sha256", Choices: hashes,
 			Doc: "hmac: sha1, sha256, sha384 or sha512. Default: sha256."},
-		{Name: "encoding", Title: "Encoding of the signature", Example: "base64",
+		{Name: "encoding", Title: "Encoding of the signature", Example: "base64", Choices: signatureEncodings,
 			Doc: "hmac: hex (either case is accepted), hex-upper, base64 or base64url. Default: hex."},
 		{Name: "timestamp_header", Title: "Timestamp header", Example: "X-Timestamp",
 			Doc: "hmac: the header with the time of the attempt, which is signed too. Default: none."},
 		{Name: "timestamp_format", Title: "Format of the timestamp", Example: "milliseconds",
-			Doc: "hmac with a timestamp: seconds or milliseconds since 1970, or rfc3339 in UTC. Default: seconds."},
+			Choices: timestampFormats,
+			Doc: "hmac with a timestamp: seconds or milliseconds since 1970, or rfc3339 in UTC. " +
+				"Default: seconds."},
 		{Name: "template", Title: "Signed text", Example: "v0:{timestamp}:{body}",
 			Doc: "hmac: the signed text. It contains {body} and, with their settings, {timestamp}, {id} and {url}, " +
 				"each once. {params} in place of {body} is the parameters of a form, sorted, without separators; " +
@@ -142,7 +145,7 @@ func credentialSettings(toSend bool) []provider.Setting {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "url", Title: "URL", Example: "https://hooks.example.com/in/calls",
+	{Name: "url", Title: "URL", Example: "https://hooks.example.com/in/calls", Format: "uri",
 		Doc: "hmac with {url} in the template, and preset twilio: the URL of this source as the system calls it, " +
 			"without the query, which is taken from each request. The signature is tried for the URL with and " +
 			"without its port, and with characters of the query escaped or plain. " +
@@ -153,7 +156,7 @@ var sourceSettings = []provider.Setting{
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "hmac with a timestamp: the largest accepted difference between the timestamp and now: 1s to 1h. A " +
 			"request exactly as old is accepted. Default: 5m, or the preset's value."},
-	{Name: "repeat", Title: "Repeats", Example: "none",
+	{Name: "repeat", Title: "Repeats", Example: "none", Choices: repeats,
 		Doc: "hmac without id_header and id_field: what identifies a repeat. signature: a request with the same " +
 			"signature is a repeat; body: a request with the same body; none: no request is. Default: signature."},
 	{Name: "id_field", Title: "Id member", Example: "id",
@@ -175,7 +178,7 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "method", Title: "Method", Example: "PUT",
+	{Name: "method", Title: "Method", Example: "PUT", Choices: sendMethods,
 		Doc: "POST, PUT or PATCH. Default: POST."},
 }
 

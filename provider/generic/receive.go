@@ -193,6 +193,8 @@ const (
 	repeatNone      = "none"
 )
 
+var repeats = []string{repeatSignature, repeatBody, repeatNone}
+
 func newReader(s settings, p *preset) (*reader, error) {
 	r := &reader{
 		eventType:  s.Type,
@@ -211,7 +213,7 @@ func newReader(s settings, p *preset) (*reader, error) {
 	if s.Type != "" && !provider.Word(s.Type) {
 		typeErr = bellhop.Invalid("type", "use 1 to 255 letters, digits, dots, dashes, slashes and underscores")
 	}
-	repeat, repeatErr := provider.OneOf("repeat", s.Repeat, repeatSignature, repeatSignature, repeatBody, repeatNone)
+	repeat, repeatErr := provider.OneOf("repeat", s.Repeat, repeatSignature, repeats...)
 	r.repeat, r.triedAt = repeat, parsePath(s.TimestampField)
 	return r, bellhop.Join("", typeErr, repeatErr, checkOne(s),
 		checkHeader("type_header", s.TypeHeader), checkHeader("id_header", s.IDHeader))

@@ -9,6 +9,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
+// sendMethods are the methods of a destination.
+var sendMethods = []string{http.MethodPost, http.MethodPut, http.MethodPatch}
+
 // OpenSender implements [provider.Sender].
 func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	s, _, err := read(raw, destination)
@@ -21,8 +24,7 @@ func (Provider) OpenSender(env provider.Env, raw json.RawMessage) (provider.Rend
 		}
 	}
 	scheme, err := newScheme(s, env.Now)
-	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost,
-		http.MethodPost, http.MethodPut, http.MethodPatch)
+	method, methodErr := provider.OneOf("method", s.Method, http.MethodPost, sendMethods...)
 	err = bellhop.Join("",
 		err, methodErr, checkHeader("id_header", s.IDHeader), checkHeader("type_header", s.TypeHeader))
 	if err != nil {

@@ -40,6 +40,8 @@ const (
 	repeatBody     = "body"
 )
 
+var repeats = []string{repeatDelivery, repeatBody}
+
 // checkSecrets refuses the other secrets of GitHub, which do not sign webhooks.
 func checkSecrets(secrets provider.Secrets) error {
 	if err := secrets.Check("secret"); err != nil {
@@ -61,7 +63,7 @@ func (Provider) Open(_ provider.Env, raw json.RawMessage) (provider.Receiver, er
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	repeat, err := provider.OneOf("repeat", s.Repeat, repeatDelivery, repeatDelivery, repeatBody)
+	repeat, err := provider.OneOf("repeat", s.Repeat, repeatDelivery, repeats...)
 	if err := bellhop.Join("", checkSecrets(s.Secret), err); err != nil {
 		return nil, err
 	}

@@ -33,13 +33,14 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
+		Many: true,
 		Doc: "The text under Secret in the webhook's settings at GitHub. Blanks and line breaks around it are " +
 			"removed. An access token (ghp_…, github_pat_…) is refused. A list of up to 4 " +
 			"while it is being replaced."},
 	{Name: "allow_sha1", Title: "Allow SHA-1", Example: "true", Kind: provider.KindFlag,
 		Doc: "Accepts X-Hub-Signature, an HMAC-SHA1, from an old GitHub Enterprise Server that sends no " +
 			"X-Hub-Signature-256. If a request has both, only the latter counts. Default: false."},
-	{Name: "repeat", Title: "Repeats", Example: "body",
+	{Name: "repeat", Title: "Repeats", Example: "body", Choices: repeats,
 		Doc: "What identifies a repeat: delivery, which is X-GitHub-Delivery and the body together; or body alone, " +
 			"because X-GitHub-Delivery is not signed. Default: delivery."},
 }
@@ -47,8 +48,9 @@ var sourceSettings = []provider.Setting{
 var sendingSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
 		Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
+		Many:    true,
 		Doc:     "The secret that the receiver has, unchanged."},
-	{Name: "content_type", Title: "Content type", Example: "form",
+	{Name: "content_type", Title: "Content type", Example: "form", Choices: contents,
 		Doc: "json or form (application/x-www-form-urlencoded, with the JSON in the field payload). Default: an " +
 			"event that came from GitHub is sent in the form in which it came, any other as json."},
 	{Name: "add_sha1", Title: "Add SHA-1", Example: "true", Kind: provider.KindFlag,

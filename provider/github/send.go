@@ -28,6 +28,8 @@ const (
 	contentForm = "form"
 )
 
+var contents = []string{contentJSON, contentForm}
+
 // OpenSender implements [provider.Sender].
 func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	var s sendSettings
@@ -35,7 +37,7 @@ func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Render
 		return nil, err
 	}
 	err := bellhop.Join("", s.Secret.CheckOne("secret"), checkSecrets(s.Secret))
-	content, contentErr := provider.OneOf("content_type", s.ContentType, "", contentJSON, contentForm)
+	content, contentErr := provider.OneOf("content_type", s.ContentType, "", contents...)
 	if err := bellhop.Join("", err, contentErr); err != nil {
 		return nil, err
 	}

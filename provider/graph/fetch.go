@@ -27,7 +27,7 @@ func (Provider) FetchInfo() provider.FetchInfo {
 					"are always there. Default: all that Graph sends unasked."},
 			{Name: "expand", Title: "Expand", Example: "attachments",
 				Doc: "Related resources to fetch with it: `$expand`. Default: none."},
-			{Name: "body", Title: "Body", Example: "text",
+			{Name: "body", Title: "Body", Example: "text", Choices: microsoft.FetchBodies,
 				Doc: "The form of the body of messages and events: `text` or `html`. Default: Graph's, " +
 					"which is HTML."},
 			{Name: "timezone", Title: "Time zone", Example: "Pacific Standard Time",

@@ -46,7 +46,7 @@ const (
 )
 
 var sourceSettings = []provider.Setting{
-	{Name: "client_state", Title: "Client state", Secret: true, Example: exampleState,
+	{Name: "client_state", Title: "Client state", Secret: true, Example: exampleState, Many: true,
 		Doc: "The `clientState` of the subscription: 1 to 255 printable ASCII characters (Graph accepts up to 128), " +
 			"compared byte for byte in every item. A list of up to 4 while it is being replaced, or if several " +
 			"subscriptions call this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
@@ -55,8 +55,9 @@ var sourceSettings = []provider.Setting{
 		Doc: "Accepts items from anyone who knows the URL, for subscriptions without a `clientState`. Rich items " +
 			"still need their validation tokens. Default: false."},
 	{Name: "tenant_ids", Title: "Tenant ids", Kind: provider.KindList, Example: `["` + exampleTenant + `"]`,
-		Doc: "The only tenants whose items are accepted. Default: any."},
-	{Name: "app_id", Title: "Application id", Example: exampleApp,
+		Format: "uuid",
+		Doc:    "The only tenants whose items are accepted. Default: any."},
+	{Name: "app_id", Title: "Application id", Example: exampleApp, Many: true, Format: "uuid",
 		Doc: "The application that created the subscriptions, which is the audience of validation tokens; a list if " +
 			"several call this source. Required to accept rich notifications."},
 	{Name: "certificates", Title: "Certificates", Kind: provider.KindObject, Secret: true,
@@ -64,24 +65,26 @@ var sourceSettings = []provider.Setting{
 		Doc: "For each `encryptionCertificateId` of a subscription, the private key of its certificate: PEM (PKCS " +
 			"#8 or PKCS #1, not encrypted), RSA of 2048 to 4096 bits. " +
 			"Up to 16. Default: none; content stays encrypted."},
-	{Name: "publisher_app_id", Title: "Publisher's application id", Example: PublisherAppID,
+	{Name: "publisher_app_id", Title: "Publisher's application id", Example: PublisherAppID, Format: "uuid",
 		Doc: "The application to which validation tokens must be issued. Default: `" + PublisherAppID +
 			"`, which publishes Graph's change notifications."},
-	{Name: "keys_url", Title: "Keys URL", Example: KeysURL,
+	{Name: "keys_url", Title: "Keys URL", Example: KeysURL, Format: "uri",
 		Doc: "The URL where the keys that sign validation tokens are published: an https URL, or http on this " +
 			"machine. Default: `" + KeysURL + "`."},
 	{Name: "keys", Title: "Keys", Example: exampleKeys,
+		Kind: provider.KindDocument,
 		Doc: "The keys themselves, in place of `keys_url`: a JSON Web Key Set, or an object of PEM public keys " +
 			"by id (`kid`); as JSON, or as a text that contains the JSON. For systems that sign as Microsoft Entra " +
 			"does, and for servers without access to the internet. Default: the keys at `keys_url`."},
 }
 
 var destinationSettings = []provider.Setting{
-	{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: exampleState,
+	{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: exampleState, Many: true,
 		Doc: "The `clientState` that the receiver expects: 1 to 255 printable ASCII characters."},
 	{Name: "subscription_id", Title: "Subscription id", Example: "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
-		Doc: "The `subscriptionId` of events that did not come from Graph. Default: `" + zeroGUID + "`."},
-	{Name: "tenant_id", Title: "Tenant id", Example: exampleTenant,
+		Format: "uuid",
+		Doc:    "The `subscriptionId` of events that did not come from Graph. Default: `" + zeroGUID + "`."},
+	{Name: "tenant_id", Title: "Tenant id", Example: exampleTenant, Format: "uuid",
 		Doc: "The `tenantId` of events that did not come from Graph. Default: `" + zeroGUID + "`."},
 	{Name: "encryption_certificate", Title: "Encryption certificate", Example: "-----BEGIN CERTIFICATE-----\n...",
 		Doc: "The receiver's certificate, for which content is encrypted: PEM, RSA of 2048 to 4096 bits. " +
@@ -94,9 +97,9 @@ var destinationSettings = []provider.Setting{
 			"to 4096 bits. The receiver must have its public key. Default: none."},
 	{Name: "token_key_id", Title: "Token key id", Example: "my-key",
 		Doc: "The receiver's `kid` for the public key of `token_key`. Default: none."},
-	{Name: "app_id", Title: "Application id", Example: exampleApp,
+	{Name: "app_id", Title: "Application id", Example: exampleApp, Format: "uuid",
 		Doc: "The receiver's application, the audience of validation tokens. Default: none."},
-	{Name: "publisher_app_id", Title: "Publisher's application id", Example: PublisherAppID,
+	{Name: "publisher_app_id", Title: "Publisher's application id", Example: PublisherAppID, Format: "uuid",
 		Doc: "The publisher that validation tokens name. Default: `" + PublisherAppID +
 			"`, which receivers expect from Graph."},
 }

@@ -34,7 +34,7 @@ func (Provider) ReadingInfo() provider.ReadingInfo {
 				Doc: "The only resource that is read: the messages of a mailbox or of one of its folders, " +
 					"`/me/events`, the root of a drive, `/users` or `/groups`. Notifications of resources of " +
 					"another kind are skipped. Default: the one that the notification is about."},
-			{Name: "first", Title: "First", Example: "all",
+			{Name: "first", Title: "First", Example: "all", Choices: firsts,
 				Doc: "Where the first run of a resource begins: `now` is 10 minutes before the notification, `all` " +
 					"tells everything that there is. Default: `now`."},
 			{Name: "select", Title: "Select", Example: "subject,from",
@@ -67,11 +67,14 @@ type reading struct {
 
 const firstAll = "all"
 
+// firsts are the values of the setting first.
+var firsts = []string{"now", firstAll}
+
 // OpenReading implements [provider.ChangeReader].
 func (Provider) OpenReading(settings json.RawMessage) (provider.Reading, error) {
 	r := &reading{}
 	decodeErr := provider.DecodeSettings(settings, r)
-	_, firstErr := provider.OneOf("first", r.First, "", "now", firstAll)
+	_, firstErr := provider.OneOf("first", r.First, "", firsts...)
 	selectErr := (&microsoft.FetchOptions{Select: r.Select}).CheckOptions()
 	if err := bellhop.Join("", decodeErr, r.readResource(), firstErr, selectErr, r.readWindow()); err != nil {
 		return nil, err

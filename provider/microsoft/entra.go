@@ -61,6 +61,12 @@ const (
 	CloudChina  = "china"
 )
 
+// The values of the settings cloud and version.
+var (
+	clouds   = []string{CloudGlobal, CloudUSGov, CloudChina}
+	versions = []string{"v1", "v2"}
+)
+
 var authorities = map[string]string{
 	CloudGlobal: "https://login.microsoftonline.com",
 	CloudUSGov:  "https://login.microsoftonline.us",
@@ -101,20 +107,20 @@ func (a *EntraAPI) Info() provider.ConnectorInfo {
 		{Name: "private_key", Title: "Private key", Secret: true, Signs: true, Example: "@key.pem",
 			Doc: "The key of the certificate, in PEM, without a passphrase. It signs a proof for each request " +
 				"and is never sent."},
-		{Name: "grant", Title: "Grant", Example: "user",
+		{Name: "grant", Title: "Grant", Example: "user", Choices: provider.Grants,
 			Doc: "`client_credentials`: calls are made on behalf of the application. `user`: on behalf of a " +
 				"user, who has to sign in. Default: the application, until a user signs in."},
 		{Name: "scopes", Title: "Scopes", Kind: provider.KindList, Example: "Calendars.Read",
 			Doc: "The permissions to ask for. A name without a slash is one of this API. Default: `.default`, " +
 				"which are those of the app registration. An application gets those alone."},
-		{Name: "cloud", Title: "Cloud", Example: "usgov",
+		{Name: "cloud", Title: "Cloud", Example: "usgov", Choices: clouds,
 			Doc: "`global`, `usgov` or `china`: the defaults of `authority`, `api_url` and the audience. " +
 				"Default: `global`."},
-		{Name: "authority", Title: "Authority", Example: "https://login.microsoftonline.com",
+		{Name: "authority", Title: "Authority", Example: "https://login.microsoftonline.com", Format: "uri",
 			Doc: "The base URL of the sign-in service, without the tenant. A stand-in's URL, for example."},
-		{Name: "api_url", Title: "API URL", Example: a.exampleURL(), Required: len(a.URLs) == 0,
+		{Name: "api_url", Title: "API URL", Example: a.exampleURL(), Required: len(a.URLs) == 0, Format: "uri",
 			Doc: "The base URL of the API, without a version. A stand-in's URL, for example."},
-		{Name: "version", Title: "Endpoint version", Example: "v1",
+		{Name: "version", Title: "Endpoint version", Example: "v1", Choices: versions,
 			Doc: "`v2` asks for scopes, `v1` for a resource. Default: `" + a.version() + "`."},
 		{Name: "resource", Title: "Resource", Example: a.exampleResource(),
 			Doc: "The audience of the tokens: the App ID URI of the API. Default: " + a.resourceDoc() + "."},
@@ -170,13 +176,12 @@ func (a *EntraAPI) Open(env provider.Env, raw json.RawMessage) (provider.Connect
 	for _, text := range []*string{&s.Tenant, &s.ClientID, &s.ClientSecret, &s.Resource} {
 		*text = bellhop.Pasted(*text)
 	}
-	cloud, cloudErr := provider.OneOf("cloud", s.Cloud, CloudGlobal, CloudGlobal, CloudUSGov, CloudChina)
+	cloud, cloudErr := provider.OneOf("cloud", s.Cloud, CloudGlobal, clouds...)
 	if cloudErr != nil {
 		cloud = CloudGlobal // so that the other settings have no faults because of this one
 	}
-	version, versionErr := provider.OneOf("version", s.Version, a.version(), "v1", "v2")
-	grant, grantErr := provider.OneOf("grant", string(s.Grant), "", string(provider.GrantClient),
-		string(provider.GrantUser))
+	version, versionErr := provider.OneOf("version", s.Version, a.version(), versions...)
+	grant, grantErr := provider.OneOf("grant", string(s.Grant), "", provider.Grants...)
 	authority, authorityErr := provider.CheckBaseURL("authority", s.Authority, authorities[cloud])
 	base, baseErr := provider.CheckBaseURL("api_url", s.APIURL, a.URLs[cloud])
 	assertion, certificateErr := openCertificate(s.ClientID, s.Certificate, s.PrivateKey)

@@ -9,6 +9,9 @@ import (
 	"github.com/bellhop-gateway/bellhop/provider"
 )
 
+// FetchBodies are the values of [FetchOptions].Body: the forms in which a fetch may ask for bodies.
+var FetchBodies = []string{"text", "html"}
+
 // PlainKeys returns a path in lower case, with keys as segments: "users/1/messages/2" for "Users('1')/Messages('2')".
 func PlainKeys(path string) string { return strings.ToLower(KeysAsSegments(path)) }
 
@@ -37,7 +40,7 @@ func (o *FetchOptions) Version(body []byte) string {
 
 // CheckOptions returns a bellhop.CodeInvalid error for each setting that cannot be sent.
 func (o *FetchOptions) CheckOptions() error {
-	_, body := provider.OneOf("body", o.Body, "", "text", "html")
+	_, body := provider.OneOf("body", o.Body, "", FetchBodies...)
 	errs := []error{body, checkNames("select", o.Select), checkNames("expand", o.Expand)}
 	if len(o.Timezone) > 64 || !provider.Printable(o.Timezone) && o.Timezone != "" ||
 		strings.ContainsAny(o.Timezone, `"\`) {

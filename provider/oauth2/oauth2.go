@@ -37,28 +37,28 @@ func (Connector) ConnectorInfo() provider.ConnectorInfo {
 		Links: []string{"https://www.rfc-editor.org/rfc/rfc6749",
 			"https://openid.net/specs/openid-connect-discovery-1_0.html"},
 		Settings: []provider.Setting{
-			{Name: "api_url", Title: "API URL", Required: true, Example: "https://api.example.com",
+			{Name: "api_url", Title: "API URL", Required: true, Example: "https://api.example.com", Format: "uri",
 				Doc: "The base URL of the API. Tokens are sent to its origin alone."},
-			{Name: "issuer", Title: "Issuer", Example: "https://id.example.com",
+			{Name: "issuer", Title: "Issuer", Example: "https://id.example.com", Format: "uri",
 				Doc: "The OpenID issuer: the URLs of the authority come from its discovery document, and the ID " +
 					"token of a sign-in is verified. Without an issuer, give `token_url`."},
-			{Name: "token_url", Title: "Token URL", Example: "https://id.example.com/token",
+			{Name: "token_url", Title: "Token URL", Example: "https://id.example.com/token", Format: "uri",
 				Doc: "The token endpoint. Default: that of the issuer."},
-			{Name: "authorize_url", Title: "Authorize URL", Example: "https://id.example.com/authorize",
+			{Name: "authorize_url", Title: "Authorize URL", Example: "https://id.example.com/authorize", Format: "uri",
 				Doc: "The page where users sign in. Default: that of the issuer."},
-			{Name: "device_url", Title: "Device URL", Example: "https://id.example.com/device",
+			{Name: "device_url", Title: "Device URL", Example: "https://id.example.com/device", Format: "uri",
 				Doc: "The endpoint of device codes. Default: that of the issuer."},
-			{Name: "revoke_url", Title: "Revocation URL", Example: "https://id.example.com/revoke",
+			{Name: "revoke_url", Title: "Revocation URL", Example: "https://id.example.com/revoke", Format: "uri",
 				Doc: "The endpoint that revokes tokens at `bellhop connections logout`. Default: that of the " +
 					"issuer; without one, tokens are only forgotten here."},
 			{Name: "client_id", Title: "Client ID", Required: true, Example: "bellhop",
 				Doc: "Our id at the authority."},
 			{Name: "client_secret", Title: "Client secret", Secret: true, Example: "correct horse battery staple",
 				Doc: "Our secret there. Without one, only a user can sign in."},
-			{Name: "auth", Title: "Client authentication", Example: "basic",
+			{Name: "auth", Title: "Client authentication", Example: "basic", Choices: auths,
 				Doc: "`params`: the secret is sent in the body. `basic`: in the header Authorization. Default: " +
 					"`params`."},
-			{Name: "grant", Title: "Grant", Example: "user",
+			{Name: "grant", Title: "Grant", Example: "user", Choices: provider.Grants,
 				Doc: "`client_credentials`: calls are made on our own behalf. `user`: on behalf of a user, who " +
 					"signs in by `bellhop connections login`. Default: our own, until a user signs in."},
 			{Name: "scopes", Title: "Scopes", Kind: provider.KindList, Example: "api.read",
@@ -80,6 +80,9 @@ func (Connector) ConnectorInfo() provider.ConnectorInfo {
 		},
 	}
 }
+
+// auths are the values of the setting auth.
+var auths = []string{"params", "basic"}
 
 // settings are the settings of a connection.
 type settings struct {
@@ -107,8 +110,8 @@ func (Connector) OpenConnection(_ provider.Env, raw json.RawMessage) (provider.C
 	}
 	s.ClientID, s.ClientSecret = bellhop.Pasted(s.ClientID), bellhop.Pasted(s.ClientSecret)
 	base, baseErr := provider.CheckBaseURL("api_url", s.APIURL, "")
-	auth, authErr := provider.OneOf("auth", s.Auth, "params", "params", "basic")
-	grant, grantErr := provider.OneOf("grant", s.Grant, "", string(provider.GrantClient), string(provider.GrantUser))
+	auth, authErr := provider.OneOf("auth", s.Auth, "params", auths...)
+	grant, grantErr := provider.OneOf("grant", s.Grant, "", provider.Grants...)
 	err := bellhop.Join("", baseErr, authErr, grantErr, s.checkURLs(), s.checkClient(provider.GrantKind(grant)))
 	if err != nil {
 		return provider.Connected{}, err

@@ -29,7 +29,7 @@ func (Provider) FetchInfo() provider.FetchInfo {
 					"Default: all."},
 			{Name: "expand", Title: "Expand", Example: "Attachments",
 				Doc: "Related resources to fetch with it: `$expand`. Default: none."},
-			{Name: "body", Title: "Body", Example: "text",
+			{Name: "body", Title: "Body", Example: "text", Choices: microsoft.FetchBodies,
 				Doc: "The form of the body: `text` or `html`. Default: Outlook's, which is HTML."},
 			{Name: "timezone", Title: "Time zone", Example: "Pacific Standard Time",
 				Doc: "The time zone of `Start` and `End` of events. Default: Outlook's, which is UTC."},

@@ -20,7 +20,7 @@ func (Provider) Info() provider.Info {
 		Key:       "client_state",
 		Handshake: "validation-token",
 		Settings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Example: state,
+			{Name: "client_state", Title: "Client state", Secret: true, Example: state, Many: true,
 				Doc: "The `ClientState` given with the subscription: 1 to 255 printable ASCII characters, compared " +
 					"byte for byte. A list of up to 4 while it is being replaced, or if several subscriptions call " +
 					"this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
@@ -28,16 +28,17 @@ func (Provider) Info() provider.Info {
 			{Name: "unauthenticated", Title: "Unauthenticated", Kind: provider.KindFlag, Example: "true",
 				Doc: "Accepts notifications from everybody who knows the URL, for subscriptions without a " +
 					"`ClientState`. Default: false."},
-			{Name: "gaps", Title: "Gaps", Example: "batch",
+			{Name: "gaps", Title: "Gaps", Example: "batch", Choices: gapChoices,
 				Doc: "Where to detect missing numbers: `all`, within a request and between requests; `batch`, " +
 					"within a request only, if several servers receive the requests of one " +
 					"source; `none`. Default: all."},
 		},
 		SendSettings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: state,
+			{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: state, Many: true,
 				Doc: "The text that the receiver expects in the `ClientState` header: 1 to 255 " +
 					"printable ASCII characters."},
 			{Name: "resource_url", Title: "Resource URL", Example: "https://bellhop.example.com/api/v1/events",
+				Format: "uri",
 				Doc: "The URL before the id of an event in the `Resource` of events that did not come from " +
 					"Outlook, so that a receiver can fetch them. Default: `urn:bellhop:event:`."},
 		},

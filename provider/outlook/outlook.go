@@ -42,13 +42,15 @@ const (
 	gapsNone  = "none"
 )
 
+var gapChoices = []string{gapsAll, gapsBatch, gapsNone}
+
 // Open implements [provider.Provider].
 func (Provider) Open(env provider.Env, raw json.RawMessage) (provider.Receiver, error) {
 	var s settings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	gaps, err := provider.OneOf("gaps", s.Gaps, gapsAll, gapsAll, gapsBatch, gapsNone)
+	gaps, err := provider.OneOf("gaps", s.Gaps, gapsAll, gapChoices...)
 	if err := bellhop.Join("", microsoft.CheckSourceState(s.ClientState, s.Unauthenticated, s.Subscriptions),
 		err); err != nil {
 		return nil, err

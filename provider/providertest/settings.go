@@ -64,7 +64,9 @@ var kinds = []provider.Kind{
 	provider.KindNumber,
 	provider.KindDuration,
 	provider.KindList,
+	provider.KindObjects,
 	provider.KindObject,
+	provider.KindDocument,
 }
 
 func (s *suite) testSettings(t *testing.T) {
@@ -112,11 +114,11 @@ func (s *suite) checkSettings(t *testing.T, good string, docs []provider.Setting
 		if d.Required {
 			refused(d.Name+" left out", d.Name, without(values, d.Name))
 		}
-		if d.Kind != provider.KindObject {
+		if d.Kind != provider.KindObject && d.Kind != provider.KindDocument {
 			refused(d.Name+" of a wrong type", d.Name, with(values, d.Name, map[string]any{canary: canary}))
 		}
 		if d.Kind == provider.KindFlag || d.Kind == provider.KindNumber || d.Kind == provider.KindList ||
-			d.Kind == provider.KindObject {
+			d.Kind == provider.KindObjects || d.Kind == provider.KindObject {
 			refused(d.Name+", a "+string(d.Kind)+", as text", d.Name, with(values, d.Name, canary))
 		}
 		if !d.Secret || values[d.Name] == nil {

@@ -20,6 +20,7 @@ func (Provider) Info() provider.Info {
 		Settings: []provider.Setting{
 			{Name: "signing_secret", Title: "Signing secret", Required: true, Secret: true,
 				Example: "0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+				Many:    true,
 				Doc: "The app's signing secret, as shown. Blanks and line breaks around it are removed. A token of " +
 					"the app (xoxb-…, xapp-…) is refused. A list of up to 4 while it is being replaced."},
 			{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
@@ -27,7 +28,7 @@ func (Provider) Info() provider.Info {
 					"5m. A call exactly as old is accepted."},
 		},
 		SendSettings: []provider.Setting{
-			{Name: "colour", Title: "Colour", Example: "attachment",
+			{Name: "colour", Title: "Colour", Example: "attachment", Choices: colourings,
 				Doc: "attachment shows messages beside a coloured bar: red, green and yellow for Boro's Active, " +
 					"Cleared and Event, grey for others. none shows no bar. Default: none."},
 			{Name: "channel", Title: "Channel", Example: "#alarms",

@@ -20,13 +20,16 @@ type sendSettings struct {
 	Username string `json:"username"`
 }
 
+// colourings are the values of the setting colour.
+var colourings = []string{"none", "attachment"}
+
 // OpenSender implements [provider.Sender].
 func (Provider) OpenSender(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
 	var s sendSettings
 	if err := provider.DecodeSettings(raw, &s); err != nil {
 		return nil, err
 	}
-	_, colourErr := provider.OneOf("colour", s.Colour, "none", "none", "attachment")
+	_, colourErr := provider.OneOf("colour", s.Colour, "none", colourings...)
 	if err := bellhop.Join("", colourErr, checkName("channel", s.Channel),
 		checkName("username", s.Username)); err != nil {
 		return nil, err

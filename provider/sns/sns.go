@@ -47,7 +47,7 @@ func (Provider) Info() provider.Info {
 				Example: `["arn:aws:sns:eu-central-1:111122223333:orders"]`,
 				Doc: "The whole ARNs of the accepted topics, up to 100. There is no default, because every AWS " +
 					"account can have SNS sign messages for its own topics."},
-			{Name: "signature_version", Title: "Signature version", Example: "2",
+			{Name: "signature_version", Title: "Signature version", Example: "2", Choices: versions,
 				Doc: "1 accepts only messages signed with SHA-1, 2 only messages signed with SHA-256, which a " +
 					"topic sends if its attribute SignatureVersion is 2. Default: both."},
 		},
@@ -127,10 +127,10 @@ func readTopics(arns []string) (map[string]topic, error) {
 	return topics, bellhop.Join("", errs...)
 }
 
+// versions are the values of the setting signature_version.
+var versions = []string{"1", "2"}
+
 func checkVersion(version string) error {
-	switch version {
-	case "", "1", "2":
-		return nil
-	}
-	return bellhop.Invalid("signature_version", "use 1 or 2, or leave it out")
+	_, err := provider.OneOf("signature_version", version, "", versions...)
+	return err
 }

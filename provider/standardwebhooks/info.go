@@ -32,6 +32,7 @@ func (Provider) Guide() provider.Guide {
 
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		Many: true,
 		Doc: "The secret that the sender shows for this endpoint (whsec_…), or the sender's public key (whpk_…), " +
 			"in the form in which it is shown: with or without its prefix, after `v1,` or `v1a,`, several " +
 			"separated by a bar, a comma or a blank, and base64 of either alphabet, with or without padding. A " +
@@ -39,7 +40,7 @@ var sourceSettings = []provider.Setting{
 	{Name: "tolerance", Title: "Tolerance", Example: "5m", Kind: provider.KindDuration,
 		Doc: "The largest accepted difference between the timestamp of a request and now: 1s to 1h. Default: 5m. A " +
 			"request exactly as old is accepted."},
-	{Name: "header_family", Title: "Header family", Example: "svix",
+	{Name: "header_family", Title: "Header family", Example: "svix", Choices: families,
 		Doc: "The prefix of the headers: webhook (webhook-id, webhook-timestamp, webhook-signature) or svix. " +
 			"Headers with the other prefix are then ignored. Default: webhook, and svix for a request " +
 			"without webhook headers."},
@@ -48,9 +49,10 @@ var sourceSettings = []provider.Setting{
 var sendingSettings = []provider.Setting{
 	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
 		Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+		Many:    true,
 		Doc: "The key to sign with: a shared secret (whsec_…) or a private key (whsk_…). A list of up to 4 while it " +
 			"is being replaced: each makes a signature."},
-	{Name: "header_family", Title: "Header family", Example: "svix",
+	{Name: "header_family", Title: "Header family", Example: "svix", Choices: families,
 		Doc: "The prefix of the headers: webhook or svix. Default: webhook."},
 }
 

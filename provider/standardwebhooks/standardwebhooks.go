@@ -122,17 +122,19 @@ func (f family) id() string        { return string(f) + "Id" }
 func (f family) timestamp() string { return string(f) + "Timestamp" }
 func (f family) signature() string { return string(f) + "Signature" }
 
+// families are the values of the setting header_family.
+var families = []string{"webhook", "svix"}
+
 // readFamily parses the setting header_family; "" is standard.
 func readFamily(text string, standard family) (family, error) {
-	switch text {
-	case "":
-		return standard, nil
+	name, err := provider.OneOf("header_family", text, "", families...)
+	switch name {
 	case "webhook":
 		return familyWebhook, nil
 	case "svix":
 		return familySvix, nil
 	}
-	return "", bellhop.Invalid("header_family", "use webhook or svix")
+	return standard, err
 }
 
 // only returns the headers of h that belong to the family, or h itself for either family.

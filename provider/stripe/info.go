@@ -34,6 +34,7 @@ func (Provider) Guide() provider.Guide {
 var sourceSettings = []provider.Setting{
 	{Name: "secret", Title: "Signing secret", Required: true, Secret: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
+		Many:    true,
 		Doc: "The signing secret that Stripe shows for the endpoint, including whsec_. Blanks and line breaks " +
 			"around it are removed. A key of Stripe's API (sk_…, rk_…, pk_…) and the id of an endpoint (we_…) are " +
 			"refused. A list of up to 4 while it is being rolled."},
@@ -48,6 +49,7 @@ var sourceSettings = []provider.Setting{
 var sendingSettings = []provider.Setting{
 	{Name: "secret", Title: "Signing secret", Required: true, Secret: true, Signs: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
+		Many:    true,
 		Doc: "The signing secret that the receiver has, unchanged. A list of up to 4 while it is being rolled: each " +
 			"secret makes a signature."},
 	{Name: "api_version", Title: "API version", Example: "2025-09-30.clover",

@@ -43,8 +43,8 @@ func (s *server) connections() {
 
 // listConnectionsInput narrows a list of connections.
 type listConnectionsInput struct {
-	State    string `query:"state" enum:"ready,signed_out,failing"`
-	Provider string `query:"provider" maxLength:"64" example:"graph"`
+	State    string `query:"state" enum:"ready,signed_out,failing" doc:"Only those in this state"`
+	Provider string `query:"provider" maxLength:"64" example:"graph" doc:"Only those at this provider"`
 	Owned
 	Paging
 }

@@ -26,7 +26,7 @@ func (s *server) deliveries() {
 type listDeliveriesInput struct {
 	Event       string `query:"event" doc:"Id of the event"`
 	Destination string `query:"destination" doc:"Name or id of the destination; the name of a deleted one too, while no other has it"`
-	State       string `query:"state" enum:"pending,leased,delivered,dead,cancelled"`
+	State       string `query:"state" enum:"pending,leased,delivered,dead,cancelled" doc:"Only those in this state"`
 	Error       string `query:"error" maxLength:"64" example:"5xx" doc:"How the latest attempt failed: the code of an error such as timeout, a status such as 429, a class such as 5xx, or any"`
 	Source      string `query:"source" doc:"Name or id of the event's source. Without such a source: of the deleted ones"`
 	Type        string `query:"type" maxLength:"256" doc:"Type of the event: the whole type, or a prefix and *"`

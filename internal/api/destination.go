@@ -31,7 +31,7 @@ func (s *server) destinations() {
 // listDestinationsInput narrows a list of destinations.
 type listDestinationsInput struct {
 	Type  string `query:"type" maxLength:"65" example:"http" doc:"The whole type, or a prefix and *"`
-	State string `query:"state" enum:"active,paused,disabled,unverified,expired"`
+	State string `query:"state" enum:"active,paused,disabled,unverified,expired" doc:"Only those in this state"`
 	Owned
 	Paging
 }

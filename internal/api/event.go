@@ -76,7 +76,7 @@ func (s *server) showEvent(ctx context.Context, in *one) (*tagged[client.EventDe
 }
 
 type eventBodyInput struct {
-	ID     string `path:"id" example:"evt_01h455vb4pex5vsknk08"`
+	ID     string `path:"id" doc:"Its id" example:"evt_01h455vb4pex5vsknk08"`
 	Accept string `header:"Accept-Encoding" example:"gzip" doc:"A content encoding that is not in it is undone"`
 }
 

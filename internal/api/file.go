@@ -41,7 +41,7 @@ func (s *server) files() {
 
 // listFilesInput narrows a list of files.
 type listFilesInput struct {
-	State       string `query:"state" enum:"partial,whole"`
+	State       string `query:"state" enum:"partial,whole" doc:"Only those in this state"`
 	Source      string `query:"source" doc:"Name or id of the source of the event, also of a deleted one"`
 	Destination string `query:"destination" doc:"Name or id of the destination that made it, also of a deleted one"`
 	Event       string `query:"event" doc:"Id of the event"`

@@ -45,7 +45,7 @@ func (s *server) createSignInLink(ctx context.Context, _ *struct{}) (*bodyOf[cli
 
 // listKeysInput narrows a list of keys.
 type listKeysInput struct {
-	Scope string `query:"scope" enum:"admin,operate,read,publish"`
+	Scope string `query:"scope" enum:"admin,operate,read,publish" doc:"Only those of this scope"`
 	Owned
 	Paging
 }

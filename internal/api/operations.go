@@ -206,6 +206,11 @@ func complete(document *huma.OpenAPI, publicURL string) {
 				panic("bellhop: the operation " + o.OperationID + " has no description")
 			}
 			describeTag(o)
+			for _, p := range o.Parameters {
+				if p.Schema.Type == huma.TypeArray {
+					p.Style = "form" // the default, which not every tool knows
+				}
+			}
 			o.Description += " Scope: " + wide(scopeOf(o)) + "."
 			problem := o.Responses["default"]
 			for status, text := range errorsOf(o, path) {

@@ -126,8 +126,8 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 
 // listRepairsInput narrows a list of repairs.
 type listRepairsInput struct {
-	Kind  string `query:"kind" enum:"replay,retry,cancel"`
-	State string `query:"state" enum:"running,done,cancelled,failed"`
+	Kind  string `query:"kind" enum:"replay,retry,cancel" doc:"Only those of this kind"`
+	State string `query:"state" enum:"running,done,cancelled,failed" doc:"Only those in this state"`
 	Owned
 	Period
 	Paging

@@ -21,7 +21,7 @@ func (s *server) requests() {
 type listRequestsInput struct {
 	Source   string `query:"source" doc:"Name or id of the source. Without such a source: of the deleted ones"`
 	NoSource bool   `query:"no_source" doc:"Only requests at names that are no source's"`
-	Outcome  string `query:"outcome" enum:"accepted,handshake,refused,partial"`
+	Outcome  string `query:"outcome" enum:"accepted,handshake,refused,partial" doc:"Only those that ended like this"`
 	Reason   string `query:"reason" maxLength:"64" example:"signature_mismatch" doc:"The code of a refusal"`
 	Contains string `query:"contains" maxLength:"1024" doc:"These bytes occur in the body, as far as it is kept. A slow filter"`
 	Owned

@@ -332,7 +332,7 @@ func (d dialect) accessSchema() map[string]any {
 }
 
 // maskSchema is the schema of what an answer has in place of a secret. A request may have it, too: the secret stays.
-var maskSchema = map[string]any{"type": "object", "additionalProperties": false, "required": []string{"set", "set_at"},
+var maskSchema = map[string]any{"type": "object", "additionalProperties": false, "required": []string{"set"},
 	"description": "What an answer has in place of a secret. In a request, the stored secret stays.",
 	"properties": map[string]any{"set": map[string]any{"const": true},
 		"set_at": map[string]any{"type": []string{"string", "null"}, "format": "date-time"}}}

@@ -21,7 +21,7 @@ func (s *server) sources() {
 
 // listSourcesInput narrows a list of sources.
 type listSourcesInput struct {
-	Provider string `query:"provider" maxLength:"64" example:"ams"`
+	Provider string `query:"provider" maxLength:"64" example:"ams" doc:"Only those of this provider"`
 	Owned
 	Paging
 }

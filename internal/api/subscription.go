@@ -49,8 +49,8 @@ func (s *server) subscriptions() {
 type listSubscriptionsInput struct {
 	Source     string `query:"source" doc:"Name or id of the source"`
 	Connection string `query:"connection" doc:"Name or id of the connection"`
-	State      string `query:"state" enum:"pending,active,renewing,paused,expired,removed,failed"`
-	Provider   string `query:"provider" maxLength:"64" example:"graph"`
+	State      string `query:"state" enum:"pending,active,renewing,paused,expired,removed,failed" doc:"Only those in this state"`
+	Provider   string `query:"provider" maxLength:"64" example:"graph" doc:"Only those at this provider"`
 	Owned
 	Paging
 }

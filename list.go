@@ -14,6 +14,9 @@ const (
 	MaxPage     = 250
 )
 
+// MaxCounted is how many deliveries of an event are counted for a list of events.
+const MaxCounted = 100
+
 // ScanTime is how long a list with a filter that no index serves is searched at most. A page that ends because of it
 // has fewer entries than its limit and yet a next cursor, from which the search goes on.
 const ScanTime = 2 * time.Second

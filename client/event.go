@@ -38,7 +38,13 @@ type Event struct {
 
 	// CausedBy is the id of the event for which an action made this one; "" if no action did.
 	CausedBy string `json:"caused_by"`
+
+	// DeliveryCounts are the deliveries by state, up to MaxCounted of them, in a list that was asked to count.
+	DeliveryCounts map[string]int `json:"delivery_counts,omitempty"`
 }
+
+// MaxCounted is how many deliveries of an event a list counts.
+const MaxCounted = 100
 
 // An EventDetail is an event with its headers and its body.
 type EventDetail struct {
@@ -63,7 +69,7 @@ type EventChain struct {
 	Complete bool         `json:"complete"` // false if events of it were deleted, or there are too many
 }
 
-// An EventFilter narrows a list of events. Zero fields do not narrow.
+// An EventFilter narrows a list of events, and says what it shows. Zero fields do not narrow.
 type EventFilter struct {
 	Source string // name or id
 	Type   string // a whole type, or a prefix and "*"
@@ -76,15 +82,21 @@ type EventFilter struct {
 	CausedBy string
 	Since    time.Time
 	Until    time.Time
+	// Count has the deliveries of each event counted by state.
+	Count bool
 }
 
 // Events lists events.
 func (c *Client) Events(ctx context.Context, f EventFilter, page Page) (List[Event], error) {
-	return list[Event](ctx, c, path("events"), page, url.Values{
+	query := url.Values{
 		"source": {f.Source}, "type": {f.Type}, "subject": {f.Subject}, "provider_id": {f.ProviderID},
 		"tenant": {f.Tenant}, "contains": {f.Contains}, "caused_by": {f.CausedBy}, "since": {moment(f.Since)},
 		"until": {moment(f.Until)},
-	})
+	}
+	if f.Count {
+		query.Set("count_deliveries", "true")
+	}
+	return list[Event](ctx, c, path("events"), page, query)
 }
 
 // Event returns one event with its headers and its body.

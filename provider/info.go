@@ -75,7 +75,22 @@ type Setting struct {
 	Many        bool      // of a text: it may be a list of texts, too
 	Least, Most int       // of a number; 0 and 0 is any
 	Members     []Setting // of the object of a KindDocument: its only members; nil is any
+
+	// Make says how whoever fills in the setting may make a value of it: a secret that both sides agree on. "" is not at
+	// all, because the system makes it.
+	Make Make
 }
+
+// A Make is a way to make a secret of random bytes.
+type Make string
+
+// The ways.
+const (
+	MakeText     Make = "text"     // of letters, digits, - and _
+	MakeHex      Make = "hex"      // 32 bytes
+	MakeBase64   Make = "base64"   // 64 bytes
+	MakeStandard Make = "standard" // a secret of Standard Webhooks: whsec_ and 32 bytes in Base64
+)
 
 // A Guider is a provider with a reference page.
 type Guider interface {

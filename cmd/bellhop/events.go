@@ -5,7 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -41,9 +44,19 @@ var eventColumns = []column[client.Event]{
 	{title: "TYPE", cell: func(ev client.Event) string { return ev.Type }},
 	{title: "BYTES", cell: func(ev client.Event) string { return strconv.Itoa(ev.BodyBytes) }},
 	{title: "SUBJECT", cell: func(ev client.Event) string { return ev.Subject }},
+	{title: "DELIVERIES", cell: deliveryCounts, wide: true},
 	{title: "PROVIDER ID", cell: func(ev client.Event) string { return ev.ProviderID }, wide: true},
 	{title: "CAUSED BY", cell: func(ev client.Event) string { return ev.CausedBy }, wide: true},
 	{title: "TENANT", cell: func(ev client.Event) string { return ev.Tenant }, wide: true},
+}
+
+// deliveryCounts returns the deliveries of an event by state: "2 delivered, 1 dead".
+func deliveryCounts(ev client.Event) string {
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(ev.DeliveryCounts)) {
+		parts = append(parts, strconv.Itoa(ev.DeliveryCounts[state])+" "+state)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func addEventFilter(c *cobra.Command) listCall[client.Event] {
@@ -61,6 +74,8 @@ func addEventFilter(c *cobra.Command) listCall[client.Event] {
 		"one, by id")
 	sinceFlag(c, &filter.Since, "since", "only events received at this time or later")
 	sinceFlag(c, &filter.Until, "until", "only events received before this time")
+	c.Flags().BoolVar(&filter.Count, "count-deliveries", false,
+		"count each event's deliveries by state, up to 100, for --json and --output wide")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Event], error) {
 		return api.Events(ctx, filter, page)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -71,11 +72,19 @@ destination. There can be connections at the APIs of some, and of any API with O
 func printProviders(e *env, list []provider.Provider) error {
 	for _, p := range list {
 		info := p.Info()
-		err := printData(e, client.Provider{
+		shown := client.Provider{
 			Name: info.Name, Title: info.Title, Summary: info.Summary, Links: info.Links,
-			Settings: settingsOf(info.Settings), Sends: info.SendSettings != nil,
-			SendSettings: settingsOf(info.SendSettings),
-		})
+			Settings: settingsOf(info.Settings), Setup: append([]string{}, provider.GuideOf(p).Setup...),
+			Sends: info.SendSettings != nil, SendSettings: settingsOf(info.SendSettings),
+			SubscriptionSettings: []client.Setting{}, ChangeTypes: []string{},
+		}
+		if s, ok := p.(provider.Subscriber); ok {
+			about := s.SubscribeInfo()
+			shown.Subscribes, shown.SubscriptionSettings = true, settingsOf(about.Settings)
+			shown.Resource, shown.ChangeTypes = about.Resource, append([]string{}, about.ChangeTypes...)
+			shown.Connector = cmp.Or(about.Connector, info.Name)
+		}
+		err := printData(e, shown)
 		if err != nil {
 			return err
 		}
@@ -88,7 +97,8 @@ func settingsOf(settings []provider.Setting) []client.Setting {
 	list := make([]client.Setting, len(settings))
 	for i, s := range settings {
 		list[i] = client.Setting{Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(),
-			Secret: s.Secret, Required: s.Required}
+			Secret: s.Secret, Required: s.Required, Choices: append([]string{}, s.Choices...), Many: s.Many,
+			Make: string(s.Make)}
 	}
 	return list
 }

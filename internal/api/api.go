@@ -40,6 +40,8 @@ type Store interface {
 	Events(ctx context.Context, f bellhop.EventFilter, page bellhop.Page) ([]bellhop.Event, string, error)
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	Deliveries(ctx context.Context, f bellhop.DeliveryFilter, page bellhop.Page) ([]bellhop.Delivery, string, error)
+	// CountDeliveries returns how many deliveries events have, by state, up to a bound for each.
+	CountDeliveries(ctx context.Context, eventIDs []string) (map[string]map[bellhop.DeliveryState]int, error)
 	Delivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// Attempts returns the attempts of one delivery, oldest first.
 	Attempts(ctx context.Context, deliveryID string) ([]bellhop.Attempt, error)

@@ -28,8 +28,9 @@ var descriptions = []struct {
 	schemas string // their names, separated by spaces
 	members map[string]string
 }{
-	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListSubscription " +
-		"ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey ListTenant", map[string]string{
+	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListDestinationType " +
+		"ListConnector ListSubscription ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey " +
+		"ListTenant", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -270,8 +271,9 @@ var descriptions = []struct {
 		"caused_by": "Id of the event for which an action made this one; empty if no action did",
 		"conflicts_with": "Id of the first event of the source with the same provider_id and another body; empty if " +
 			"there is none. Both are stored and delivered",
-		"time":        "When the event happened, as the provider says",
-		"body_sha256": "In hexadecimal",
+		"time":            "When the event happened, as the provider says",
+		"body_sha256":     "In hexadecimal",
+		"delivery_counts": "Its deliveries by state, up to 100 of them, in a list with count_deliveries",
 	}},
 	{"ChainEvent", map[string]string{
 		"depth":      "How many events lie between it and the first of the chain, and itself; 0 is the first",
@@ -588,11 +590,29 @@ var descriptions = []struct {
 		"settings":      "Of a source",
 		"sends":         "Whether the name can be the type of a destination",
 		"send_settings": "Of such a destination",
+		"setup":         "Steps to take at the system so that it calls a source, in Markdown",
+		"subscribes":    "Whether the system has to be asked to call a source, by a subscription",
+		"resource":      "What the resource of a subscription is, in Markdown",
+		"change_types":  "That a subscription may name",
+		"connector":     "Whose connections make the calls of a subscription",
+	}},
+	{"DestinationType", map[string]string{
+		"access":     "The members of access; none of a type without requests of its own",
+		"setup":      "Steps to take so that there is something to call, in Markdown",
+		"secret_url": "Whether only the end of the URL is ever shown",
+		"action":     "Whether it is work that is done here",
+	}},
+	{"Connector", map[string]string{
+		"setup": "Steps to take at the system, in Markdown",
 	}},
 	{"Setting", map[string]string{
-		"doc":    "Meaning, unit or form, and default",
-		"kind":   "Of the value: text, list, true or false, number, length of time, object",
-		"secret": "Whether the value is masked in answers",
+		"doc":     "Meaning, unit or form, and default",
+		"kind":    "Of the value: text, list, true or false, number, length of time, object",
+		"secret":  "Whether the value is masked in answers",
+		"choices": "The only values of a text, or of the texts of a list; none is any text",
+		"many":    "Whether a text may be a list of texts, too",
+		"make": "How a value can be made of random bytes where both sides agree on it: text, hex (of 32 bytes), " +
+			"base64 (of 64) or standard (whsec_ and Base64 of 32); empty if the system makes it",
 	}},
 	{"Series", map[string]string{
 		"step":         "The length of a span",

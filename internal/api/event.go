@@ -42,6 +42,7 @@ type listEventsInput struct {
 	ProviderID string `query:"provider_id" maxLength:"512" doc:"The provider's id of the event, or the Idempotency-Key"`
 	Cause      string `query:"caused_by" doc:"Id of the event for which actions published them"`
 	Contains   string `query:"contains" maxLength:"1024" doc:"These bytes occur in the body as it was received. A slow filter"`
+	Count      bool   `query:"count_deliveries" doc:"Count each event's deliveries by state, up to 100"`
 	Owned
 	Period
 	Paging
@@ -58,7 +59,30 @@ func (s *server) listEvents(ctx context.Context, in *listEventsInput) (*listOutp
 	if err != nil {
 		return nil, err
 	}
-	return searched(s, "events", in.Limit, listOf(list, next, eventJSON)), nil
+	page := searched(s, "events", in.Limit, listOf(list, next, eventJSON))
+	if in.Count {
+		err = s.countDeliveries(ctx, page.Body.Data)
+	}
+	return page, err
+}
+
+// countDeliveries counts the deliveries of each of events.
+func (s *server) countDeliveries(ctx context.Context, events []client.Event) error {
+	ids := make([]string, len(events))
+	for i, ev := range events {
+		ids[i] = ev.ID
+	}
+	counts, err := s.Store.CountDeliveries(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i, ev := range events {
+		events[i].DeliveryCounts = map[string]int{}
+		for state, n := range counts[ev.ID] {
+			events[i].DeliveryCounts[string(state)] = n
+		}
+	}
+	return nil
 }
 
 func (s *server) showEvent(ctx context.Context, in *one) (*tagged[client.EventDetail], error) {

@@ -207,11 +207,3 @@ func TestStats(t *testing.T) {
 	same(t, r.do("GET", "/api/v1/stats", "").is(200),
 		`{"sources":0,"destinations":0,"events":0,"deliveries":{"pending":0,"leased":0,"delivered":0,"dead":2,"cancelled":0}, "oldest_pending_at":null,"next_due_at":null,"database_bytes":0,"requests_refused":0}`)
 }
-
-func TestProviders(t *testing.T) {
-	r := newRig(t)
-	got := r.do("GET", "/api/v1/providers", "").is(200)["data"].([]any)
-	same(t, got[0], `{"name":"lock","title":"Lock","summary":"","links":[],"sends":true,
-		"settings":[{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true},{"name":"account_id","title":"","doc":"","example":"","kind":"text","secret":false,"required":false}],
-		"send_settings":[{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true}]}`)
-}

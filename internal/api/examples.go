@@ -108,10 +108,18 @@ func examples() []any {
 		Owner:        "ours",
 		Subscription: "calendar"}
 	setting := client.Setting{Name: "signing_key", Title: "Signing key",
-		Doc: "The key of the event notifications, in Base64", Kind: "text", Secret: true, Required: true}
+		Doc: "The key of the event notifications, in Base64", Kind: "text", Secret: true, Required: true,
+		Choices: []string{}, Many: true, Make: "base64"}
 	known := client.Provider{Name: "ams", Title: "Azure Media Services", Summary: "Signed notifications of jobs",
 		Links: []string{"https://learn.microsoft.com/azure/media-services/"}, Settings: []client.Setting{setting},
-		Sends: true, SendSettings: []client.Setting{setting}}
+		Setup: []string{"Create a signing key of 64 random bytes in Base64."}, Sends: true,
+		SendSettings: []client.Setting{setting}, Subscribes: true, SubscriptionSettings: []client.Setting{},
+		Resource: "the name of the notification endpoint", ChangeTypes: []string{}, Connector: "ams"}
+	kind := client.DestinationType{Name: "slack", Title: "Slack", Summary: "Messages to an incoming webhook",
+		Links: []string{}, Settings: []client.Setting{}, Access: []client.Setting{}, Setup: []string{}, NeedsURL: true,
+		SecretURL: true}
+	connector := client.Connector{Name: "ams", Title: "Azure Media Services", Summary: "Calls with a token",
+		Links: []string{}, Settings: []client.Setting{setting}, Setup: []string{}}
 	rate := 50.0
 	choice := client.Choice{Destination: "billing", Error: "timeout", Range: client.Range{Since: exampleMoment},
 		Pace: client.Pace{Rate: &rate}}
@@ -195,7 +203,7 @@ func examples() []any {
 		subscription, listOfOne(subscription), wholeList(call), wholeList(remote),
 		client.NewFill{Since: exampleMoment}, client.SubscriptionFill{Done: true, Gaps: []client.Gap{gap}},
 		client.SubscriptionSync{Checked: 4, Found: 4, Doubted: []string{}, Errors: []string{}},
-		file, listOfOne(file), wholeList(known),
+		file, listOfOne(file), wholeList(known), wholeList(kind), wholeList(connector),
 		client.NewKey{Name: "ci", Scope: "read", ExpiresAt: exampleLater}, key, listOfOne(key),
 		client.NewTenant{Name: "acme", Limits: tenant.Limits}, tenant, listOfOne(tenant),
 		client.CreatedKey{Key: key, Text: "bhk_…"}, client.AdminRotation{Grace: "10m"},

@@ -527,6 +527,18 @@ func (f *fake) Deliveries(_ context.Context, filter bellhop.DeliveryFilter, p be
 			}))
 	})
 }
+func (f *fake) CountDeliveries(_ context.Context, ids []string) (map[string]map[bellhop.DeliveryState]int, error) {
+	counts := map[string]map[bellhop.DeliveryState]int{}
+	for _, d := range f.deliveries {
+		if slices.Contains(ids, d.EventID) {
+			if counts[d.EventID] == nil {
+				counts[d.EventID] = map[bellhop.DeliveryState]int{}
+			}
+			counts[d.EventID][d.State]++
+		}
+	}
+	return counts, f.err
+}
 func (f *fake) Delivery(_ context.Context, id string) (bellhop.Delivery, error) {
 	return get(f, "delivery", id, f.deliveries, deliveryNames)
 }

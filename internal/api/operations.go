@@ -31,6 +31,8 @@ var tags = []*huma.Tag{
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "series", Description: "How much happened over time"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
+	{Name: "destination-types", Description: "What the type of a destination can be, and its settings"},
+	{Name: "connectors", Description: "The systems at whose API there can be connections, and their settings"},
 }
 
 // operationTexts describe the operations by their ids.
@@ -187,7 +189,10 @@ var operationTexts = map[string]string{
 		"ends now: in minutes up to 3 hours, in ten minutes up to 48 hours, and in hours up to 30 days. The nouns " +
 		"with the most are counted one by one, 100 of each kind at most. A crash loses the counts of a minute.",
 	"show-stats":     "Counts what is stored. It takes about a second for ten million events.",
-	"list-providers": "Returns all providers with the settings of their sources and destinations.",
+	"list-providers": "Returns all providers with the settings of their sources, destinations and subscriptions.",
+	"list-destination-types": "Returns what the type of a destination can be, with its settings: http, pull, each " +
+		"provider that sends, and each action.",
+	"list-connectors": "Returns the systems at whose API there can be connections, with their settings.",
 }
 
 // complete describes the operations of the document and the errors that each can answer.

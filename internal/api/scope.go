@@ -116,6 +116,9 @@ var scopes = map[string]bellhop.Scope{
 	"show-stats":     bellhop.ScopeRead,
 	"show-series":    bellhop.ScopeRead,
 	"list-providers": bellhop.ScopeRead,
+
+	"list-destination-types": bellhop.ScopeRead,
+	"list-connectors":        bellhop.ScopeRead,
 }
 
 // allTenants are the operations that are about every tenant, and so not for a key that is bound to one.

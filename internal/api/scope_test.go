@@ -25,6 +25,8 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /events`,
 	bellhop.ScopeRead: `
 		POST /sign-in-links
+		GET /destination-types
+		GET /connectors
 		GET /sources
 		GET /sources/{id}
 		GET /destinations

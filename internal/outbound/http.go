@@ -28,6 +28,7 @@ var HTTPSettings = []provider.Setting{
 	{Name: "format", Title: "Format", Example: FormatEnvelope, Choices: formats,
 		Doc: "The form of the body and of the signature. Default: standard"},
 	{Name: "secret", Title: "Secret", Secret: true, Signs: true, Many: true,
+		Make:    provider.MakeStandard,
 		Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		Doc:     "What signs deliveries: whsec_ and Base64. Two while the secret is being replaced"},
 	{Name: "secret_until", Title: "End of the second secret", Format: "date-time", Example: "2026-12-01T00:00:00Z",

@@ -265,6 +265,9 @@ type Events interface {
 type Deliveries interface {
 	Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 		page bellhop.Page) (list []bellhop.Delivery, next string, err error)
+	// CountDeliveries returns how many deliveries events have, by state: of each at most [bellhop.MaxCounted], the
+	// oldest. Events without a delivery that the caller with ctx may see are left out.
+	CountDeliveries(ctx context.Context, eventIDs []string) (map[string]map[bellhop.DeliveryState]int, error)
 	// Delivery returns one delivery with its last attempt.
 	Delivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// Attempts returns the attempts of a delivery, oldest first.

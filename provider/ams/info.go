@@ -5,6 +5,7 @@ import "github.com/bellhop-gateway/bellhop/provider"
 // Info implements [provider.Provider].
 func (Provider) Info() provider.Info {
 	key := provider.Setting{Name: "signing_key", Title: "Signing key", Required: true, Secret: true, Many: true,
+		Make: provider.MakeBase64,
 		Doc: "The key that Media Services was given with the notification endpoint, in Base64. A list of up to 4 " +
 			"while it is being replaced.",
 		Example: "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}

@@ -83,7 +83,7 @@ func credentialSettings(toSend bool) []provider.Setting {
 	return []provider.Setting{
 		{Name: "profile_id", Title: "Profile id", Example: "265",
 			Doc: "The id of the notification profile in Boro. Required, unless requests are not signed."},
-		{Name: "secret_key", Title: "Secret key", Secret: true, Signs: toSend,
+		{Name: "secret_key", Title: "Secret key", Secret: true, Make: provider.MakeHex, Signs: toSend,
 			Example: "b4c5d2f0a1e89376245b8c7d6e9f0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
 			Many:    true,
 			Doc: "The secret key of the profile, in hex: in either case, also after 0x, or with blanks or colons " +

@@ -39,7 +39,8 @@ func (Provider) Guide() provider.Guide {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
+	{Name: "bearer_token", Title: "Bearer token", Secret: true, Make: provider.MakeText,
+		Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
 		Doc: "The token that senders put after `Bearer ` in Authorization or, if they cannot set headers, into the " +
 			"query as `access_token`. Printable ASCII without blanks. " +
 			"A list of up to 4 while it is being replaced. Required unless `allowed_origins` is set or " +
@@ -68,7 +69,8 @@ var destinationSettings = []provider.Setting{
 			"attributes in headers and its bytes as the body; or `batch`, as a JSON array, " +
 			"for receivers that ask for batches. A CloudEvent is sent in the mode in which it came, except in a " +
 			"batch. Default: structured."},
-	{Name: "bearer_token", Title: "Bearer token", Secret: true, Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
+	{Name: "bearer_token", Title: "Bearer token", Secret: true, Make: provider.MakeText,
+		Example: "x4Kp0mZt7sVq2LrY9bNc", Many: true,
 		Doc: "The token that is sent as `Authorization: Bearer`. Printable ASCII without blanks. Default: none."},
 	{Name: "origin", Title: "Origin", Example: "hooks.example.com",
 		Doc: "The name of this gateway, a DNS name without scheme and port. The handshake asks for permission for " +

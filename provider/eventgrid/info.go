@@ -37,14 +37,16 @@ func (Provider) Guide() provider.Guide {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "query_secret", Title: "Secret in the URL", Secret: true, Example: "3f9cVb7pQ2mXw8Lk", Many: true,
+	{Name: "query_secret", Title: "Secret in the URL", Secret: true, Make: provider.MakeText,
+		Example: "3f9cVb7pQ2mXw8Lk", Many: true,
 		Doc: "The secret in the endpoint's URL as `code`, decoded. A list of up to 4 while it is being replaced. " +
 			"Required, unless `header`, `audience` or `unauthenticated` is set. If several are set, a request must " +
 			"satisfy all of them."},
 	{Name: "header", Title: "Header", Example: "X-Contoso-Key",
 		Doc: "The header that the event subscription adds to each delivery (\"delivery property\"), with " +
 			"`header_secret` as its value. Default: none."},
-	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3", Many: true,
+	{Name: "header_secret", Title: "Secret in the header", Secret: true, Make: provider.MakeText,
+		Example: "Tr0ub4dor&3", Many: true,
 		Doc: "The value of `header`: at most 4096 printable ASCII characters. A list of up to 4 while it is being " +
 			"replaced. Required with `header`."},
 	{Name: "audience", Title: "Audience", Example: "api://7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
@@ -90,7 +92,8 @@ var destinationSettings = []provider.Setting{
 	{Name: "header", Title: "Header", Example: "X-Contoso-Key",
 		Doc: "A header to send with each delivery, with `header_secret` as its value. Default: none. A secret " +
 			"in the query is a part of the destination's URL."},
-	{Name: "header_secret", Title: "Secret in the header", Secret: true, Example: "Tr0ub4dor&3", Many: true,
+	{Name: "header_secret", Title: "Secret in the header", Secret: true, Make: provider.MakeText,
+		Example: "Tr0ub4dor&3", Many: true,
 		Doc: "The value of `header`: at most 4096 printable ASCII characters. Required with `header`."},
 }
 

@@ -80,7 +80,8 @@ func presetSettings() []provider.Setting {
 		{Name: "preset", Title: "Preset", Example: "shopify", Choices: presetNames(),
 			Doc: "The sending system, one of " + strings.Join(presetNames(), ", ") + ". It defines everything " +
 				"but the secret. Set either scheme or preset. Default: none."},
-		{Name: "verify_token", Title: "Verify token", Secret: true, Example: "meatyhamhock", Many: true,
+		{Name: "verify_token", Title: "Verify token", Secret: true, Make: provider.MakeText,
+			Example: "meatyhamhock", Many: true,
 			Doc: "preset meta: a text of your choice that you also entered there as Verify token. Required with " +
 				"preset meta. A list of up to 4 while it is being replaced."},
 	}
@@ -96,7 +97,8 @@ func credentialSettings(toSend bool) []provider.Setting {
 	return []provider.Setting{
 		{Name: "scheme", Title: "Scheme", Required: toSend, Example: "hmac", Choices: schemes,
 			Doc: scheme},
-		{Name: "secret", Title: "Secret", Secret: true, Example: "Tr0ub4dor&3", Many: true,
+		{Name: "secret", Title: "Secret", Secret: true, Make: provider.MakeText,
+			Example: "Tr0ub4dor&3", Many: true,
 			Doc: "The key, token or password. Blanks and line breaks around it are removed. Required unless the " +
 				"scheme is none." + many},
 		{Name: "secret_encoding", Title: "Encoding of the secret", Example: "base64", Choices: secretEncodings,

@@ -32,8 +32,9 @@ func (Provider) Guide() provider.Guide {
 }
 
 var sourceSettings = []provider.Setting{
-	{Name: "secret", Title: "Secret", Required: true, Secret: true, Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
-		Many: true,
+	{Name: "secret", Title: "Secret", Required: true, Secret: true, Make: provider.MakeHex,
+		Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
+		Many:    true,
 		Doc: "The text under Secret in the webhook's settings at GitHub. Blanks and line breaks around it are " +
 			"removed. An access token (ghp_…, github_pat_…) is refused. A list of up to 4 " +
 			"while it is being replaced."},
@@ -46,7 +47,7 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
+	{Name: "secret", Title: "Secret", Required: true, Secret: true, Make: provider.MakeHex, Signs: true,
 		Example: "5f1c0e7b9a3d48e2b6c4f0a1d2938475",
 		Many:    true,
 		Doc:     "The secret that the receiver has, unchanged."},

@@ -46,7 +46,8 @@ const (
 )
 
 var sourceSettings = []provider.Setting{
-	{Name: "client_state", Title: "Client state", Secret: true, Example: exampleState, Many: true,
+	{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText,
+		Example: exampleState, Many: true,
 		Doc: "The `clientState` of the subscription: 1 to 255 printable ASCII characters (Graph accepts up to 128), " +
 			"compared byte for byte in every item. A list of up to 4 while it is being replaced, or if several " +
 			"subscriptions call this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
@@ -79,7 +80,8 @@ var sourceSettings = []provider.Setting{
 }
 
 var destinationSettings = []provider.Setting{
-	{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: exampleState, Many: true,
+	{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText, Required: true,
+		Example: exampleState, Many: true,
 		Doc: "The `clientState` that the receiver expects: 1 to 255 printable ASCII characters."},
 	{Name: "subscription_id", Title: "Subscription id", Example: "7f105c7d-2dc5-4530-97cd-4e7ae6534c07",
 		Format: "uuid",

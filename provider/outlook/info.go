@@ -20,7 +20,8 @@ func (Provider) Info() provider.Info {
 		Key:       "client_state",
 		Handshake: "validation-token",
 		Settings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Example: state, Many: true,
+			{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText,
+				Example: state, Many: true,
 				Doc: "The `ClientState` given with the subscription: 1 to 255 printable ASCII characters, compared " +
 					"byte for byte. A list of up to 4 while it is being replaced, or if several subscriptions call " +
 					"this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
@@ -34,7 +35,8 @@ func (Provider) Info() provider.Info {
 					"source; `none`. Default: all."},
 		},
 		SendSettings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: state, Many: true,
+			{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText, Required: true,
+				Example: state, Many: true,
 				Doc: "The text that the receiver expects in the `ClientState` header: 1 to 255 " +
 					"printable ASCII characters."},
 			{Name: "resource_url", Title: "Resource URL", Example: "https://bellhop.example.com/api/v1/events",

@@ -24,7 +24,8 @@ func (Provider) Info() provider.Info {
 		Schedule:    "sharepoint",
 		MaxLifetime: 180 * 24 * time.Hour,
 		Settings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Example: state, Many: true,
+			{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText,
+				Example: state, Many: true,
 				Doc: "The `clientState` given with the subscription: 1 to 255 printable ASCII characters, compared " +
 					"byte for byte. A list of up to 4 while it is being replaced, or if several subscriptions call " +
 					"this source. Required unless `unauthenticated` or `subscriptions_only` is set."},
@@ -37,7 +38,8 @@ func (Provider) Info() provider.Info {
 					"`clientState`. Default: false."},
 		},
 		SendSettings: []provider.Setting{
-			{Name: "client_state", Title: "Client state", Secret: true, Required: true, Example: state, Many: true,
+			{Name: "client_state", Title: "Client state", Secret: true, Make: provider.MakeText, Required: true,
+				Example: state, Many: true,
 				Doc: "The text that the receiver expects, in each item and in the `ClientState` header: 1 to 255 " +
 					"printable ASCII characters."},
 			{Name: "subscription_id", Title: "Subscription id", Example: "a8e6d5e6-9f7f-497a-b97f-8ffe8f559dc7",

@@ -47,7 +47,7 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Secret", Required: true, Secret: true, Signs: true,
+	{Name: "secret", Title: "Secret", Required: true, Secret: true, Make: provider.MakeStandard, Signs: true,
 		Example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		Many:    true,
 		Doc: "The key to sign with: a shared secret (whsec_…) or a private key (whsk_…). A list of up to 4 while it " +

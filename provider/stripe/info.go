@@ -47,7 +47,7 @@ var sourceSettings = []provider.Setting{
 }
 
 var sendingSettings = []provider.Setting{
-	{Name: "secret", Title: "Signing secret", Required: true, Secret: true, Signs: true,
+	{Name: "secret", Title: "Signing secret", Required: true, Secret: true, Make: provider.MakeStandard, Signs: true,
 		Example: "whsec_8dUq2kV0cXn5sYbLr3TzHfWe6GmJpA1o",
 		Many:    true,
 		Doc: "The signing secret that the receiver has, unchanged. A list of up to 4 while it is being rolled: each " +

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -75,6 +76,42 @@ func (s *Store) Deliveries(ctx context.Context, f bellhop.DeliveryFilter,
 	l.like("e.subject", f.Subject)
 	l.tenant(ctx, "dst.tenant", f.Tenant, l.slowly)
 	return list(ctx, s, l, selectDelivery, s.scanDelivery)
+}
+
+// CountDeliveries returns how many deliveries events have, by state: of each at most [bellhop.MaxCounted], the oldest.
+// Events without a delivery that the caller with ctx may see are left out.
+func (s *Store) CountDeliveries(ctx context.Context,
+	eventIDs []string) (counts map[string]map[bellhop.DeliveryState]int, err error) {
+	query, tenant := "SELECT d.state FROM deliveries d", bellhop.TenantOf(ctx)
+	where, args := " WHERE d.n >= ? AND d.n < ?", []any{}
+	if tenant != "" {
+		query += " JOIN destinations dst ON dst.n = d.destination"
+		where, args = where+" AND dst.tenant = ?", append(args, tenant)
+	}
+	query += where + " ORDER BY d.n LIMIT " + strconv.Itoa(bellhop.MaxCounted)
+	err = s.read(ctx, func(c *conn) error {
+		counts = map[string]map[bellhop.DeliveryState]int{}
+		for _, id := range eventIDs {
+			n, ok := s.ids.ParseEvent(id)
+			if !ok {
+				return bellhop.NotFound("event", id)
+			}
+			of := map[bellhop.DeliveryState]int{}
+			err := c.query(query, append([]any{n << placeBits, (n + 1) << placeBits}, args...),
+				func(row *sqlite3.Stmt) error {
+					of[bellhop.DeliveryState(row.ColumnText(0))]++
+					return nil
+				})
+			if err != nil {
+				return err
+			}
+			if len(of) > 0 {
+				counts[id] = of
+			}
+		}
+		return nil
+	})
+	return counts, err
 }
 
 // failed narrows a list of deliveries to those whose last attempt has an error that text chooses, as

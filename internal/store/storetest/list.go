@@ -263,6 +263,17 @@ func filterDeliveries(w *world) {
 		}
 		w.equal(name, got, c.want)
 	}
+	states := map[bellhop.DeliveryState]int{}
+	counts, err := w.CountDeliveries(w.ctx, []string{events[3], events[0]})
+	w.must(err)
+	for _, i := range []int{0, 3, 4} {
+		states[w.delivery(ids[i]).State]++
+	}
+	w.equal("counted", counts, map[string]map[bellhop.DeliveryState]int{events[0]: {pending: 1},
+		events[3]: {leased: 1, pending: 1}})
+	w.equal("as the deliveries are", states, map[bellhop.DeliveryState]int{pending: 2, leased: 1})
+	_, err = w.CountDeliveries(w.ctx, []string{"evt_x"})
+	w.refused("count of an unknown event", err, bellhop.CodeNotFound)
 	for what, f := range map[string]bellhop.DeliveryFilter{"event": {EventID: "evt_x"},
 		"source": {SourceIDs: []string{"x"}}, "destination": {DestinationIDs: []string{w.destination, "dst_x"}}} {
 		_, _, err := w.Deliveries(w.ctx, f, bellhop.Page{})

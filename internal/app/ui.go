@@ -106,7 +106,7 @@ func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
 		return
 	}
 	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions}, URL: a.uiURL(),
-		APIURL: a.opts.Config.PublicURL, Now: time.Now, Logger: a.opts.Logger})
+		APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger})
 	if a.uiListener != nil {
 		a.uiServer = a.newServer(pages)
 		a.uiServer.ConnState = a.uiListener.state

@@ -32,7 +32,15 @@ func (s *server) get(words, path string, flags ...flagValue) command {
 
 // post returns the command that posts body, which is JSON, to path. "" is no body.
 func (s *server) post(cli, path, body string) command {
-	return command{"bellhop " + cli, s.curl("-X POST ", path, body)}
+	return s.command("POST", cli, path, body)
+}
+
+// patch returns the command that changes the noun at path by a merge patch.
+func (s *server) patch(cli, path, body string) command { return s.command("PATCH", cli, path, body) }
+
+// command returns a command with the call of that method. "" is no body.
+func (s *server) command(method, cli, path, body string) command {
+	return command{"bellhop " + cli, s.curl("-X "+method+" ", path, body)}
 }
 
 // curl returns a call of the API.

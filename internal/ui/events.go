@@ -40,9 +40,6 @@ type mark struct {
 	More  bool // there may be more
 }
 
-// maxMarked bounds the deliveries that the list of events counts for each event.
-const maxMarked = 20
-
 func (s *server) listEvents(v *visit) error {
 	f := newForm(v.r.URL.Query(),
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
@@ -55,7 +52,7 @@ func (s *server) listEvents(v *visit) error {
 		f = append(f, newForm(v.r.URL.Query(), field{Name: "tenant", Label: "Tenant"})...)
 	}
 	filter := client.EventFilter{Source: f.get("source"), Type: f.get("type"), Subject: f.get("subject"),
-		Tenant: f.get("tenant"), Since: f.when("since", v.Now()), Until: f.when("until", v.Now())}
+		Tenant: f.get("tenant"), Since: f.when("since", v.Now()), Until: f.when("until", v.Now()), Count: true}
 	var l client.List[client.Event]
 	if !f.Invalid() {
 		var err error
@@ -71,11 +68,7 @@ func (s *server) listEvents(v *visit) error {
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 		flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
 	for _, ev := range l.Data {
-		marks, err := v.marksOf(ev.ID)
-		if err != nil {
-			return err
-		}
-		page.Rows = append(page.Rows, eventRow{ev, marks})
+		page.Rows = append(page.Rows, eventRow{ev, marksOf(ev)})
 	}
 	v.show(statusOf(f), "events", "Events", page)
 	return nil
@@ -115,20 +108,16 @@ func (v *visit) destinationNames() (names []string) {
 	return names
 }
 
-// marksOf counts the deliveries of an event by state.
-func (v *visit) marksOf(eventID string) (marks []mark, err error) {
-	l, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{Event: eventID}, client.Page{Limit: maxMarked})
-	if err != nil {
-		return nil, err
+// marksOf returns the deliveries of an event by state.
+func marksOf(ev client.Event) (marks []mark) {
+	total := 0
+	for _, n := range ev.DeliveryCounts {
+		total += n
 	}
-	counts := map[string]int{}
-	for _, d := range l.Data {
-		counts[d.State]++
+	for _, state := range slices.Sorted(maps.Keys(ev.DeliveryCounts)) {
+		marks = append(marks, mark{state, ev.DeliveryCounts[state], total >= client.MaxCounted})
 	}
-	for _, state := range slices.Sorted(maps.Keys(counts)) {
-		marks = append(marks, mark{state, counts[state], l.Next != ""})
-	}
-	return marks, nil
+	return marks
 }
 
 // eventPage is what the page of an event shows.

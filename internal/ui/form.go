@@ -1,9 +1,11 @@
 package ui
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,9 +19,25 @@ type field struct {
 	Hint  string
 	Value typed
 	Error string
-	Kind  string   // "text", "lines" or "hidden"; "" is "text"
+	Kind  string   // "text", "lines", "choice", "check", "secret" or "hidden"; "" is "text"
 	Known []string // values to offer in a text input
+	Rows  int      // of lines; 0 is 16
+
+	Choices    []option // of a choice
+	IsRequired bool
+
+	// Of a setting.
+
+	Setting client.Setting
+	Secret  bool     // what was typed is never shown
+	IsSet   bool     // a secret is stored
+	Stored  []string // the names of the members of a stored secret object
+	Clears  bool     // the stored secret is removed
+	IsKept  bool     // what was typed before is kept for this form
 }
+
+// IsOn reports whether a check is set.
+func (f field) IsOn() bool { return f.Value != "" }
 
 // An option is one choice of several: a value and its name.
 type option struct{ Value, Label string }
@@ -61,14 +79,155 @@ func (f form) when(name string, now time.Time) time.Time {
 	return at
 }
 
-// fault puts an error at the field of that name. It reports whether there is one.
+// fault puts an error at the field of that name, or at the one that has the value of that path within it
+// ("match.types[1]"). It reports whether there is one.
 func (f form) fault(name, message string) bool {
-	i := slices.IndexFunc(f, func(each field) bool { return each.Name == name })
-	if i < 0 {
-		return false
+	for name != "" {
+		i := slices.IndexFunc(f, func(each field) bool { return each.Name == name })
+		if i >= 0 {
+			f[i].Error = strings.TrimSpace(f[i].Error + " " + sentence(message))
+			return true
+		}
+		name = name[:max(0, strings.LastIndexAny(name, ".["))]
 	}
-	f[i].Error = sentence(message)
-	return true
+	return false
+}
+
+// An entry is a form that creates or changes something. Its secrets are kept while it comes back.
+type entry struct {
+	Groups groups
+	Kept   typed  // the sealed secrets, of the input "kept"
+	ETag   string // of the noun that is changed
+}
+
+// A group is some fields of an entry under one title; "" is the first group, which is always open.
+type group struct {
+	Title  string
+	Fields form
+}
+
+// IsOpen reports whether the group is shown: it has something typed, stored or wrong in it.
+func (g group) IsOpen() bool {
+	return g.Title == "" || slices.ContainsFunc(g.Fields, func(f field) bool {
+		return f.Invalid() || f.Value != "" && f.Kind != "hidden" || f.IsSet
+	})
+}
+
+// read fills the fields of an entry with what was posted. Secrets that were entered before are those that it kept, and
+// those to be made are made: they are returned with their titles, to be shown once. name is that of the entry: secrets
+// are kept for no other.
+func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
+	posted := v.r.PostForm
+	session := v.token(v.r)
+	before, secrets := v.sealer.open(session, name, posted.Get("kept")), map[string]string{}
+	e.ETag = posted.Get("etag")
+	for _, g := range e.Groups {
+		for i := range g.Fields {
+			f := &g.Fields[i]
+			f.Value = typed(strings.TrimSpace(strings.ReplaceAll(posted.Get(f.Name), "\r\n", "\n")))
+			if !f.Secret {
+				continue
+			}
+			f.Clears = posted.Get("clear:"+f.Name) != ""
+			switch {
+			case f.Value != "" || f.Clears:
+			case posted.Get("make:"+f.Name) != "" && f.Setting.Make != "":
+				text, err := f.Setting.MakeSecret(v.Rand)
+				if err != nil {
+					return nil, err
+				}
+				f.Value = typed(text)
+				made = append(made, shownSecret{f.Label, text})
+			default:
+				f.Value = typed(before[f.Name])
+			}
+			if f.Value != "" {
+				secrets[f.Name], f.IsKept = string(f.Value), true
+			}
+		}
+	}
+	e.Kept, err = v.sealer.seal(session, name, secrets)
+	return made, err
+}
+
+// A shownSecret is a secret that was made just now. A page shows it once.
+type shownSecret struct{ Title, Text string }
+
+// groups are the fields of an entry.
+type groups []group
+
+// get returns what was typed into the field of that name.
+func (f groups) get(name string) string {
+	for _, g := range f {
+		if value := g.Fields.get(name); value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// fault puts an error at a field, as form.fault does.
+func (f groups) fault(name, message string) bool {
+	for name != "" {
+		for _, g := range f {
+			if g.Fields.has(name) {
+				return g.Fields.fault(name, message)
+			}
+		}
+		name = name[:max(0, strings.LastIndexAny(name, ".["))]
+	}
+	return false
+}
+
+// Invalid reports whether a field has an error.
+func (f groups) Invalid() bool {
+	return slices.ContainsFunc(f, func(g group) bool { return g.Fields.Invalid() })
+}
+
+// settings returns the settings of that prefix in all groups.
+func (f groups) settings(prefix string, stored map[string]any) map[string]any {
+	all := map[string]any{}
+	for _, g := range f {
+		maps.Copy(all, g.Fields.settings(prefix, stored))
+	}
+	return all
+}
+
+// whole returns the whole number that was typed into a field; 0 if it is empty. It puts an error at the field if it is
+// none.
+func (f groups) whole(name string) int64 {
+	text := f.get(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		f.fault(name, "use a whole number")
+	}
+	return n
+}
+
+// changes returns the texts that differ from those that are stored, by the names of their fields, as a merge patch.
+func (f groups) changes(stored map[string]string) map[string]any {
+	changes := map[string]any{}
+	for name, old := range stored {
+		switch text := f.get(name); {
+		case text == old:
+		case text == "":
+			changes[name] = nil
+		default:
+			changes[name] = text
+		}
+	}
+	return changes
+}
+
+// accepts is form.accepts for all groups.
+func (f groups) accepts(err error) error { return acceptErrors(f, err) }
+
+// has reports whether there is a field of that name.
+func (f form) has(name string) bool {
+	return slices.ContainsFunc(f, func(each field) bool { return each.Name == name })
 }
 
 // Invalid reports whether a field has an error.
@@ -80,7 +239,12 @@ func (f form) Narrowed() bool {
 }
 
 // accepts puts the errors of the API that name a field at it. It returns err unless all of it is said so.
-func (f form) accepts(err error) error {
+func (f form) accepts(err error) error { return acceptErrors(f, err) }
+
+// acceptErrors puts the errors of the API at the fields of a form.
+func acceptErrors(f interface {
+	fault(name, message string) bool
+}, err error) error {
 	refused, ok := asRefusal(err)
 	if !ok || refused.Status != http.StatusUnprocessableEntity || len(refused.Errors) == 0 {
 		return err

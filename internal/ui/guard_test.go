@@ -140,17 +140,17 @@ func TestForeignForms(t *testing.T) {
 			headers     []string
 			done        bool
 		}{
-			{"cross-site", "operator", []string{"Sec-Fetch-Site: cross-site"}, false},
-			{"same-site", "operator", []string{"Sec-Fetch-Site: same-site"}, false},
+			{"cross-site", "admin", []string{"Sec-Fetch-Site: cross-site"}, false},
+			{"same-site", "admin", []string{"Sec-Fetch-Site: same-site"}, false},
 			{"cross-site without a session", "", []string{"Sec-Fetch-Site: cross-site"}, false},
-			{"neither header", "operator", []string{"Sec-Fetch-Site: "}, false},
-			{"origin null", "operator", []string{"Sec-Fetch-Site: ", "Origin: null"}, false},
-			{"a foreign origin", "operator", []string{"Sec-Fetch-Site: ", "Origin: https://evil.example"}, false},
-			{"another port", "operator", []string{"Sec-Fetch-Site: ", "Origin: http://127.0.0.1:9"}, false},
-			{"a foreign origin that claims to be ours", "operator", []string{"Sec-Fetch-Site: cross-site",
+			{"neither header", "admin", []string{"Sec-Fetch-Site: "}, false},
+			{"origin null", "admin", []string{"Sec-Fetch-Site: ", "Origin: null"}, false},
+			{"a foreign origin", "admin", []string{"Sec-Fetch-Site: ", "Origin: https://evil.example"}, false},
+			{"another port", "admin", []string{"Sec-Fetch-Site: ", "Origin: http://127.0.0.1:9"}, false},
+			{"a foreign origin that claims to be ours", "admin", []string{"Sec-Fetch-Site: cross-site",
 				"Origin: http://127.0.0.1:8080"}, false},
-			{"same-origin", "operator", []string{"Sec-Fetch-Site: same-origin"}, true},
-			{"our origin", "operator", []string{"Sec-Fetch-Site: ", "Origin: http://127.0.0.1:8080"}, true},
+			{"same-origin", "admin", []string{"Sec-Fetch-Site: same-origin"}, true},
+			{"our origin", "admin", []string{"Sec-Fetch-Site: ", "Origin: http://127.0.0.1:8080"}, true},
 		} {
 			r := newRig(t)
 			people, links := len(r.people.people), len(r.people.links)
@@ -186,14 +186,26 @@ func TestRoles(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	for _, path := range []string{"/ui/", "/ui/events", "/ui/events/evt_1", "/ui/events/evt_1/body", "/ui/deliveries",
-		"/ui/deliveries/dlv_1", "/ui/requests", "/ui/requests/req_1", "/ui/requests/req_1/body", "/ui/nowhere"} {
+		"/ui/deliveries/dlv_1", "/ui/requests", "/ui/requests/req_1", "/ui/requests/req_1/body", "/ui/nowhere",
+		"/ui/sources", "/ui/sources/new", "/ui/sources/src_1", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete"} {
 		w := r.do("GET", path, "", nil)
 		if w.Code != 303 || !strings.HasPrefix(w.Header().Get("Location"), "/ui/sign-in") || r.api.called() != "" {
 			t.Errorf("%s by nobody: %d %s", path, w.Code, w.Header().Get("Location"))
 		}
 	}
-	if page := r.get("/ui/events/evt_1", "viewer", 200); strings.Contains(page, "/replay\"") {
-		t.Error("a viewer is shown an action")
+	for _, path := range []string{"/ui/events/evt_1", "/ui/sources", "/ui/sources/src_1"} {
+		if page := r.get(path, "viewer", 200); strings.Contains(page, `method="post" action="/ui/events`) ||
+			strings.Contains(page, `method="post" action="/ui/sources`) || strings.Contains(page, "New source") {
+			t.Errorf("%s: a viewer is shown an action", path)
+		}
+	}
+	for _, path := range []string{"/ui/sources/new", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete"} {
+		if w := r.do("GET", path, "operator", nil); w.Code != 403 {
+			t.Errorf("%s by an operator: %d", path, w.Code)
+		}
+		if w := r.do("POST", path, "operator", url.Values{}); w.Code != 403 {
+			t.Errorf("POST %s by an operator: %d", path, w.Code)
+		}
 	}
 }
 

@@ -91,7 +91,7 @@ const plainText = "plain"
 func renderHostile(t *testing.T, path, text string) string {
 	t.Helper()
 	r := newRig(t)
-	r.people.people["operator"] = Person{Name: text, Role: operator, Tenant: text}
+	r.people.people["operator"] = Person{Name: text, Role: admin, Tenant: text}
 	delivery, pending := filled(testDelivery, text), filled(testPending, text)
 	list := func(data ...any) []byte { return raw(listOf{Data: data}) }
 	body := []byte(text)
@@ -113,6 +113,7 @@ func renderHostile(t *testing.T, path, text string) string {
 	} {
 		r.api.set(call, value)
 	}
+	r.fillHostile(text)
 	return r.get(path, "operator", 200)
 }
 
@@ -153,9 +154,11 @@ func TestHostileTexts(t *testing.T) {
 	if len(hostile) < 40 {
 		t.Fatalf("%d texts", len(hostile))
 	}
-	for _, path := range []string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty", "/ui/events/evt_1?body=raw",
+	for _, path := range append([]string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty",
+		"/ui/events/evt_1?body=raw",
 		"/ui/series", "/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
-		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"} {
+		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"},
+		nounPaths...) {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			want, _ := shape(t, strings.ReplaceAll(renderHostile(t, path, plainText), plainText, "x"))

@@ -18,6 +18,7 @@ var templateFiles embed.FS
 var navigation = []navigationLink{
 	{"", "Overview"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
 	{"series", "Over time"},
+	{"sources", "Sources"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -31,6 +32,11 @@ var notices = map[string]string{
 	"published":  "The event is stored. Below are its deliveries.",
 	"retried":    "The delivery is due now.",
 	"cancelled":  "The delivery is cancelled.",
+	"created":    "It is created.",
+	"saved":      "It is saved.",
+	"deleted":    "It is deleted.",
+	"disabled":   "It is disabled: requests at its URL are answered with 404.",
+	"enabled":    "It is enabled.",
 }
 
 // A frame is what every page has around its own part.
@@ -42,7 +48,8 @@ type frame struct {
 	Display display
 	Notice  string
 	Problem string
-	Here    typed // the path and the query of this page
+	Made    []shownSecret // this once
+	Here    typed         // the path and the query of this page
 	Now     time.Time
 	Page    any // what the template of the page shows
 }
@@ -51,7 +58,7 @@ type frame struct {
 func (v *visit) show(status int, name, title string, page any) {
 	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, Root), "/")
 	f := frame{Title: title, Section: section, Links: navigation, Person: v.person, Display: v.display,
-		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Now: v.Now(), Page: page,
+		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Made: v.made, Now: v.Now(), Page: page,
 		Here: typed(here(v.r))}
 	var b bytes.Buffer
 	err := pages[name].ExecuteTemplate(&b, "frame", f)
@@ -105,7 +112,7 @@ func parsePages() map[string]*template.Template {
 var functions = template.FuncMap{
 	"shown": shown, "static": staticPath, "utc": utc, "iso": iso, "size": size, "count": count, "state": stateOf,
 	"took": took, "reply": replyOf, "place": requestPlace, "bytes": func(n int) string { return size(int64(n)) },
-	"first": func(n int, text string) string { return clip(text, n) },
+	"first": func(n int, text string) string { return clip(text, n) }, "prose": prose,
 }
 
 // A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside

@@ -57,6 +57,9 @@ func (r role) includes(needed role) bool {
 // Operates reports whether the person may act, for templates.
 func (p Person) Operates() bool { return p.Role.includes(operator) }
 
+// Administers reports whether the person may create and delete, for templates.
+func (p Person) Administers() bool { return p.Role.includes(admin) }
+
 // Names of the cookie of a session. Browsers take the first one only from https, for this host and every path, and so
 // never from a neighbour of the host.
 const (

@@ -13,6 +13,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -32,15 +33,17 @@ type Options struct {
 	URL      string // where people reach the pages: scheme and host, "https://hooks.example.com"
 	APIURL   string // where programs reach the API, for the commands that pages show
 	Now      func() time.Time
+	Rand     io.Reader // of secrets that are made for a person
 	Logger   *slog.Logger
 }
 
 // A server answers the requests of the pages. Nothing in it changes after New, and nothing runs between requests.
 type server struct {
 	Options
-	log   *slog.Logger
-	hosts hosts
-	mux   *http.ServeMux
+	log    *slog.Logger
+	hosts  hosts
+	sealer sealer
+	mux    *http.ServeMux
 }
 
 // New returns the handler of everything at and below /ui, and of /, which it redirects to the first page.
@@ -51,7 +54,8 @@ func New(o Options) http.Handler {
 
 // newServer returns a server with all routes.
 func newServer(o Options) *server {
-	s := &server{Options: o, log: o.Logger.With("component", "ui"), hosts: newHosts(o.URL), mux: http.NewServeMux()}
+	s := &server{Options: o, log: o.Logger.With("component", "ui"), hosts: newHosts(o.URL),
+		sealer: newSealer(o.Rand, o.Now), mux: http.NewServeMux()}
 	s.mux.HandleFunc("GET /{$}", s.toRoot)
 	s.mux.HandleFunc("GET /ui", s.toRoot)
 	s.mux.HandleFunc("GET /ui/static/{version}/{file}", serveStatic)
@@ -61,6 +65,7 @@ func newServer(o Options) *server {
 	s.deliveries()
 	s.requests()
 	s.series()
+	s.sources()
 	return s
 }
 
@@ -115,6 +120,7 @@ type visit struct {
 	person  Person          // the zero Person is nobody
 	display display
 	problem string // why an action was not done; the page shows it
+	made    []shownSecret
 }
 
 // visited returns a handler that runs h for a person who is signed in and has at least that role. Other people sign in

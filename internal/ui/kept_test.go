@@ -1,0 +1,83 @@
+package ui
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// keptInput finds the sealed secrets of a form.
+var keptInput = regexp.MustCompile(`name="kept" value="([^"]+)"`)
+
+// TestKeptSecrets: a secret that was entered is in no answer, and need not be entered again when the form comes back:
+// in the same session, for the same form, for a while. Anything else is as if it had not been entered.
+func TestKeptSecrets(t *testing.T) {
+	t.Parallel()
+	later := now
+	r := newRig(t, func(o *Options) { o.Now = func() time.Time { return later } })
+	r.fill()
+	refuses("POST /sources", client.FieldError{Path: "name", Message: "taken"})(r)
+	const secret = "the secret that nobody reads"
+	form := url.Values{"provider": {"ams"}, "name": {"media"}, "settings.signing_key": {secret}}
+	page := r.do("POST", "/ui/sources/new", "admin", form).Body.String()
+	found := keptInput.FindStringSubmatch(page)
+	if found == nil || strings.Contains(page, secret) || !strings.Contains(page, "this form keeps it") {
+		t.Fatal(page)
+	}
+	again := url.Values{"provider": {"ams"}, "name": {"media2"}, "kept": {found[1]}}
+	sent := func(form url.Values, token string) bool {
+		before := len(r.api.called())
+		r.do("POST", "/ui/sources/new", token, form)
+		return strings.Contains(r.api.called()[before:], secret)
+	}
+	r.people.people["other"] = r.people.people["admin"]
+	if !sent(again, "admin") {
+		t.Error("the secret was not kept")
+	}
+	if sent(again, "other") {
+		t.Error("another session opened it")
+	}
+	broken := url.Values{"provider": {"ams"}, "name": {"media2"}, "kept": {found[1][:30] + "AAAA" + found[1][34:]}}
+	if sent(broken, "admin") || sent(url.Values{"provider": {"ams"}, "kept": {"AAAA"}}, "admin") {
+		t.Error("a changed text was opened")
+	}
+	edited := url.Values{"name": {"media"}, "kept": {found[1]}}
+	before := len(r.api.called())
+	r.do("POST", "/ui/sources/src_1/edit", "admin", edited)
+	if strings.Contains(r.api.called()[before:], secret) {
+		t.Error("another form opened it")
+	}
+	later = now.Add(keepFor + time.Second)
+	if sent(again, "admin") {
+		t.Error("it was kept for longer than it says")
+	}
+	if strings.Contains(r.logged.String(), secret) {
+		t.Error("the log has it")
+	}
+}
+
+// TestMadeSecret: a secret that is made is sent to the API and shown, once.
+func TestMadeSecret(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	r.api.set("POST /sources", testSource)
+	made := strings.Repeat("A", 86) + "=="
+	page := r.do("POST", "/ui/sources/new", "admin",
+		url.Values{"provider": {"ams"}, "name": {"media"}, "make:settings.signing_key": {"1"}}).Body.String()
+	if strings.Count(page, made) != 1 || !strings.Contains(r.api.called(), `"signing_key":"`+made+`"`) {
+		t.Errorf("%s\n%s", r.api.called(), page)
+	}
+	if page := r.get("/ui/sources/src_1", "admin", 200); strings.Contains(page, made) {
+		t.Error("it is shown again")
+	}
+	before := len(r.api.called())
+	r.do("POST", "/ui/sources/new", "admin", url.Values{"provider": {"ams"}, "make:settings.account_id": {"1"}})
+	if strings.Contains(r.api.called()[before:], "account_id") {
+		t.Error("a setting that is no secret was made")
+	}
+}

@@ -76,8 +76,8 @@ type Setting struct {
 	Least, Most int       // of a number; 0 and 0 is any
 	Members     []Setting // of the object of a KindDocument: its only members; nil is any
 
-	// Make says how whoever fills in the setting may make a value of it: a secret that both sides agree on. "" is not at
-	// all, because the system makes it.
+	// Make says how whoever fills in the setting may make a value of it: a secret that both sides agree on. "" is not
+	// at all, because the system makes it.
 	Make Make
 }
 

@@ -107,7 +107,8 @@ func settingList(settings []provider.Setting) []client.Setting {
 	for i, s := range settings {
 		list[i] = client.Setting{
 			Name: s.Name, Title: s.Title, Doc: s.Doc, Example: s.Example, Kind: s.Kind.String(),
-			Secret: s.Secret, Required: s.Required, Choices: append([]string{}, s.Choices...), Many: s.Many, Make: string(s.Make),
+			Secret: s.Secret, Required: s.Required, Choices: append([]string{}, s.Choices...), Many: s.Many,
+			Make: string(s.Make),
 		}
 	}
 	return list

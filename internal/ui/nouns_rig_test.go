@@ -23,6 +23,10 @@ var (
 			{Name: "levels", Title: "Levels", Doc: "One a line.", Kind: "list"},
 			{Name: "headers", Title: "Headers", Doc: "Further headers.", Kind: "object"},
 			{Name: "limit", Title: "Limit", Doc: "A number.", Kind: "number"},
+			{Name: "format", Title: "Format", Doc: "Of the body.", Kind: "text", Choices: []string{"", "raw",
+				"standard"}},
+			{Name: "rules", Title: "Rules", Doc: "In order.", Kind: "list of objects"},
+			{Name: "template", Title: "Template", Doc: "An expression.", Kind: "text or object"},
 			{Name: "certificates", Title: "Certificates", Doc: "Keys in PEM.", Kind: "object", Secret: true},
 		}, Sends: true}
 	testSource = client.Source{ID: "src_1", Name: "media", Provider: "ams", URL: "https://hooks.example.com/in/media",

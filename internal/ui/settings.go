@@ -16,10 +16,12 @@ import (
 
 // kinds of a setting's value, as the API names them.
 const (
-	kindFlag   = "true or false"
-	kindNumber = "number"
-	kindList   = "list"
-	kindObject = "object"
+	kindFlag     = "true or false"
+	kindNumber   = "number"
+	kindList     = "list"
+	kindObjects  = "list of objects"
+	kindObject   = "object"
+	kindDocument = "text or object"
 )
 
 // settingFields returns a field for each setting, with the values that are stored. Secrets are not among them.
@@ -30,9 +32,7 @@ func settingFields(prefix string, settings []client.Setting, stored map[string]a
 		if f.Label == "" {
 			f.Label = s.Name
 		}
-		if s.Kind == kindFlag {
-			f.Choices = []option{{"", "as by default"}, {"true", "yes"}, {"false", "no"}}
-		}
+		f.Choices = choicesOf(s)
 		value, ok := stored[s.Name]
 		switch {
 		case !ok:
@@ -47,13 +47,31 @@ func settingFields(prefix string, settings []client.Setting, stored map[string]a
 	return fields
 }
 
+// choicesOf returns what can be chosen for a setting; nil if it is typed.
+func choicesOf(s client.Setting) []option {
+	if s.Kind == kindFlag {
+		return []option{{"", "as by default"}, {"true", "yes"}, {"false", "no"}}
+	}
+	if s.Kind != "text" || s.Many || len(s.Choices) == 0 {
+		return nil
+	}
+	choices := []option{{"", "as by default"}}
+	for _, value := range s.Choices {
+		if value != "" {
+			choices = append(choices, option{value, value})
+		}
+	}
+	return choices
+}
+
 // kindOfField returns the kind of the field for a setting.
 func kindOfField(s client.Setting) string {
-	isLong := strings.Contains(s.Example, "\n") || strings.Contains(s.Doc, "PEM") || s.Name == "template"
+	isLong := strings.Contains(s.Example, "\n") || strings.Contains(s.Doc, "PEM")
+	isText := s.Kind == "text" || s.Kind == kindNumber || s.Kind == kindFlag || s.Kind == "length of time"
 	switch {
-	case s.Kind == kindFlag:
+	case choicesOf(s) != nil:
 		return "choice"
-	case s.Kind == kindList || s.Kind == kindObject || isLong:
+	case isLong || !isText:
 		return "lines"
 	case s.Secret:
 		return "secret"
@@ -178,6 +196,17 @@ func (f *field) value() any {
 			return list
 		}
 		return wholeLines(text)
+	case f.Setting.Kind == kindObjects:
+		list, ok := readJSON[[]any](text, "[")
+		if !ok {
+			f.Error = "Write a list of objects in JSON."
+		}
+		return list
+	case f.Setting.Kind == kindDocument:
+		if object, ok := readJSON[map[string]any](text, "{"); ok {
+			return object
+		}
+		return text
 	case f.Setting.Kind == kindObject:
 		if object, ok := readJSON[map[string]any](text, "{"); ok {
 			return object

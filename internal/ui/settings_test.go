@@ -57,6 +57,10 @@ func TestSettings(t *testing.T) {
 		"a list in JSON": {none, url.Values{"settings.levels": {`["a\nb"]`}}, `{"levels":["a\nb"]}`},
 		"an object": {none, url.Values{"settings.headers": {"A: b: c\r\nD:e"}},
 			`{"headers":{"A":"b: c","D":"e"}}`},
+		"a list of objects": {none, url.Values{"settings.rules": {`[{"a":1}]`}}, `{"rules":[{"a":1}]}`},
+		"a document":        {none, url.Values{"settings.template": {`{"body":"x"}`}}, `{"template":{"body":"x"}}`},
+		"a text in its place": {none, url.Values{"settings.template": {`{"a": data.id`}},
+			`{"template":"{\"a\": data.id"}`},
 		"two secrets": {none, url.Values{"settings.signing_key": {`["new","old"]`}}, `{"signing_key":["new","old"]}`},
 
 		"the same":     {stored, unchanged, `{}`},
@@ -77,7 +81,8 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	for what, typed := range map[string]url.Values{"no number": {"settings.limit": {"ten"}},
-		"no member": {"settings.headers": {"X-Site"}}, "no name": {"settings.headers": {": north"}}} {
+		"no JSON": {"settings.rules": {"a: b"}}, "no member": {"settings.headers": {"X-Site"}},
+		"no name": {"settings.headers": {": north"}}} {
 		if _, fields := settingsOf(t, none, typed); !fields.Invalid() {
 			t.Errorf("%s is accepted", what)
 		}

@@ -156,7 +156,7 @@ var foreignBodies = map[string]string{
 
 // openToAll are the operations without an id that every key may use, whatever there is. A link to sign in is for the
 // holder of the key that makes it.
-var openToAll = []string{"GET /providers", "POST /sign-in-links"}
+var openToAll = []string{"GET /providers", "GET /destination-types", "GET /connectors", "POST /sign-in-links"}
 
 // counted is a count of a series that is not zero.
 var counted = regexp.MustCompile(`"(accepted|refused|delivered|failed)":[1-9]`)

@@ -54,7 +54,7 @@ func (s *server) configSchema() ([]byte, error) {
 	definitions, properties := map[string]any{}, map[string]any{}
 	maps.Copy(properties, s.Settings)
 	for _, k := range kindsOfNouns {
-		fileDialect.typeSettings(s.Options, k, schemas, "New"+k.name)
+		fileDialect.typeSettings(s.Options, k, schemas, schemas["New"+k.name], true)
 	}
 	setProperty(schemas["DeclaredKey"], "key", map[string]any{"type": "string", "writeOnly": true})
 	for _, noun := range fileNouns {

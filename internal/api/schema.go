@@ -176,6 +176,8 @@ type nameOrSchema[T any] struct{}
 // Schema describes the name or id of a T, or a T without required members. The handler checks which one it is,
 // so that its errors have paths.
 func (nameOrSchema[T]) Schema(r huma.Registry) *huma.Schema {
-	forms := []any{map[string]any{"type": "string"}, Patch[T]{}.Schema(r)}
+	values := Patch[T]{}.Schema(r)
+	values.Description, values.AdditionalProperties = "The values of a new one", false
+	forms := []any{map[string]any{"type": "string"}, values}
 	return &huma.Schema{Extensions: map[string]any{"oneOf": forms}}
 }

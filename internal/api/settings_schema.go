@@ -23,11 +23,15 @@ type dialect struct {
 	// isFile says that the document is that of configuration files: a text may be a reference such as env:NAME. In the
 	// API, a secret may be the mask that answers have in its place.
 	isFile bool
+	// isPatch says that the schemas are of merge patches: nothing is required, and null removes a member. Nothing is
+	// described a second time.
+	isPatch bool
 }
 
 var (
-	apiDialect  = dialect{refs: "#/components/schemas/"}
-	fileDialect = dialect{refs: "#/definitions/", isFile: true}
+	apiDialect   = dialect{refs: "#/components/schemas/"}
+	patchDialect = dialect{refs: "#/components/schemas/", isPatch: true}
+	fileDialect  = dialect{refs: "#/definitions/", isFile: true}
 )
 
 func (d dialect) refer(name string) map[string]any { return map[string]any{"$ref": d.refs + name} }
@@ -41,6 +45,7 @@ const (
 // A kindOfNoun is a kind of noun that has settings.
 type kindOfNoun struct {
 	name     string   // "Source"
+	plural   string   // "sources"
 	member   string   // that says which settings the noun has: "provider" or "type"
 	schemas  []string // of the OpenAPI document
 	variants func(o Options) []variant
@@ -61,10 +66,11 @@ type variant struct {
 
 // kindsOfNouns are the kinds of nouns that have settings. Each schema whose name begins with New is of a request.
 var kindsOfNouns = []kindOfNoun{
-	{"Source", "provider", []string{"NewSource", "Source"}, sourceVariants},
-	{"Connection", "provider", []string{"NewConnection", "Connection"}, connectionVariants},
-	{"Destination", "type", []string{"NewDestination", "Destination", "RotatedDestination"}, destinationVariants},
-	{"Subscription", "provider", []string{"NewSubscription", "Subscription"}, subscriptionVariants},
+	{"Source", "sources", "provider", []string{"NewSource", "Source"}, sourceVariants},
+	{"Connection", "connections", "provider", []string{"NewConnection", "Connection"}, connectionVariants},
+	{"Destination", "destinations", "type", []string{"NewDestination", "Destination", "RotatedDestination"},
+		destinationVariants},
+	{"Subscription", "subscriptions", "provider", []string{"NewSubscription", "Subscription"}, subscriptionVariants},
 }
 
 func sourceVariants(o Options) (all []variant) {
@@ -126,11 +132,11 @@ func schemaName(of, what string) string {
 	return name.String() + what
 }
 
-// typeSettings adds the schemas of the settings and of the access of k to schemas, and has the schema of that name say
-// which settings a noun has. In a request, whose schema begins with New, the member that decides has one of the
+// typeSettings adds the schemas of the settings and of the access of k to schemas, and has noun, the schema of such a
+// noun, say which settings it has. If isNew is set, noun is of a request, and the member that decides has one of the
 // values.
-func (d dialect) typeSettings(o Options, k kindOfNoun, schemas map[string]map[string]any, name string) {
-	noun := schemas[name]
+func (d dialect) typeSettings(o Options, k kindOfNoun, schemas map[string]map[string]any, noun map[string]any,
+	isNew bool) {
 	var names []string
 	var refs, choices []any
 	for _, v := range k.variants(o) {
@@ -160,14 +166,40 @@ func (d dialect) typeSettings(o Options, k kindOfNoun, schemas map[string]map[st
 		settings = map[string]any{"anyOf": refs}
 	}
 	setProperty(noun, "settings", settings)
-	if strings.HasPrefix(name, "New") {
+	if isNew {
 		setProperty(noun, k.member, map[string]any{"type": "string", "enum": names})
 	}
-	if property(noun, "access") != nil {
-		schemas[accessSchemaName] = d.accessSchema()
-		setProperty(noun, "access", map[string]any{"oneOf": []any{d.refer(accessSchemaName),
-			map[string]any{"type": "null"}}})
+	d.typeAccess(schemas, noun)
+}
+
+// typePatch adds the schemas of the changes of the settings and of the access of k to schemas, and has patch, the
+// schema of a merge patch of such a noun, name them. A patch does not say the provider or the type, so any may be
+// meant.
+func (d dialect) typePatch(o Options, k kindOfNoun, schemas map[string]map[string]any, patch map[string]any) {
+	var refs []any
+	for _, v := range k.variants(o) {
+		name := v.schema + "Patch"
+		schemas[name] = d.objectSchema(v.settings, v.each)
+		schemas[name]["description"] = "Changes of " + v.schema + ": null removes a member"
+		refs = append(refs, d.refer(name))
 	}
+	if len(refs) > 0 {
+		setProperty(patch, "settings", map[string]any{"anyOf": refs})
+	}
+	d.typeAccess(schemas, patch)
+}
+
+// typeAccess adds the schema of an access to schemas, and has noun, which may have one, name it.
+func (d dialect) typeAccess(schemas map[string]map[string]any, noun map[string]any) {
+	if property(noun, "access") == nil {
+		return
+	}
+	name := accessSchemaName
+	if d.isPatch {
+		name += "Patch"
+	}
+	schemas[name] = d.accessSchema()
+	setProperty(noun, "access", map[string]any{"oneOf": []any{d.refer(name), map[string]any{"type": "null"}}})
 }
 
 // property returns the schema of a member of noun; nil if there is none.
@@ -201,7 +233,7 @@ func (d dialect) objectSchema(members []provider.Setting, each bool) map[string]
 	var required []string
 	for _, s := range members {
 		properties[s.Name] = d.settingSchema(s, each)
-		if s.Required {
+		if s.Required && !d.isPatch {
 			required = append(required, s.Name)
 		}
 	}
@@ -217,6 +249,9 @@ func (d dialect) settingSchema(s provider.Setting, each bool) map[string]any {
 	schema := d.valueSchema(s, each)
 	if s.Secret && !(each && s.Kind == provider.KindObject) {
 		schema = d.secret(schema)
+	}
+	if d.isPatch {
+		return orNull(schema)
 	}
 	if s.Title != "" {
 		schema["title"] = s.Title
@@ -264,6 +299,9 @@ func (d dialect) valueSchema(s provider.Setting, each bool) map[string]any {
 	case provider.KindObject:
 		if each && s.Secret {
 			text = d.secret(text)
+		}
+		if d.isPatch {
+			text = orNull(text)
 		}
 		return map[string]any{"type": "object", "additionalProperties": text}
 	case provider.KindDocument:
@@ -313,6 +351,11 @@ func (d dialect) secret(schema map[string]any) map[string]any {
 	return map[string]any{"anyOf": []any{schema, d.refer(maskSchemaName)}}
 }
 
+// orNull returns the schema of what schema says, or null.
+func orNull(schema map[string]any) map[string]any {
+	return map[string]any{"anyOf": []any{schema, map[string]any{"type": "null"}}}
+}
+
 // accessSchema returns the schema of an access.
 func (d dialect) accessSchema() map[string]any {
 	properties := map[string]any{}
@@ -324,8 +367,16 @@ func (d dialect) accessSchema() map[string]any {
 		case m.Name == "scopes":
 			member = map[string]any{"type": "array", "items": map[string]any{"type": "string"}}
 		}
-		member["description"] = m.Doc
+		if d.isPatch {
+			member = orNull(member)
+		} else {
+			member["description"] = m.Doc
+		}
 		properties[m.Name] = member
+	}
+	if d.isPatch {
+		return map[string]any{"type": "object", "additionalProperties": false, "properties": properties,
+			"description": "Changes of " + accessSchemaName + ": null removes a member"}
 	}
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": properties,
 		"description": "How a destination is reached, and how the gateway signs in there"}
@@ -349,12 +400,24 @@ func withSettings(document []byte, o Options) ([]byte, error) {
 	for name, schema := range components["schemas"].(map[string]any) {
 		schemas[name] = schema.(map[string]any)
 	}
+	paths := whole["paths"].(map[string]any)
 	for _, k := range kindsOfNouns {
 		for _, name := range k.schemas {
-			apiDialect.typeSettings(o, k, schemas, name)
+			apiDialect.typeSettings(o, k, schemas, schemas[name], strings.HasPrefix(name, "New"))
+		}
+		item := paths[Prefix+"/"+k.plural+"/{id}"].(map[string]any)
+		body := item["patch"].(map[string]any)["requestBody"].(map[string]any)
+		for _, media := range body["content"].(map[string]any) {
+			patchDialect.typePatch(o, k, schemas, media.(map[string]any)["schema"].(map[string]any))
+		}
+		if k.plural == "destinations" { // of which some requests have the values of one that is not stored
+			for _, name := range []string{"PreviewRequest", "TryRequest"} {
+				forms := property(schemas[name], "destination")["oneOf"].([]any)
+				apiDialect.typeSettings(o, k, schemas, forms[1].(map[string]any), true)
+			}
 		}
 	}
-	dropUnused(schemas, whole["paths"])
+	dropUnused(schemas, paths)
 	components["schemas"] = schemas
 	return json.Marshal(whole)
 }

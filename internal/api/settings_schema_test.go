@@ -9,11 +9,11 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// schemaIn returns the validator of a schema in the OpenAPI document.
-func schemaIn(t *testing.T, document map[string]any, schema any) *jsonschema.Resolved {
+// schemasIn returns the validator of an object whose members have schemas in the OpenAPI document.
+func schemasIn(t *testing.T, document map[string]any, members map[string]any) *jsonschema.Resolved {
 	t.Helper()
-	root := map[string]any{"$defs": document["components"].(map[string]any)["schemas"], "allOf": []any{schema}}
-	raw, err := json.Marshal(root)
+	raw, err := json.Marshal(map[string]any{"$defs": document["components"].(map[string]any)["schemas"],
+		"properties": members, "additionalProperties": false})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,9 +29,20 @@ func schemaIn(t *testing.T, document map[string]any, schema any) *jsonschema.Res
 	return resolved
 }
 
+// patchSchema returns the schema of the merge patches of a kind of noun.
+func patchSchema(document map[string]any, plural string) map[string]any {
+	var v any = document
+	for _, name := range []string{"paths", Prefix + "/" + plural + "/{id}", "patch", "requestBody", "content",
+		mergePatchType, "schema"} {
+		v = v.(map[string]any)[name]
+	}
+	return v.(map[string]any)
+}
+
 // TestSettingsOfAnswers: the settings and the access of each answer, masks included, are as the document says.
 func TestSettingsOfAnswers(t *testing.T) {
 	document := newRig(t).send("GET", "/openapi.json", "").is(200)
+	schemas, answers := map[string]any{}, map[string]any{}
 	for _, route := range routes {
 		r := newRig(t)
 		r.fill()
@@ -41,19 +52,31 @@ func TestSettingsOfAnswers(t *testing.T) {
 		responses := item[strings.ToLower(route.method)].(map[string]any)["responses"].(map[string]any)
 		answer, _ := responses[strconv.Itoa(a.status)].(map[string]any)
 		content, _ := answer["content"].(map[string]any)
-		media, ok := content["application/json"].(map[string]any)
-		if !ok {
-			continue
+		if media, ok := content["application/json"].(map[string]any); ok {
+			name := route.method + " " + route.path
+			schemas[name], answers[name] = media["schema"], a.is(route.status)
 		}
-		if err := schemaIn(t, document, media["schema"]).Validate(any(a.is(route.status))); err != nil {
-			t.Errorf("%s %s: %v\n%s", route.method, route.path, err, a.body)
+	}
+	validator := schemasIn(t, document, schemas)
+	for name, answer := range answers {
+		if err := validator.Validate(map[string]any{name: answer}); err != nil {
+			t.Errorf("%s: %v\n%v", name, err, answer)
 		}
+	}
+	if len(answers) < 30 {
+		t.Errorf("%d answers", len(answers))
 	}
 }
 
 // TestSettingsOfRequests: which settings a noun may have depends on its provider or type.
 func TestSettingsOfRequests(t *testing.T) {
 	document := newRig(t).send("GET", "/openapi.json", "").is(200)
+	schemas := map[string]any{"PATCH sources": patchSchema(document, "sources"),
+		"PATCH destinations": patchSchema(document, "destinations")}
+	for _, name := range []string{"NewSource", "NewDestination", "NewConnection", "TryRequest"} {
+		schemas[name] = map[string]any{"$ref": "#/components/schemas/" + name}
+	}
+	validator := schemasIn(t, document, schemas)
 	for _, c := range []struct {
 		schema, noun string
 		good         bool
@@ -77,13 +100,24 @@ func TestSettingsOfRequests(t *testing.T) {
 		{"NewDestination", `{"name":"a","type":"chore","settings":{"format":"raw"}}`, false},
 		{"NewDestination", `{"name":"a","type":"chore","access":{"token":"t"}}`, false},
 		{"NewConnection", `{"name":"a","provider":"crm","settings":{"no_such_setting":1}}`, false},
+		{"PATCH sources", `{"settings":{"key":"k"},"disabled":true}`, true},
+		{"PATCH sources", `{"settings":{"key":null}}`, true},
+		{"PATCH sources", `{"settings":{"account_id":null,"key":{"set":true,"set_at":null}}}`, true},
+		{"PATCH sources", `{"settings":{"key":7}}`, false},
+		{"PATCH sources", `{"settings":{"keys":"k"}}`, false},
+		{"PATCH destinations", `{"settings":{"headers":{"X":null}},"access":{"token":null}}`, true},
+		{"PATCH destinations", `{"access":null}`, true},
+		{"PATCH destinations", `{"access":{"tokens":null}}`, false},
+		{"PATCH destinations", `{"settings":{"headers":{"X":7}}}`, false},
+		{"TryRequest", `{"destination":{"settings":{"format":"raw"}},"event":"evt_1"}`, true},
+		{"TryRequest", `{"destination":{"settings":{"command":["ls"]}},"event":"evt_1"}`, false},
+		{"TryRequest", `{"destination":{"type":"chore","settings":{"command":["ls"]}},"event":"evt_1"}`, true},
 	} {
 		var noun any
 		if err := json.Unmarshal([]byte(c.noun), &noun); err != nil {
 			t.Fatal(err)
 		}
-		schema := schemaIn(t, document, map[string]any{"$ref": "#/components/schemas/" + c.schema})
-		if err := schema.Validate(noun); (err == nil) != c.good {
+		if err := validator.Validate(map[string]any{c.schema: noun}); (err == nil) != c.good {
 			t.Errorf("%s: %s: %v", c.schema, c.noun, err)
 		}
 	}

@@ -100,6 +100,8 @@ func resolve(t *testing.T, schemas any) *jsonschema.Resolved {
 	return resolved
 }
 
+const openAPI = "openapi.json"
+
 // newSchemaJudges returns the judges of the OpenAPI document and of the schema of configuration files.
 func newSchemaJudges(t *testing.T, actions []provider.Action) []schemaJudge {
 	t.Helper()
@@ -114,7 +116,7 @@ func newSchemaJudges(t *testing.T, actions []provider.Action) []schemaJudge {
 		t.Fatal(err)
 	}
 	return []schemaJudge{
-		newSchemaJudge(t, "openapi.json", document, func(d map[string]any) any {
+		newSchemaJudge(t, openAPI, document, func(d map[string]any) any {
 			return d["components"].(map[string]any)["schemas"]
 		}),
 		newSchemaJudge(t, "bellhop.schema.json", file, func(d map[string]any) any { return d["definitions"] }),
@@ -206,6 +208,14 @@ func (c settingsCase) judge(t *testing.T, judges []schemaJudge, p *probe, faults
 			t.Errorf("%s: %s: the schema accepts it, the parser does not: %v", j.document, text, faults)
 		case err == nil && p.isStranger():
 			t.Errorf("%s: %s: the schema accepts it", j.document, text)
+		}
+		if j.document != openAPI || p.value == nil {
+			continue
+		}
+		err = j.schemas.Validate(map[string]any{c.schema + "Patch": map[string]any{p.name: p.value}})
+		if p.faults == nil && err != nil || err == nil && (isOfType(faults) || p.isStranger()) {
+			t.Errorf("%s: a patch of %s to %v: the schema says %v, the parser %v", j.document, p.name, p.value, err,
+				faults)
 		}
 	}
 	if p.isStranger() && len(faults) == 0 {

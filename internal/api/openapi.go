@@ -44,7 +44,7 @@ var strictJSON = huma.Format{
 		if !jsontext.Value(b).IsValid() {
 			return errJSON
 		}
-		return json.Unmarshal(b, v)
+		return decode(b, v)
 	},
 }
 

@@ -182,3 +182,41 @@ func TestDocumentKeepsItsBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestPatchSchemas: the document says of a merge patch that null removes what may be left out, that no member is
+// required at any depth, and which members of the answer it may have.
+func TestPatchSchemas(t *testing.T) {
+	doc := newRig(t).send("GET", "/openapi.json", "").is(200)
+	at := func(v any, path ...string) any {
+		for _, name := range path {
+			object, _ := v.(map[string]any)
+			v = object[name]
+		}
+		return v
+	}
+	content := at(doc, "paths", "/api/v1/destinations/{id}", "patch", "requestBody", "content")
+	schema := at(content, "application/merge-patch+json", "schema")
+	if at(schema, "additionalProperties") != false || at(schema, "required") != nil ||
+		at(schema, "properties", "state", "readOnly") != true {
+		t.Errorf("%v", schema)
+	}
+	for _, member := range []string{"rate", "match", "expires_at", "order"} {
+		forms, _ := at(schema, "properties", member, "anyOf").([]any)
+		if len(forms) != 2 || at(forms[1], "type") != "null" || at(forms[0], "required") != nil {
+			t.Errorf("%s: %v", member, forms)
+		}
+	}
+	where, _ := at(schema, "properties", "match", "anyOf").([]any)
+	if kinds, _ := at(where[0], "properties", "where", "type").([]any); len(kinds) != 2 || kinds[1] != "null" {
+		t.Errorf("match.where: %v", where)
+	}
+	if at(schema, "properties", "name", "type") != "string" {
+		t.Error("the name cannot be removed")
+	}
+	rate, _ := at(doc, "components", "schemas", "NewDestination", "properties", "rate", "required").([]any)
+	sample, _ := at(doc, "components", "schemas", "PreviewRequest", "properties", "event", "oneOf").([]any)
+	if len(rate) != 1 || len(sample) != 2 || at(sample[1], "required") == nil ||
+		at(sample[1], "additionalProperties") != false {
+		t.Errorf("%v %v", rate, sample)
+	}
+}

@@ -251,10 +251,8 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		http.StatusUnauthorized:    "The API key is missing, wrong, expired or revoked",
 		http.StatusForbidden:       "The scope of the API key does not include " + string(scopeOf(o)),
 		http.StatusTooManyRequests: "Too many wrong API keys from this address; Retry-After says when to try again",
-	}
-	if o.RequestBody != nil || len(o.Parameters) > 0 {
-		errs[http.StatusUnprocessableEntity] = "A value cannot be accepted; errors names it and " +
-			"says what to write instead"
+		http.StatusUnprocessableEntity: "A value or a parameter cannot be accepted; errors names it and says what " +
+			"to write instead",
 	}
 	if o.RequestBody != nil {
 		errs[http.StatusBadRequest] = "The body is not JSON, or a name occurs twice in an object"
@@ -278,6 +276,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusServiceUnavailable] = "Too many clients listen; Retry-After says when to try again"
 	case "answer-delivery":
 		errs[http.StatusConflict] = "No attempt of the delivery waits for this answer"
+	case "list-remote-subscriptions":
+		errs[http.StatusConflict] = "The provider has no list, or refuses it"
+		errs[http.StatusServiceUnavailable] = "The provider cannot be reached; Retry-After says when to try again"
 	case "pull-destination":
 		errs[http.StatusConflict] = "The destination is of another type"
 		errs[http.StatusServiceUnavailable] = "Too many pulls wait; Retry-After says when to try again"

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,9 @@ func plainField(d *huma.ErrorDetail) bellhop.FieldError {
 		} else {
 			f.Path += "." + name
 		}
+	}
+	if path, ok := strings.CutPrefix(d.Message, outOfRange); ok {
+		f.Path, f.Message = cmp.Or(path, "body"), "use a number that 64 bits can hold"
 	}
 	switch d.Message {
 	case "unexpected property":

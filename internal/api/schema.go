@@ -2,6 +2,7 @@ package api
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -35,9 +36,10 @@ func describeBy[T, S any](r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[T](), reflect.TypeFor[S]())
 }
 
-// nullableObject returns the schema of an object that may be null.
-func nullableObject(properties map[string]*huma.Schema) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Properties: properties}
+// nullableObject returns the schema of an object that may be null, with the names of the members that it has to have.
+func nullableObject(properties map[string]*huma.Schema, required ...string) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, Nullable: true, AdditionalProperties: false, Properties: properties,
+		Required: required}
 }
 
 func bound(n float64) *float64 { return &n }
@@ -76,7 +78,7 @@ func (rateSchema) Schema(huma.Registry) *huma.Schema {
 			Minimum: bound(bellhop.MinRate), Maximum: bound(bellhop.MaxRate)},
 		"burst": {Type: huma.TypeInteger, Examples: []any{20}, Minimum: bound(1), Maximum: bound(bellhop.MaxBurst),
 			Description: "Attempts at once after a pause. Default: per_second, at least 1"},
-	})
+	}, "per_second")
 }
 
 type batchSchema struct{}
@@ -88,7 +90,7 @@ func (batchSchema) Schema(huma.Registry) *huma.Schema {
 			Minimum: bound(2), Maximum: bound(bellhop.MaxBatchEvents)},
 		"max_wait": {Type: huma.TypeString, Examples: []any{"1s"},
 			Description: "How long the first event waits for others, up to 1m. Default: 1s"},
-	})
+	}, "max_events")
 }
 
 type breakerSchema struct{}
@@ -173,11 +175,11 @@ func (heldBackSchema) Schema(r huma.Registry) *huma.Schema {
 
 type nameOrSchema[T any] struct{}
 
-// Schema describes the name or id of a T, or a T without required members. The handler checks which one it is,
+// Schema describes the name or id of a T, or a T, whose name may be left out. The handler checks which one it is,
 // so that its errors have paths.
 func (nameOrSchema[T]) Schema(r huma.Registry) *huma.Schema {
-	values := Patch[T]{}.Schema(r)
-	values.Description, values.AdditionalProperties = "The values of a new one", false
-	forms := []any{map[string]any{"type": "string"}, values}
-	return &huma.Schema{Extensions: map[string]any{"oneOf": forms}}
+	whole := *schemaOf(r, reflect.TypeFor[T]())
+	whole.Examples = nil
+	whole.Required = slices.DeleteFunc(slices.Clone(whole.Required), func(name string) bool { return name == "name" })
+	return &huma.Schema{Extensions: map[string]any{"oneOf": []any{map[string]any{"type": "string"}, &whole}}}
 }

@@ -98,9 +98,12 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request,
 		}
 		r = r.WithContext(bellhop.WithTenant(auth.NewContext(r.Context(), principal), principal.Tenant))
 	}
+	badQuery := checkQuery(r.URL.RawQuery)
 	switch {
 	case pattern == "":
 		writeProblem(guard, unrouted(handler, h, r))
+	case badQuery != nil:
+		writeProblem(guard, s.problem(r.Context(), "query", badQuery))
 	case r.Body != nil && r.Body != http.NoBody && !isJSON(r.Header.Get("Content-Type")):
 		writeProblem(guard, newProblem(http.StatusUnsupportedMediaType, "send the body as Content-Type: "+
 			"application/json"))

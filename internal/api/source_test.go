@@ -227,6 +227,18 @@ func TestPatchKeepsNumbers(t *testing.T) {
 	}
 }
 
+// TestPatchUnknownNull: null for a member that there is not is refused at any depth, as a value for it is.
+func TestPatchUnknownNull(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	d := "/api/v1/destinations/" + r.destinations[0].ID
+	for body, path := range map[string]string{`{"nonsense":null}`: "nonsense", `{"match":{"type":null}}`: "match.type",
+		`{"retry":{"max_age":null,"maxage":null}}`: "retry.maxage", `{"breaker":{"four":null}}`: "breaker.four"} {
+		r.do("PATCH", d, body).refused(422, bellhop.CodeInvalid, path)
+	}
+	r.do("PATCH", d, `{"match":{"types":null,"where":null},"retry":{"outcomes":{"404":null}},"rate":null}`).is(200)
+}
+
 // TestDeleteSourceWithPending: a source with a pending delivery is deleted only with force.
 func TestDeleteSourceWithPending(t *testing.T) {
 	r, c := newClient(t)

@@ -1,0 +1,197 @@
+//go:build stress && linux
+
+package journey
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// This file reads the OpenAPI document of a server, for TestStressAPIFuzz.
+
+// A schema is one schema of the document, as it is written there.
+type schema = map[string]any
+
+// An apiDocument is an OpenAPI document.
+type apiDocument struct {
+	operations []*apiOperation // sorted by path and method
+	schemas    map[string]schema
+	validator  *jsonschema.Resolved // of an object with one member for each schema, by which that is judged
+}
+
+// An apiOperation is one operation of the document.
+type apiOperation struct {
+	id, method, path string
+	scope            string // that a key needs
+	parameters       []apiParameter
+	bodyTypes        []string // content types of its body; none if it takes none
+	body             schema
+	required         bool // the body is
+	answers          map[string]apiAnswerForm
+}
+
+// An apiParameter is one parameter of an operation.
+type apiParameter struct {
+	name, in string // in is path, query or header
+	required bool
+	schema   schema
+}
+
+// An apiAnswerForm is a declared answer. Its content types are keys; the values name schemas, "" for bytes.
+type apiAnswerForm map[string]string
+
+// readDocument reads an OpenAPI document.
+func readDocument(text []byte) (*apiDocument, error) {
+	var raw struct {
+		Paths map[string]map[string]struct {
+			OperationID string
+			Security    []map[string][]string
+			Parameters  []struct {
+				Name, In string
+				Required bool
+				Schema   schema
+			}
+			RequestBody *struct {
+				Required bool
+				Content  map[string]struct{ Schema schema }
+			}
+			Responses map[string]struct {
+				Content map[string]struct{ Schema schema }
+			}
+		}
+		Components struct{ Schemas map[string]schema }
+	}
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return nil, err
+	}
+	d := &apiDocument{schemas: raw.Components.Schemas}
+	for _, path := range slices.Sorted(maps.Keys(raw.Paths)) {
+		for _, method := range slices.Sorted(maps.Keys(raw.Paths[path])) {
+			from := raw.Paths[path][method]
+			o := &apiOperation{id: from.OperationID, method: strings.ToUpper(method), path: path,
+				answers: map[string]apiAnswerForm{}}
+			if len(from.Security) != 1 || len(from.Security[0]["key"]) != 1 {
+				return nil, fmt.Errorf("%s does not say which scope it needs", o.id)
+			}
+			o.scope = from.Security[0]["key"][0]
+			for _, p := range from.Parameters {
+				o.parameters = append(o.parameters, apiParameter{p.Name, p.In, p.Required, p.Schema})
+			}
+			if from.RequestBody != nil {
+				o.required = from.RequestBody.Required
+				o.bodyTypes = slices.Sorted(maps.Keys(from.RequestBody.Content))
+				o.body = from.RequestBody.Content[o.bodyTypes[0]].Schema
+				d.schemas[o.id+"-body"] = o.body
+			}
+			for status, answer := range from.Responses {
+				form := apiAnswerForm{}
+				for media, content := range answer.Content {
+					form[media] = d.nameOf(content.Schema, o.id+"-"+status)
+				}
+				o.answers[status] = form
+			}
+			d.operations = append(d.operations, o)
+		}
+	}
+	return d, d.compile()
+}
+
+// nameOf returns the name of a schema, which is name unless the schema refers to one. Bytes have none.
+func (d *apiDocument) nameOf(s schema, name string) string {
+	if ref, ok := s["$ref"].(string); ok {
+		return ref[strings.LastIndexByte(ref, '/')+1:]
+	}
+	if s["format"] == "binary" {
+		return ""
+	}
+	d.schemas[name] = s
+	return name
+}
+
+// compile makes the validator.
+func (d *apiDocument) compile() error {
+	text, err := json.Marshal(schema{"type": "object", "properties": d.schemas})
+	if err != nil {
+		return err
+	}
+	var whole jsonschema.Schema
+	err = json.Unmarshal(bytes.ReplaceAll(text, []byte("#/components/schemas/"), []byte("#/properties/")), &whole)
+	if err == nil {
+		d.validator, err = whole.Resolve(nil)
+	}
+	return err
+}
+
+// check returns an error unless value, which was decoded from JSON, is valid by the schema of that name.
+func (d *apiDocument) check(name string, value any) error {
+	return d.validator.Validate(map[string]any{name: value})
+}
+
+// resolve follows the reference of a schema.
+func (d *apiDocument) resolve(s schema) schema {
+	for s["$ref"] != nil {
+		ref, _ := s["$ref"].(string)
+		s = d.schemas[ref[strings.LastIndexByte(ref, '/')+1:]]
+	}
+	return s
+}
+
+// operation returns the operation of a method and a path; nil if there is none.
+func (d *apiDocument) operation(method, path string) *apiOperation {
+	i := slices.IndexFunc(d.operations, func(o *apiOperation) bool { return o.method == method && o.path == path })
+	if i < 0 {
+		return nil
+	}
+	return d.operations[i]
+}
+
+// noun returns what the operation is about: the first part of its path below the prefix, such as sources.
+func (o *apiOperation) noun() string {
+	noun, _, _ := strings.Cut(strings.TrimPrefix(o.path, "/api/v1/"), "/")
+	return noun
+}
+
+// parameter returns the parameter of that name; nil if there is none.
+func (o *apiOperation) parameter(name string) *apiParameter {
+	i := slices.IndexFunc(o.parameters, func(p apiParameter) bool { return strings.EqualFold(p.name, name) })
+	if i < 0 {
+		return nil
+	}
+	return &o.parameters[i]
+}
+
+// streams reports whether the operation answers with server-sent events.
+func (o *apiOperation) streams() bool { return o.answers["200"]["text/event-stream"] != "" }
+
+// members returns the properties of a schema, also of those that it is a choice of.
+func (d *apiDocument) members(s schema) map[string]schema {
+	all := map[string]schema{}
+	s = d.resolve(s)
+	properties, _ := s["properties"].(map[string]any)
+	for name, p := range properties {
+		all[name], _ = p.(map[string]any)
+	}
+	for _, choice := range choices(s) {
+		maps.Copy(all, d.members(choice))
+	}
+	return all
+}
+
+// choices returns the schemas that s is a choice of.
+func choices(s schema) (list []schema) {
+	for _, word := range []string{"oneOf", "anyOf"} {
+		forms, _ := s[word].([]any)
+		for _, f := range forms {
+			if form, ok := f.(map[string]any); ok {
+				list = append(list, form)
+			}
+		}
+	}
+	return list
+}

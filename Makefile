@@ -18,18 +18,21 @@ RACE = -race '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false' $(
 NO_DWARF = '-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false' \
 	'-gcflags=github.com/bellhop-gateway/bellhop/internal/api=-dwarf=false -l' -ldflags=-s
 
-# lint reads every file. The tests are built with the same tags, so that no package is compiled twice, and leave out what
-# needs a tag.
-TAGS = -tags stress,browser
-UNTAGGED = $(TAGS) -skip '^Test(Stress|Chromium)'
+# BUILD is how everything for the tests is built: vet, staticcheck, the tests and the program that internal/journey drives
+# share what is compiled. It has all tags, so that vet reads every file; UNTAGGED leaves out the tests that need a tag.
+BUILD = -buildvcs=false $(RACE) -tags=stress,browser
+UNTAGGED = -skip '^Test(Stress|Chromium)'
 
 # The garbage collector runs a quarter as often, and a program with the race detector does not sleep for a second as it exits.
-TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)"
+TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)" GOFLAGS="$(BUILD)"
+
+# PLAIN is how the long tests and their program are built: without the race detector, as the program is released.
+PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint fuzz stress browser bench interop help
+.PHONY: build run test lint vet staticcheck tests fuzz stress browser bench interop help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -37,27 +40,33 @@ build: ## bin/bellhop, one static binary
 run: build ## build and serve on this machine, data in ./data; ARGS are flags for the server
 	./bin/bellhop serve $(ARGS)
 
-test: lint ## lint, then every test under the race detector in shuffled order; of the fuzz targets only the seeds
-	$(TEST_ENV) go test $(RACE) $(UNTAGGED) -vet=off -p 3 -shuffle=on -timeout 10m ./...
+test: vet ## lint, and every test under the race detector in shuffled order; of the fuzz targets only the seeds
+	@$(MAKE) --no-print-directory -j2 staticcheck tests
 
-# vet and staticcheck read what the compiler wrote about each package, so they ask for the build that the tests need too.
-lint: ## formatting, vet, staticcheck, also of what is built with the tags stress and browser
+lint: vet staticcheck ## formatting, vet, staticcheck, also of what is built with the tags stress and browser
+
+# vet compiles every package. staticcheck reads what the compiler wrote and keeps one core busy, the tests the other.
+vet:
 	@unformatted=$$(gofmt -l .) && if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(TEST_ENV) go vet $(RACE) $(TAGS) ./...
-	$(TEST_ENV) GOFLAGS="$(RACE)" $$(go tool -n staticcheck) $(TAGS) ./...
+	$(TEST_ENV) go vet ./...
+
+staticcheck:
+	$(TEST_ENV) $$(go tool -n staticcheck) -tags stress,browser ./...
+
+tests:
+	$(TEST_ENV) go test $(UNTAGGED) -vet=off -p 3 -shuffle=on -timeout 10m ./...
 
 fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
 	GOFLAGS="$(NO_DWARF)" FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-# The tests, and the program that internal/journey builds and drives, are built from the same packages.
 stress: ## kill, power cut and load, on this machine alone; STRESS is how often it kills
-	STRESS=$(STRESS) CGO_ENABLED=0 go test $(NO_DWARF) -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
+	STRESS=$(STRESS) $(PLAIN) go test -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
 
 # The packages with stress tests, so that no other test binary is built.
 STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
 
 browser: ## what a real browser does with the answers: needs chromium
-	CGO_ENABLED=0 go test $(NO_DWARF) -tags browser -run '^TestChromium' -count=1 ./internal/journey
+	$(PLAIN) go test -tags browser -run '^TestChromium' -count=1 ./internal/journey
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

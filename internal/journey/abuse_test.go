@@ -68,7 +68,7 @@ func TestIdleConnections(t *testing.T) {
 	now, _, _ := memory(g.pid)
 	t.Logf("%d idle connections: 50 others are served, the slowest within %v; %d MiB", connections,
 		slowest.Round(time.Millisecond), now)
-	if now > 200 {
+	if now > 200*memoryFactor {
 		t.Errorf("it holds %d MiB", now)
 	}
 }
@@ -128,7 +128,7 @@ func TestBodyLimits(t *testing.T) {
 	}
 	_, peak, _ := memory(g.pid)
 	t.Logf("%d MiB before, %d at most", before, peak)
-	if peak > 100 {
+	if peak > 100*memoryFactor {
 		t.Errorf("it held %d MiB", peak)
 	}
 }
@@ -227,7 +227,7 @@ func TestUploadBudget(t *testing.T) {
 		return res.StatusCode == http.StatusAccepted
 	})
 	serves(t, g, plainSource, 5)
-	if _, peak, ok := memory(g.pid); ok && peak >= 400 {
-		t.Errorf("it held %d MiB, want less than 400", peak)
+	if _, peak, ok := memory(g.pid); ok && peak >= 400*memoryFactor {
+		t.Errorf("it held %d MiB, want less than %d", peak, 400*memoryFactor)
 	}
 }

@@ -71,7 +71,9 @@ func (g *gateway) serve() *exec.Cmd {
 		"--allow-private")
 	line = append(line, g.args...)
 	c := exec.Command(line[0], line[1:]...)
-	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "BELLHOP_") })
+	c.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "BELLHOP_") || strings.HasPrefix(v, "GOGC=") // which is for the tests
+	})
 	dieWithUs(c)
 	return c
 }

@@ -59,7 +59,9 @@ tests:
 fuzz: ## each fuzz target for FUZZTIME, such as 30000x or 5s
 	GOFLAGS="$(NO_DWARF)" FUZZTIME=$(FUZZTIME) .ci/fuzz
 
-stress: ## kill, power cut and load, on this machine alone; STRESS is how often it kills
+# Under the race detector `make test` tries a tenth of the forged requests.
+stress: ## forgeries, kill, power cut and load, on this machine alone; STRESS is how often it kills
+	$(PLAIN) go test -run 'Mutants$$|^TestProvider$$/^Mutants$$|^TestPresets$$/./^Mutants$$' -count=1 ./signature ./provider/...
 	STRESS=$(STRESS) $(PLAIN) go test -tags stress -run '^TestStress' -count=1 -p 1 -timeout 30m $(STRESSED)
 
 # The packages with stress tests, so that no other test binary is built.

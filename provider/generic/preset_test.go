@@ -542,10 +542,7 @@ func TestPresetRefusesOtherPresets(t *testing.T) {
 
 // TestPresetMutants changes each recorded request in one to four places and checks that it is refused, unless its
 // signed parts are those of a recorded request.
-func TestPresetMutants(t *testing.T) { presetMutants(t, 1000) }
-
-// presetMutants is the body of TestPresetMutants for this number of requests of each preset.
-func presetMutants(t *testing.T, mutants int) {
+func TestPresetMutants(t *testing.T) {
 	for _, c := range generic.PresetCases() {
 		t.Run(c.Name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(17, 4))
@@ -558,7 +555,7 @@ func presetMutants(t *testing.T, mutants int) {
 				}
 			}
 			tried := 0
-			for tried < mutants {
+			for tried < providertest.ManyMutants {
 				from := good[random.IntN(len(good))]
 				req := clone(from)
 				for range 1 + random.IntN(4) {

@@ -151,17 +151,13 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestMutants changes valid rich notifications and checks that they are refused. There are few of them, because each
-// is decrypted.
-func TestMutants(t *testing.T) { mutants(t, 1000) }
-
-// mutants is the body of TestMutants for this number of notifications.
-func mutants(t *testing.T, n int) {
+// TestMutants changes valid rich notifications and checks that they are refused. Each is decrypted.
+func TestMutants(t *testing.T) {
 	_, certificate := readContents()[0].parse()
 	random := rand.NewChaCha8([32]byte{4})
 	token := goodToken()
 	r := open(t, settings(state, nil))
-	providertest.Mutants(t, n,
+	providertest.Mutants(t, providertest.ManyMutants,
 		func(i int) []string {
 			c, err := graph.Seal(random, []byte(providertest.JSON(map[string]int{"n": i})), certificate, certificateID)
 			if err != nil {

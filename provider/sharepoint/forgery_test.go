@@ -222,7 +222,7 @@ func TestMutants(t *testing.T) {
 	random := rand.New(rand.NewPCG(17, 2026))
 	valid := []string{state, otherState, longState, "~"}
 	r := open(t, map[string]any{"client_state": valid})
-	for tried := 0; tried < 10_000; {
+	for tried := 0; tried < providertest.ManyMutants; {
 		mutant := providertest.Mutant(random, valid)
 		if mutant == "" || slices.Contains(valid, mutant) {
 			continue

@@ -264,7 +264,7 @@ func TestKeyFor(t *testing.T) {
 // TestMutants changes the samples in one to four places. A mutant may be accepted only if its signed members are those
 // of a sample.
 func TestMutants(t *testing.T) {
-	const mutants = 10_000
+	const mutants = providertest.ManyMutants
 	random := rand.New(rand.NewPCG(3, 17))
 	r := open(t, func(req *http.Request) *http.Response {
 		if req.URL.String() != certURL {

@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type StreamItem struct {
 	Attempt *StreamAttempt `json:"attempt,omitempty"` // of delivery.attempted
 	Change  *StreamChange  `json:"change,omitempty"`  // of source.changed, destination.changed and so on
 	Gap     *StreamGap     `json:"gap,omitempty"`     // of gap
+	Skipped *StreamSkipped `json:"skipped,omitempty"` // of skipped
 	End     *StreamEnd     `json:"end,omitempty"`     // of end and of interrupted
 
 	Delivery *StreamDelivery `json:"delivery,omitempty"` // of delivery, which only [Client.Listen] yields
@@ -39,7 +41,9 @@ type StreamItem struct {
 const (
 	ItemLive = "live" // what follows happens from now on
 	ItemGap  = "gap"  // something is missing here
-	ItemEnd  = "end"  // the gateway ends the stream; a Client comes back by itself
+	// ItemSkipped says that messages were left out because of the rate of the filter.
+	ItemSkipped = "skipped"
+	ItemEnd     = "end" // the gateway ends the stream; a Client comes back by itself
 
 	ItemDelivery = "delivery" // a delivery that waits for an answer
 
@@ -90,6 +94,11 @@ type StreamGap struct {
 	Detail string   `json:"detail"` // the reason in words
 }
 
+// A StreamSkipped says how many messages were left out before this one.
+type StreamSkipped struct {
+	Count int `json:"count"`
+}
+
 // A StreamEnd says why a stream ends here. Of an interruption, the reason is unreachable, or unavailable if the
 // gateway or a proxy in front of it has answered.
 type StreamEnd struct {
@@ -109,6 +118,7 @@ type StreamFilter struct {
 	// Outcomes are those of requests (refused, partial, handshake), the states of deliveries after an attempt
 	// (pending, delivered, dead, cancelled), and the actions of changes (created, updated, deleted).
 	Outcomes []string
+	Rate     int // messages a second at most; 0 is all
 }
 
 func (f StreamFilter) query() string {
@@ -119,6 +129,9 @@ func (f StreamFilter) query() string {
 		if value != "" {
 			query.Set(name, value)
 		}
+	}
+	if f.Rate > 0 {
+		query.Set("rate", strconv.Itoa(f.Rate))
 	}
 	if len(query) == 0 {
 		return ""
@@ -143,6 +156,18 @@ const (
 // The sequence ends with an error if the gateway refuses the stream, or with the error of ctx.
 func (c *Client) Stream(ctx context.Context, f StreamFilter, after string) iter.Seq2[StreamItem, error] {
 	return c.messages(ctx, stream{client: c, method: http.MethodGet, path: path("stream") + f.query(), after: after})
+}
+
+// StreamOnce is Stream without coming back: the sequence ends where its connection does, after an item of kind end or
+// with an error.
+func (c *Client) StreamOnce(ctx context.Context, f StreamFilter, after string) iter.Seq2[StreamItem, error] {
+	return func(yield func(StreamItem, error) bool) {
+		s := stream{client: c, method: http.MethodGet, path: path("stream") + f.query(), after: after}
+		err := s.follow(ctx, func(item StreamItem) bool { return yield(item, nil) })
+		if err != nil && err != errStreamDone {
+			yield(StreamItem{}, err)
+		}
+	}
 }
 
 // messages yields the messages of a stream until ctx ends, and comes back by itself after an interruption.

@@ -40,10 +40,15 @@ changes of that destination, and no events.`,
 	t := tail{e: e, conn: conn}
 	streamFilterFlags(c, &t.filter)
 	c.Flags().StringVar(&t.after, "after", "", "begin after this position, the id of a line of --json, and not now")
+	c.Flags().IntVar(&t.filter.Rate, "rate", 0, "at most so many lines a second; stderr says how many are "+
+		"left out")
 	c.Flags().IntVar(&t.limit, "limit", 0, "end after so many lines; 0 is without an end")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if t.limit < 0 {
 			return wrongUsage("--limit: use a number of at least 0")
+		}
+		if t.filter.Rate < 0 {
+			return wrongUsage("--rate: use a number of at least 0")
 		}
 		return conn.call(func(api *client.Client) error { return t.run(c.Context(), api) })
 	}
@@ -125,6 +130,11 @@ func (t *tail) talk(item client.StreamItem) bool {
 	case client.ItemLive:
 		fmt.Fprintln(t.e.stderr, "following what happens; Ctrl-C ends")
 		return true
+	case client.ItemSkipped:
+		if !t.conn.json {
+			fmt.Fprintf(t.e.stderr, "%d more\n", item.Skipped.Count)
+		}
+		return !t.conn.json
 	case client.ItemGap:
 		return !t.conn.json
 	}

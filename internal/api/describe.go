@@ -136,7 +136,7 @@ var descriptions = []struct {
 	}},
 	{"StreamItem", map[string]string{
 		"id":   "Not in an answer: clients put the id of the message here",
-		"kind": "What happened, or live, gap or end, which are about the stream itself",
+		"kind": "What happened, or live, gap, skipped or end, which are about the stream itself",
 		"at":   "When it happened",
 	}},
 	{"StreamEvent", map[string]string{
@@ -178,6 +178,7 @@ var descriptions = []struct {
 		"retry_after": "The header of that name", "body": "The beginning of the program's answer, at most 4096 bytes",
 		"body_base64": "The same, if it is not UTF-8", "detail": "Without an answer: why, in words",
 	}},
+	{"StreamSkipped", map[string]string{"count": "How many messages were left out before this one"}},
 	{"StreamGap", map[string]string{
 		"kinds": "The kinds that may be missing; if none is listed, any",
 		"since": "From when on; null if that is not known",

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -64,11 +65,22 @@ func principalOf(r *http.Request) (auth.Principal, error) {
 	return p, nil
 }
 
+type authenticatorKey struct{}
+
+// An authenticator says who makes a request.
+type authenticator = func(*http.Request) (auth.Principal, error)
+
+// authenticatorOf returns what has authenticated r, for an answer that outlasts a key.
+func authenticatorOf(r *http.Request) authenticator {
+	authenticate, _ := r.Context().Value(authenticatorKey{}).(authenticator)
+	return authenticate
+}
+
 // serve sets the headers of every answer, authenticates the request, compares the scope of its key with that of
 // its route, checks its content type and runs the route. The context of the route carries the principal, and its
 // tenant, by which the store narrows what the route sees.
 func (s *server) serve(w http.ResponseWriter, r *http.Request,
-	authenticate func(*http.Request) (auth.Principal, error)) {
+	authenticate authenticator) {
 	guard := &guarded{ResponseWriter: w, request: r}
 	defer s.recover(guard, r)
 	h := guard.Header()
@@ -96,7 +108,8 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request,
 			writeProblem(guard, p)
 			return
 		}
-		r = r.WithContext(bellhop.WithTenant(auth.NewContext(r.Context(), principal), principal.Tenant))
+		ctx := context.WithValue(r.Context(), authenticatorKey{}, authenticate)
+		r = r.WithContext(bellhop.WithTenant(auth.NewContext(ctx, principal), principal.Tenant))
 	}
 	badQuery := checkQuery(r.URL.RawQuery)
 	switch {

@@ -42,6 +42,7 @@ type streamInput struct {
 	Type        string   `query:"type" example:"ams.*" doc:"The whole type of the event, or a prefix and *"`
 	Subject     string   `query:"subject" example:"jobs/*" doc:"The whole subject of the event, or a prefix and *"`
 	Outcome     []string `query:"outcome" example:"dead,refused" doc:"Only messages with one of these outcomes"`
+	Rate        int      `query:"rate" minimum:"0" maximum:"100000" doc:"Messages a second; skipped counts others"`
 	Owned
 	LastEventID string `header:"Last-Event-ID" doc:"The id of the last message: those after it come first"`
 	After       string `query:"after" doc:"The same, for clients that cannot set the header, which goes before it"`
@@ -53,7 +54,7 @@ var outcomes = []string{"accepted", "refused", "partial", "handshake", "pending"
 
 // filterOf returns the filter that in asks for, within what the principal of ctx may see.
 func (s *server) filterOf(ctx context.Context, in *streamInput) (f stream.Filter, err error) {
-	f = stream.Filter{Type: in.Type, Subject: in.Subject, Outcomes: in.Outcome, Tenant: in.Tenant}
+	f = stream.Filter{Type: in.Type, Subject: in.Subject, Outcomes: in.Outcome, Tenant: in.Tenant, Rate: in.Rate}
 	principal, _ := auth.FromContext(ctx)
 	if principal.Tenant != "" {
 		f.Tenant = principal.Tenant
@@ -196,7 +197,7 @@ func (f *follower) open(r *http.Request) error {
 
 // refused reports whether the key of r is not accepted any more.
 func (f *follower) refused(r *http.Request) (why stream.Control, yes bool) {
-	_, err := f.server.Auth.Authenticate(r)
+	_, err := authenticatorOf(r)(r)
 	return stream.Control{Reason: "key", Detail: "the API key is not accepted any more"}, err != nil
 }
 
@@ -234,6 +235,13 @@ func (f *follower) begin(ctx context.Context, from stream.Position) error {
 		f.l.Attach(from)
 		return nil
 	}
+	if f.l.Filter().Rate > 0 {
+		_, exact := f.l.Attach(from)
+		if exact {
+			return nil
+		}
+		return f.forgotten(from)
+	}
 	c := catchUp{follower: f, at: from, since: from.At.Add(-attemptSlack)}
 	var err error
 	if !f.server.Stream.Has(from) {
@@ -254,6 +262,13 @@ func (f *follower) begin(ctx context.Context, from stream.Position) error {
 		err = c.gap(from)
 	}
 	return err
+}
+
+// forgotten tells the client that what came after a position is not told again: a stream with a rate is for onlookers.
+func (f *follower) forgotten(from stream.Position) error {
+	note := stream.Note{Kind: stream.Gap, At: time.Now(), Thing: stream.Control{Reason: "resumed", Since: from.At,
+		Detail: "with a rate, only what the gateway still remembers is told again: list the nouns"}}
+	return f.write(f.server.Stream.Append(nil, stream.Position{}, &note))
 }
 
 // A catchUp writes what happened after a position from the store, to one client.

@@ -87,6 +87,8 @@ func WriteNote(dst []byte, n *stream.Note) []byte {
 			item.Gap = &client.StreamGap{Kinds: append([]string{}, thing.Kinds...),
 				Since:  client.Time{Time: thing.Since},
 				Reason: thing.Reason, Detail: thing.Detail}
+		case stream.Skipped:
+			item.Skipped = &client.StreamSkipped{Count: thing.Count}
 		case stream.End:
 			item.End = &client.StreamEnd{Reason: thing.Reason, Detail: thing.Detail}
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -151,6 +152,8 @@ func TestStreamMessages(t *testing.T) {
 		`{"kind":"live","at":"2026-11-22T09:30:00.123Z"}`: {Kind: stream.Live, At: testNow, Thing: stream.Control{}},
 		`{"kind":"gap","at":"2026-11-22T09:30:00.123Z","gap":{"kinds":[],"since":null,"reason":"overrun","detail":"words"}}`: {
 			Kind: stream.Gap, At: testNow, Thing: stream.Control{Reason: "overrun", Detail: "words"}},
+		`{"kind":"skipped","at":"2026-11-22T09:30:00.123Z","skipped":{"count":12}}`: {
+			Kind: stream.Skipped, At: testNow, Thing: stream.Control{Count: 12}},
 		`{"kind":"end","at":"2026-11-22T09:30:00.123Z","end":{"reason":"slow","detail":"words"}}`: {
 			Kind: stream.End, At: testNow, Thing: stream.Control{Reason: "slow", Detail: "words"}},
 	} {
@@ -169,6 +172,7 @@ func TestStreamBadInput(t *testing.T) {
 	r.fill()
 	for query, path := range map[string]string{
 		"?kinds=event.accepted,events": "kinds", "?kinds=live": "kinds", "?outcome=failed": "outcome",
+		"?rate=-1": "rate", "?rate=fast": "rate",
 		"?after=nonsense": "after", "?after=1foreig-1-1-1": "after", "?after=1fake01-1-1": "after", "?kind=x": "kind",
 	} {
 		r.do("GET", Prefix+"/stream"+query, "").refused(422, bellhop.CodeInvalid, path)
@@ -357,4 +361,31 @@ func BenchmarkMakeNote(b *testing.B) {
 		EventNote(&ev, 1000, 1, "")
 		AttemptNote(attempted)
 	}
+}
+
+// TestStreamInside: a stream of this process, which has no key, goes on until its caller ends it.
+func TestStreamInside(t *testing.T) {
+	streams(t, func(r *streamRig) {
+		ctx, leave := context.WithCancel(auth.NewContext(r.ctx, auth.Principal{Scope: bellhop.ScopeRead}))
+		var kinds []string
+		ended := make(chan error, 1)
+		go func() {
+			api := client.Over(r.handler.(Handler).Inside())
+			for item, err := range api.StreamOnce(ctx, client.StreamFilter{Rate: 100}, "") {
+				if err != nil {
+					ended <- err
+					return
+				}
+				kinds = append(kinds, item.Kind)
+			}
+			ended <- nil
+		}()
+		time.Sleep(5 * stream.Heartbeat) // of the bubble
+		r.hub.Publish(stream.Note{Kind: stream.SourceChanged, Thing: &client.StreamChange{Noun: "source"}})
+		r.settle()
+		leave()
+		if err := <-ended; !errors.Is(err, context.Canceled) || strings.Join(kinds, " ") != "live source.changed" {
+			t.Errorf("%q, %v", kinds, err)
+		}
+	})
 }

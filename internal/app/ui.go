@@ -151,6 +151,11 @@ func (s sessions) Find(ctx context.Context, token string) (context.Context, ui.P
 		nil
 }
 
+// Check implements [ui.Sessions].
+func (s sessions) Check(ctx context.Context, token string) error {
+	return clientError(s.of.Check(ctx, token))
+}
+
 // SignOut implements [ui.Sessions].
 func (s sessions) SignOut(ctx context.Context, token string) error {
 	return clientError(s.of.SignOut(ctx, token))

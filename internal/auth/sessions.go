@@ -125,26 +125,41 @@ func (s *Sessions) begin(ctx context.Context, p Principal, keyHash [32]byte, by,
 // Principal returns the holder of the session with that token, and when the session ends at the latest. The error is
 // CodeUnauthorized if there is none or it has ended.
 func (s *Sessions) Principal(ctx context.Context, token string) (p Principal, ends time.Time, err error) {
-	hash := bellhop.HashToken(token)
-	session, err := s.opts.Store.Session(ctx, hash)
-	if isUnknown(err) {
-		return Principal{}, time.Time{}, errNoSession
-	} else if err != nil {
+	p, session, err := s.find(ctx, token)
+	if err != nil {
 		return Principal{}, time.Time{}, err
 	}
 	now := s.opts.Now()
-	p, ok := s.opts.Keys.holder(session.KeyID, session.KeyHash)
-	if !ok || session.Ended(now) {
-		return Principal{}, time.Time{}, errNoSession
-	}
 	if since := now.Sub(session.UsedAt); since >= useStored {
-		err := s.opts.Store.UseSession(ctx, hash, bellhop.StoredTime(now))
+		err := s.opts.Store.UseSession(ctx, session.Hash, bellhop.StoredTime(now))
 		if err != nil { // the session goes on until it seems to have been idle
 			s.log.Warn("session.use.unstored", "key_id", p.KeyID, "error", err,
 				"meaning", "when this session was used last is stored later")
 		}
 	}
 	return p, session.CreatedAt.Add(bellhop.SessionLength), nil
+}
+
+// find returns the session with that token and its holder, if it has not ended.
+func (s *Sessions) find(ctx context.Context, token string) (p Principal, session bellhop.Session, err error) {
+	session, err = s.opts.Store.Session(ctx, bellhop.HashToken(token))
+	if isUnknown(err) {
+		return p, session, errNoSession
+	} else if err != nil {
+		return p, session, err
+	}
+	p, ok := s.opts.Keys.holder(session.KeyID, session.KeyHash)
+	if !ok || session.Ended(s.opts.Now()) {
+		return Principal{}, session, errNoSession
+	}
+	return p, session, nil
+}
+
+// Check returns an error of CodeUnauthorized if there is no session with that token or it has ended. It is no use of
+// the session: looking at a live page for an hour, without doing anything, ends it.
+func (s *Sessions) Check(ctx context.Context, token string) error {
+	_, _, err := s.find(ctx, token)
+	return err
 }
 
 // SignOut ends the session with that token. It is no error if there is none.

@@ -89,6 +89,8 @@ type pages struct {
 	light, dark *httptest.Server
 	still       *httptest.Server // the browser runs no script of it
 	control     *httptest.Server // a page that breaks its policy
+	at          *url.URL         // the gateway
+	session     string           // its cookie
 }
 
 func newPages(t *testing.T, g *gateway) *pages {
@@ -119,7 +121,7 @@ func newPages(t *testing.T, g *gateway) *pages {
 	if reply.StatusCode != http.StatusOK || session == "" {
 		t.Fatalf("sign in by the link: %s", reply.Status)
 	}
-	p := &pages{t: t, g: g}
+	p := &pages{t: t, g: g, at: at, session: session}
 	p.light, p.dark = p.proxy(at, session, "light", true), p.proxy(at, session, "dark", true)
 	p.still = p.proxy(at, session, "light", false)
 	p.control = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -145,7 +147,14 @@ func (p *pages) proxy(to *url.URL, session, theme string, scripts bool) *httptes
 			return nil
 		}
 	}
-	s := httptest.NewServer(reverse)
+	// A stream without an end would keep the virtual time of the browser from passing.
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/ui/stream" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		reverse.ServeHTTP(w, r)
+	}))
 	p.t.Cleanup(s.Close)
 	return s
 }
@@ -181,8 +190,7 @@ func (p *pages) fill() (paths []string) {
 		return true
 	})
 	return []string{"/ui/", "/ui/events", "/ui/events/" + ev.ID, "/ui/deliveries?state=dead", "/ui/deliveries/" +
-		delivery,
-		"/ui/requests", "/ui/requests/" + request}
+		delivery, "/ui/requests", "/ui/requests/" + request, "/ui/live", "/ui/series"}
 }
 
 func (p *pages) must(err error) {

@@ -92,14 +92,6 @@ func TestStressDownloadRate(t *testing.T) {
 	}
 }
 
-// missed says aloud that an aim is missed.
-func missed(t *testing.T, format string, args ...any) {
-	t.Helper()
-	text := fmt.Sprintf(format, args...)
-	fmt.Fprintf(os.Stderr, "AIM MISSED %s: %s\n", t.Name(), text)
-	t.Log("AIM MISSED: " + text)
-}
-
 // A comparison downloads one recording again and again.
 type comparison struct {
 	t        *testing.T

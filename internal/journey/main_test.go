@@ -83,3 +83,11 @@ func poll(within time.Duration, ok func() bool) bool {
 	}
 	return true
 }
+
+// missed says aloud that an aim is missed.
+func missed(t *testing.T, format string, args ...any) {
+	t.Helper()
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintf(os.Stderr, "AIM MISSED %s: %s\n", t.Name(), text)
+	t.Log("AIM MISSED: " + text)
+}

@@ -36,6 +36,9 @@ func bubble(t *testing.T, f func(r *rig), change ...func(*Options)) {
 		o := Options{Now: time.Now, Mark: func(context.Context) (string, error) { return r.stored, nil },
 			Render: func(dst []byte, n *Note) []byte {
 				if why, ok := n.Thing.(Control); ok {
+					if why.Count > 0 {
+						return fmt.Append(dst, why.Count)
+					}
 					return append(dst, why.Reason...)
 				}
 				return fmt.Append(dst, n.Thing)
@@ -149,7 +152,7 @@ func (t *tap) took() string {
 		switch m.event {
 		case "live", "":
 			all = append(all, m.event)
-		case "gap", "end":
+		case "gap", "end", "skipped":
 			all = append(all, m.event+":"+m.data)
 		default:
 			all = append(all, m.data)
@@ -586,4 +589,39 @@ func readSome(t *testing.T, l *Listener, next int, after Position, batches int) 
 		}
 	}
 	return next, after
+}
+
+// TestRate: a listener with a rate gets that many notes, in bursts of a quarter of it, and is told how many it did not
+// get. When it comes back, what the ring has for it is bounded in the same way.
+func TestRate(t *testing.T) {
+	bubble(t, func(r *rig) {
+		l := r.open(Filter{Rate: 8})
+		r.attach(l, "")
+		tap, leave := r.tap(l)
+		for range 10 {
+			r.event()
+		}
+		r.equal("at once", tap.took(), "live m001 m002 skipped:8")
+		time.Sleep(time.Second)
+		r.event()
+		r.attempt("one")
+		r.equal("later", tap.took(), "live m001 m002 skipped:8 m011 one")
+		after := tap.last()
+		leave()
+		for range 5 {
+			r.event()
+		}
+		back := r.open(Filter{Rate: 4})
+		if _, exact := r.attach(back, after); !exact {
+			r.Error("the ring has no more")
+		}
+		again, _ := r.tap(back)
+		r.equal("on coming back", again.took(), "m012 skipped:4 live")
+		r.event()
+		time.Sleep(time.Second)
+		all := r.open(Filter{})
+		r.attach(all, again.last())
+		rest, _ := r.tap(all)
+		r.equal("after what was skipped", rest.took(), "live")
+	})
 }

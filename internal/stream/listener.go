@@ -24,6 +24,7 @@ type Listener struct {
 	replayed []slot // its memory is used again
 
 	mu      sync.Mutex // guards the fields below
+	bucket  bucket     // of the rate of filter
 	pending []byte     // messages that nobody has read yet, at most maxPending bytes
 	spare   []byte     // the slice that becomes pending when the other one is read
 	passed  Position   // the position after everything that Run has looked at for this listener
@@ -79,13 +80,17 @@ func (l *Listener) take(batch []slot, lost uint64) bool {
 	if l.ended {
 		return true
 	}
-	before := len(l.pending)
+	before, skipped, now := len(l.pending), 0, l.hub.opts.Now()
 	if lost > 0 {
 		l.pending = l.gap(l.pending, "more happened at once than the gateway could pass on", lost)
 	}
 	for i := range batch {
 		s := &batch[i]
 		if s.after.Seq <= l.from || !l.filter.Wants(&s.Note) {
+			continue
+		}
+		if !l.bucket.take(l.filter.Rate, now) {
+			skipped++
 			continue
 		}
 		text := l.hub.text(s)
@@ -98,6 +103,9 @@ func (l *Listener) take(batch []slot, lost uint64) bool {
 	if last := len(batch) - 1; last >= 0 && batch[last].after.Seq > l.passed.Seq {
 		l.passed = batch[last].after
 	}
+	if skipped > 0 {
+		l.pending = l.skipped(l.pending, l.passed, skipped)
+	}
 	if len(l.pending) > before {
 		l.poke()
 	}
@@ -108,6 +116,35 @@ func (l *Listener) take(batch []slot, lost uint64) bool {
 func (l *Listener) gap(dst []byte, why string, lost uint64) []byte {
 	return l.hub.Append(dst, Position{}, &Note{Kind: Gap, At: l.hub.opts.Now(), Thing: Control{Reason: "overrun",
 		Detail: fmt.Sprintf("%s: %d notes are missing, of which some may be for this stream", why, lost)}})
+}
+
+// skipped appends the message that notes until a position are left out because of the rate.
+func (l *Listener) skipped(dst []byte, until Position, count int) []byte {
+	return l.hub.Append(dst, until, &Note{Kind: Skipped, At: l.hub.opts.Now(), Thing: Control{Count: count}})
+}
+
+// A bucket bounds notes by a rate. The zero bucket is full.
+type bucket struct {
+	tokens float64
+	at     time.Time // when tokens was right
+}
+
+// take reports whether one more note is within the rate; 0 is any.
+func (b *bucket) take(rate int, now time.Time) bool {
+	if rate == 0 {
+		return true
+	}
+	most := max(1, float64(rate)/4)
+	if b.at.IsZero() {
+		b.tokens = most
+	}
+	b.tokens = min(most, b.tokens+max(0, now.Sub(b.at).Seconds())*float64(rate))
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
 }
 
 // end lets the stream of l end with a last message that gives the reason.
@@ -200,17 +237,33 @@ func (l *Listener) replay() (text []byte) {
 		if lost > 0 {
 			text = l.gap(text, "the gateway has forgotten something meanwhile", lost)
 		}
+		skipped, last := 0, l.attached
 		for i := range l.replayed {
 			s := &l.replayed[i]
-			if l.filter.Wants(&s.Note) {
+			last = s.after
+			switch {
+			case !l.filter.Wants(&s.Note):
+			case !l.allows():
+				skipped++
+			default:
 				text = l.hub.Append(text, s.after, &s.Note)
 			}
+		}
+		if skipped > 0 {
+			text = l.skipped(text, last, skipped)
 		}
 	}
 	if l.at == l.from {
 		l.replayed = nil
 	}
 	return text
+}
+
+// allows reports whether one more note is within the rate of the filter.
+func (l *Listener) allows() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.bucket.take(l.filter.Rate, l.hub.opts.Now())
 }
 
 // copyOut copies the next notes up to from out of the ring, and returns how many are there no more.

@@ -22,14 +22,16 @@ const (
 	ConnectionChanged
 	SubscriptionChanged
 
-	Live // the messages that follow are of what happens from now on
-	Gap  // something is missing here
-	End  // the stream ends here
+	Live    // the messages that follow are of what happens from now on
+	Gap     // something is missing here
+	Skipped // some notes were left out, because of the rate of the filter
+	End     // the stream ends here
 )
 
 // names are the names of the kinds, as messages have them.
 var names = [...]string{"event.accepted", "request.refused", "request.handshake", "delivery.attempted",
-	"source.changed", "destination.changed", "connection.changed", "subscription.changed", "live", "gap", "end"}
+	"source.changed", "destination.changed", "connection.changed", "subscription.changed", "live", "gap",
+	"skipped", "end"}
 
 // String returns the name of k, such as "event.accepted".
 func (k Kind) String() string { return names[k] }
@@ -65,6 +67,7 @@ type Control struct {
 	Detail string    // the reason in words
 	Kinds  []string  // of a gap: the kinds that may be missing; nil is all
 	Since  time.Time // of a gap: from when on; zero is unknown
+	Count  int       // of skipped notes
 }
 
 // A Filter chooses notes. Zero fields choose all. A filter by a property chooses no note without that property.
@@ -76,6 +79,7 @@ type Filter struct {
 	Subject      string   // the whole subject, or a prefix and "*"
 	Outcomes     []string
 	Tenant       string
+	Rate         int // notes a second at most, a quarter of which may come at once; 0 is all
 }
 
 // Wants reports whether f chooses n.

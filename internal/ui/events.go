@@ -67,6 +67,7 @@ func (s *server) listEvents(v *visit) error {
 		flagValue{"subject", "subject", filter.Subject}, flagValue{"tenant", "tenant", filter.Tenant},
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 		flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
+	page.follows("event.accepted,delivery.attempted", "source", "type", "subject", "tenant")
 	for _, ev := range l.Data {
 		page.Rows = append(page.Rows, eventRow{ev, marksOf(ev)})
 	}

@@ -267,6 +267,7 @@ type listing struct {
 	Incomplete bool
 	SearchedTo client.Time
 	Empty      bool
+	Live       link // the stream that says when to look at the list again; "" if nothing new can be on this page
 }
 
 // newListing returns the page of a list at a path below /ui. A page of the list before has the query of r.
@@ -284,6 +285,19 @@ func newListing[T any](r *http.Request, path string, f form, l client.List[T], c
 		p.Older = withQuery(path, query)
 	}
 	return p
+}
+
+// follows makes the page look at the list again when something of these kinds happens that the filter may choose. A
+// page that is not the first one stays as it is, and so does a list that ends at a time.
+func (p *listing) follows(kinds string, names ...string) {
+	if p.Newest != "" || p.Filter.Invalid() || p.Filter.get("until") != "" {
+		return
+	}
+	parameters := []flagValue{{"", "kinds", kinds}}
+	for _, name := range names {
+		parameters = append(parameters, flagValue{"", name, p.Filter.get(name)})
+	}
+	p.Live = liveStream(parameters...)
 }
 
 // withQuery returns path with the values of query that are not empty.

@@ -44,6 +44,13 @@ var pagesOfWhatHappens = []pageCase{
 	{name: "overview_tenant", path: "/ui/", token: "acme", change: func(r *rig) {
 		r.api.set("GET /stats", &client.Error{Status: 403, Code: "forbidden", Detail: "this is about all tenants"})
 	}},
+	{name: "live", path: "/ui/live", token: "viewer"},
+	{name: "live_empty", path: "/ui/live?kinds=event.accepted", token: "viewer", change: (*rig).empty},
+	{name: "live_attempts", path: "/ui/live?kinds=delivery.attempted&destination=billing", token: "viewer"},
+	{name: "live_bad_type", path: "/ui/live?type=a**", token: "viewer", status: 422, change: func(r *rig) {
+		r.api.set("GET /events", &client.Error{Status: 422, Code: "invalid", Errors: []client.FieldError{{Path: "type",
+			Message: "use a whole type, or a prefix and *"}}})
+	}},
 	{name: "series", path: "/ui/series", token: "viewer"},
 	{name: "series_empty", path: "/ui/series?period=720h", token: "viewer", change: (*rig).empty},
 	{name: "series_source", path: "/ui/series?source=media&period=24h", token: "viewer", change: func(r *rig) {

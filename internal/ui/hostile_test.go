@@ -156,7 +156,7 @@ func TestHostileTexts(t *testing.T) {
 	}
 	for _, path := range append([]string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty",
 		"/ui/events/evt_1?body=raw",
-		"/ui/series", "/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
+		"/ui/series", "/ui/live", "/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
 		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"},
 		nounPaths...) {
 		t.Run(path, func(t *testing.T) {

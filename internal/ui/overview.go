@@ -65,6 +65,7 @@ func (s *server) showOverview(v *visit) error {
 		return err
 	}
 	page.Charts = newCharts(series, client.SeriesFilter{})
+	page.Charts.From = seriesPath(client.SeriesFilter{Period: v.periodOf()})
 	page.Tabs = tabs(v.r.URL.Query(), Root, "period", periods)
 	events, err := s.API.Events(v.ctx, client.EventFilter{}, client.Page{Limit: shownOnOverview})
 	if err != nil {

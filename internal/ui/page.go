@@ -16,9 +16,8 @@ var templateFiles embed.FS
 
 // navigation lists the pages that every page links to, in their order.
 var navigation = []navigationLink{
-	{"", "Overview"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
-	{"series", "Over time"},
-	{"sources", "Sources"},
+	{"", "Overview"}, {"live", "Live"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
+	{"series", "Over time"}, {"sources", "Sources"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.

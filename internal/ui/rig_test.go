@@ -152,6 +152,8 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(client.Problem{Code: answer.Code, Detail: answer.Detail, Errors: answer.Errors})
 	case []byte:
 		w.Write(answer)
+	case http.HandlerFunc:
+		answer(w, r)
 	default:
 		json.NewEncoder(w).Encode(answer)
 	}
@@ -194,6 +196,11 @@ func (f *fakeSessions) Find(ctx context.Context, token string) (context.Context,
 		return ctx, p, &client.Error{Status: 401, Code: "unauthorized", Detail: "this session has ended"}
 	}
 	return ctx, p, f.err
+}
+
+func (f *fakeSessions) Check(ctx context.Context, token string) error {
+	_, _, err := f.Find(ctx, token)
+	return err
 }
 
 func (f *fakeSessions) SignOut(_ context.Context, token string) error {

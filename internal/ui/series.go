@@ -34,6 +34,7 @@ type charts struct {
 	Step   string     // the length of time of a bar, in words
 	Since  client.Time
 	Until  client.Time
+	From   link // the page with these charts alone
 }
 
 // A chartRow has the counts of one bar of each chart.
@@ -187,6 +188,12 @@ type nounRow struct {
 	To link
 }
 
+// seriesPath returns the path of the page of those charts.
+func seriesPath(f client.SeriesFilter) link {
+	return withQuery(Root+"series", url.Values{"period": {f.Period}, "source": {f.Source},
+		"destination": {f.Destination}})
+}
+
 // periodOf returns the period that the query of v asks for: that of a tab.
 func (v *visit) periodOf() string {
 	for _, each := range periods {
@@ -214,6 +221,7 @@ func (s *server) showSeries(v *visit) error {
 		return err
 	}
 	page.charts, page.Filter = newCharts(series, filter), f
+	page.From = seriesPath(filter)
 	for _, n := range series.Sources {
 		page.Sources = append(page.Sources, nounRow{n, link(Root + "series?source=" + url.QueryEscape(n.Name))})
 	}

@@ -21,6 +21,8 @@ type Sessions interface {
 	Spend(ctx context.Context, link, remoteAddr string) (token string, err error)
 	// Find returns the person of a session, and a context for calls of the API on their behalf.
 	Find(ctx context.Context, token string) (context.Context, Person, error)
+	// Check returns the error of Find, and is no use of the session.
+	Check(ctx context.Context, token string) error
 	// SignOut ends a session. It is no error if there is none.
 	SignOut(ctx context.Context, token string) error
 }

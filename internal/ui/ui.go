@@ -37,13 +37,15 @@ type Options struct {
 	Logger   *slog.Logger
 }
 
-// A server answers the requests of the pages. Nothing in it changes after New, and nothing runs between requests.
+// A server answers the requests of the pages. Nothing in it changes after New but the count of its streams, and
+// nothing runs between requests.
 type server struct {
 	Options
-	log    *slog.Logger
-	hosts  hosts
-	sealer sealer
-	mux    *http.ServeMux
+	log     *slog.Logger
+	hosts   hosts
+	sealer  sealer
+	mux     *http.ServeMux
+	streams streams
 }
 
 // New returns the handler of everything at and below /ui, and of /, which it redirects to the first page.
@@ -66,6 +68,7 @@ func newServer(o Options) *server {
 	s.requests()
 	s.series()
 	s.sources()
+	s.live()
 	return s
 }
 

@@ -1,7 +1,7 @@
-// Adds a button to each text that is meant to be copied.
-export function copyButtons() {
+// Adds a button to each text in a part of a page that is meant to be copied.
+export function copyButtons(part = document) {
   if (!navigator.clipboard) return;
-  for (const box of document.querySelectorAll('.copies')) {
+  for (const box of part.querySelectorAll('.copies')) {
     const text = box.querySelector('pre');
     const button = document.createElement('button');
     button.type = 'button';

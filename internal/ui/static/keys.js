@@ -3,16 +3,15 @@ const help = [['/', 'Filter'], ['j', 'Next row'], ['k', 'Row before'], ['Enter',
 
 export function singleKeys() {
   if (document.documentElement.dataset.keys === 'off') return;
-  const rows = [...document.querySelectorAll('table.rows tbody tr')];
-  let now = -1;
-
   function step(by) {
+    const rows = [...document.querySelectorAll('table.rows tbody tr')];
     if (rows.length === 0) return;
-    rows[now]?.classList.remove('row-now');
-    now = Math.min(Math.max(now + by, 0), rows.length - 1);
-    rows[now].classList.add('row-now');
-    rows[now].scrollIntoView({ block: 'nearest' });
-    rows[now].querySelector('a')?.focus({ preventScroll: true });
+    const before = rows.findIndex((row) => row.classList.contains('row-now'));
+    rows[before]?.classList.remove('row-now');
+    const row = rows[Math.min(Math.max(before + by, 0), rows.length - 1)];
+    row.classList.add('row-now');
+    row.scrollIntoView({ block: 'nearest' });
+    row.querySelector('a')?.focus({ preventScroll: true });
   }
 
   function showHelp() {

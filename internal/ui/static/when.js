@@ -1,11 +1,12 @@
-// Writes the times of a page in local time, unless the person wants UTC. The time in UTC stays as the title.
-export function localTimes() {
+const format = new Intl.DateTimeFormat('sv-SE', {
+  year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
+});
+
+// Writes the times in a part of a page in local time, unless the person wants UTC. The time in UTC stays as the title.
+export function localTimes(part = document) {
   const root = document.documentElement;
   if (root.dataset.times === 'utc') return;
-  const format = new Intl.DateTimeFormat('sv-SE', {
-    year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit',
-  });
-  for (const time of document.querySelectorAll('time[datetime]')) {
+  for (const time of part.querySelectorAll('time[datetime]')) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = at.toISOString();

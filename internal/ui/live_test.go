@@ -1,0 +1,183 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// told is the text of a stream of the API that tells of items, and stays open after them.
+func told(items ...client.StreamItem) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		for i, item := range items {
+			text, err := json.Marshal(item)
+			if err != nil {
+				panic(err)
+			}
+			fmt.Fprintf(w, "id: p%d\nevent: %s\ndata: %s\n\n", i+1, item.Kind, text)
+		}
+		<-r.Context().Done()
+	}
+}
+
+// streamText returns what a page gets of the stream in a time, after which it is closed.
+func (r *rig) streamText(path string, d time.Duration) string {
+	r.t.Helper()
+	var got string
+	synctest.Test(r.t, func(t *testing.T) {
+		end := time.AfterFunc(d, func() { r.people.end("viewer") })
+		defer end.Stop()
+		w := r.do("GET", path, "viewer", nil)
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/event-stream" {
+			t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+		}
+		got = w.Body.String()
+	})
+	return got
+}
+
+// end ends the session with a token.
+func (f *fakeSessions) end(token string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.people, token)
+}
+
+// TestLiveStream: a page gets rows in messages, of too many the newest with how many are missing, what the stream says
+// of itself, and the end of its session.
+func TestLiveStream(t *testing.T) {
+	t.Parallel()
+	event := client.StreamItem{Kind: "event.accepted", At: at(0), Event: &client.StreamEvent{Event: testEvent,
+		Deliveries: 2}}
+	attempt := client.StreamItem{Kind: "delivery.attempted", At: at(0), Attempt: &client.StreamAttempt{
+		DeliveryID: "dlv_1", Destination: "billing", Type: "a<b\u202e", State: "dead", Number: 3, Detail: "db down"}}
+	items := []client.StreamItem{{Kind: client.ItemLive, At: at(0)}}
+	for range maxLiveRows + 7 {
+		items = append(items, event)
+	}
+	items = append(items, attempt,
+		client.StreamItem{Kind: client.ItemSkipped, Skipped: &client.StreamSkipped{Count: 12}},
+		client.StreamItem{Kind: client.ItemGap, Gap: &client.StreamGap{Reason: "overrun", Detail: "too much"}})
+	r := newRig(t)
+	r.api.set("GET /stream", told(items...))
+	got := r.streamText("/ui/stream?kinds=event.accepted,delivery.attempted&source=media&type=a*", 20*time.Second)
+	var rows, left, messages int
+	var last liveMessage
+	for line := range strings.SplitSeq(got, "\n") {
+		text, ok := strings.CutPrefix(line, "data: ")
+		if !ok || !strings.HasPrefix(text, `{"rows"`) {
+			continue
+		}
+		last = liveMessage{}
+		if err := json.Unmarshal([]byte(text), &last); err != nil {
+			t.Fatal(err)
+		}
+		messages++
+		rows, left = rows+len(last.Rows), left+last.Left
+		if len(last.Rows) > maxLiveRows {
+			t.Errorf("%d rows in a message", len(last.Rows))
+		}
+	}
+	if rows+left != maxLiveRows+8+12 || messages == 0 {
+		t.Errorf("%d rows, %d left out, in %d messages:\n%s", rows, left, messages, got)
+	}
+	row := last.Rows[len(last.Rows)-1]
+	if row.What != `a<b\u202e` || row.State.Word != "dead" || row.Kind != "attempt 3" || row.Where != "billing" ||
+		row.More != "db down" || row.To != "/ui/deliveries/dlv_1" || row.At != "2026-11-30T15:30:00.000Z" {
+		t.Errorf("%+v", row)
+	}
+	if !strings.Contains(got, `"text":"Too much."`) || !strings.Contains(got, "id: p") ||
+		!strings.HasSuffix(got, `"text":"Your session has ended. Reload the page to sign in again."}`+"\n\n") {
+		t.Errorf("%s", got)
+	}
+	called := r.api.called()
+	if !strings.Contains(called,
+		"GET /stream?kinds=event.accepted%2Cdelivery.attempted&rate=200&source=media&type=a%2A") {
+		t.Error(called)
+	}
+	if r.streams.all != 0 || len(r.streams.bySession) != 0 {
+		t.Errorf("%+v are still open", &r.streams)
+	}
+}
+
+// TestLiveStreamEnds: the end of the stream of the API ends that of the page, and what the API refuses is refused.
+func TestLiveStreamEnds(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.api.set("GET /stream", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, "data: {\"kind\":\"live\"}\n\ndata: {\"kind\":\"end\",\"end\":{\"reason\":\"stopping\","+
+			"\"detail\":\"the gateway stops\"}}\n\n")
+	}))
+	w := r.do("GET", "/ui/stream", "viewer", nil)
+	if w.Code != http.StatusOK || !strings.HasSuffix(w.Body.String(),
+		"event: end\ndata: {\"reason\":\"stopping\",\"text\":\"The gateway stops.\"}\n\n") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	r.api.set("GET /stream", &client.Error{Status: 422, Code: "invalid", Detail: "kinds: has a word that is no kind"})
+	r.get("/ui/stream?kinds=x", "viewer", 422)
+	if w := r.do("GET", "/ui/stream", "", nil); w.Code != http.StatusSeeOther {
+		t.Errorf("without a session: %d", w.Code)
+	}
+}
+
+// TestLiveStreamPlaces: a session has a bounded number of streams, and so have all together. A place is given back.
+func TestLiveStreamPlaces(t *testing.T) {
+	t.Parallel()
+	var s streams
+	var leave func()
+	for range maxSessionStreams {
+		left, ok := s.enter("a")
+		if !ok {
+			t.Fatal("no place")
+		}
+		leave = left
+	}
+	if _, ok := s.enter("a"); ok {
+		t.Error("one session has too many")
+	}
+	leave()
+	if _, ok := s.enter("a"); !ok {
+		t.Error("a place was not given back")
+	}
+	for n := maxSessionStreams; n < maxStreams; n++ {
+		if _, ok := s.enter(fmt.Sprint(n)); !ok {
+			t.Fatalf("no place for number %d", n)
+		}
+	}
+	if _, ok := s.enter("another"); ok {
+		t.Error("there are too many")
+	}
+	r := newRig(t)
+	for range maxSessionStreams {
+		r.streams.enter("viewer")
+	}
+	r.get("/ui/stream", "viewer", 503)
+}
+
+// TestLiveOnFirstPage: a list says what to follow on its first page, unless nothing new can be in it.
+func TestLiveOnFirstPage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	const both = "kinds=event.accepted%2Cdelivery.attempted"
+	for path, want := range map[string]string{
+		"/ui/events?source=media&type=a*":    "/ui/stream?" + both + "&amp;source=media&amp;type=a%2A",
+		"/ui/events?cursor=x":                "",
+		"/ui/events?until=14:30":             "",
+		"/ui/deliveries?destination=billing": "/ui/stream?destination=billing&amp;" + both,
+		"/ui/requests":                       "/ui/stream?kinds=request.refused%2Crequest.handshake",
+	} {
+		page := r.get(path, "viewer", 200)
+		if has := strings.Contains(page, "data-live="); has != (want != "") || !strings.Contains(page, want) {
+			t.Errorf("%s: %t, want %q", path, has, want)
+		}
+	}
+}

@@ -1,0 +1,262 @@
+// Live pages: the tail, lists with what is new, and parts that change while they are looked at. What a person reads is
+// never moved: while something in it has the focus or is selected, or its top is out of sight, new rows wait, and a
+// button says how many.
+import { localTimes } from './when.js';
+import { copyButtons } from './copy.js';
+
+const maxRows = 200; // of the tail
+const rowsOfFrame = 8; // that the tail adds before the browser paints again
+const listPause = 2000; // at least, between two looks at a list, in milliseconds
+
+export function live() {
+  const tail = document.querySelector('[data-stream]');
+  if (tail?.dataset.stream) showTail(tail);
+  const list = document.querySelector('[data-live]');
+  if (list) showList(list);
+  for (const part of document.querySelectorAll('[data-poll]')) pollPart(part);
+}
+
+// follow gets the messages of a stream while the page can be seen. on has a function for each kind, and says, which gets
+// words about the connection.
+function follow(url, on) {
+  let source = null;
+  let over = false;
+  function close() {
+    source?.close();
+    source = null;
+  }
+  function open() {
+    if (source || over || document.hidden) return;
+    source = new EventSource(url);
+    source.addEventListener('open', () => {
+      on.says('Live');
+      on.open?.();
+    });
+    source.addEventListener('rows', (e) => on.rows(JSON.parse(e.data)));
+    source.addEventListener('gap', (e) => on.says(`Something may be missing. ${JSON.parse(e.data).text}`));
+    source.addEventListener('end', (e) => {
+      const { reason, text } = JSON.parse(e.data);
+      on.says(text);
+      if (reason !== 'session') return; // the browser comes back
+      over = true;
+      close();
+    });
+    source.addEventListener('error', () => {
+      if (source?.readyState !== EventSource.CLOSED) {
+        on.says('The server does not answer; it is asked again until it does');
+        return;
+      }
+      close();
+      on.says('Not live: the server refuses the stream. It is asked again in half a minute');
+      setTimeout(open, 30000);
+    });
+  }
+  document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', open);
+  open();
+}
+
+// isRead reports whether a person seems to read in a part of the page.
+function isRead(part) {
+  const selection = getSelection();
+  return part.contains(document.activeElement) || part.getBoundingClientRect().top < 0 ||
+    (!selection.isCollapsed && (part.contains(selection.anchorNode) || part.contains(selection.focusNode)));
+}
+
+// bar returns the line above a live part: what it says, and its buttons, the one of which shows what waits.
+function bar(show) {
+  const line = document.querySelector('.live p');
+  const words = document.createElement('span');
+  words.setAttribute('role', 'status');
+  const newer = document.createElement('button');
+  newer.type = 'button';
+  newer.hidden = true;
+  newer.addEventListener('click', show);
+  line.replaceChildren(words, newer);
+  const say = (text) => {
+    if (words.textContent !== text) words.textContent = text;
+  };
+  return {
+    line,
+    say,
+    waits(text) {
+      newer.hidden = !text;
+      if (newer.textContent !== text) newer.textContent = text;
+    },
+  };
+}
+
+// cell returns a cell with a label for narrow screens.
+function cell(label, content) {
+  const td = document.createElement('td');
+  td.dataset.label = label;
+  td.append(content);
+  return td;
+}
+
+// rowOf returns a row of the tail. Texts become text, and the one link leads to a page of ours.
+function rowOf(r) {
+  const time = document.createElement('time');
+  time.dateTime = r.at;
+  time.textContent = r.at;
+  const state = document.createElement('span');
+  state.className = `state ${r.state.Name}`;
+  state.textContent = `${r.state.Shape} ${r.state.Word}`;
+  const to = document.createElement('a');
+  to.href = r.to.startsWith('/ui/') ? r.to : '/ui/';
+  to.textContent = r.what;
+  const tr = document.createElement('tr');
+  tr.append(cell('At', time), cell('Kind', r.kind), cell('State', state), cell('Where', r.where), cell('What', to),
+    cell('More', r.more));
+  localTimes(tr);
+  return tr;
+}
+
+// showTail puts what happens at the top of the tail, some rows a frame.
+function showTail(table) {
+  const body = table.tBodies[0];
+  let waiting = []; // the oldest first
+  let left = 0; // happened, and are neither shown nor waiting
+  let leftShown = 0; // of them, when the tail was not held
+  let paused = false;
+  let asked = false; // for a frame
+  let show = false; // although somebody reads
+  const top = bar(() => {
+    show = true;
+    paused = false;
+    pause.textContent = 'Pause';
+    table.scrollIntoView({ block: 'nearest' });
+    frame();
+  });
+  const pause = document.createElement('button');
+  pause.type = 'button';
+  pause.className = 'quietly';
+  pause.textContent = 'Pause';
+  pause.addEventListener('click', () => {
+    paused = !paused;
+    pause.textContent = paused ? 'Go on' : 'Pause';
+    frame();
+  });
+  const missed = document.createElement('span');
+  missed.className = 'quiet';
+  top.line.append(pause, missed);
+
+  function frame() {
+    asked = false;
+    const held = paused || (!show && isRead(table));
+    top.waits(held && waiting.length > 0 ? `${waiting.length + left - leftShown} newer` : '');
+    if (held) return;
+    leftShown = left;
+    const rows = waiting.splice(0, rowsOfFrame).map(rowOf).reverse();
+    body.prepend(...rows);
+    while (body.rows.length > maxRows) body.lastElementChild.remove();
+    if (waiting.length > 0) {
+      ask();
+      return;
+    }
+    show = false;
+    missed.textContent = left > 0 ? `${left.toLocaleString()} more happened than are shown` : '';
+  }
+  function ask() {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(frame);
+  }
+  for (const event of ['scroll', 'focusout']) {
+    addEventListener(event, () => { if (waiting.length > 0) ask(); }, { passive: true });
+  }
+  follow(table.dataset.stream, {
+    says: top.say,
+    rows(message) {
+      waiting.push(...(message.rows ?? []));
+      left += message.left;
+      const more = waiting.length - maxRows;
+      if (more > 0) {
+        waiting.splice(0, more);
+        left += more;
+      }
+      ask();
+    },
+  });
+}
+
+// page gets a page of ours as a document, in which nothing runs.
+function page(url) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.responseType = 'document';
+    request.addEventListener('loadend', () => resolve(request.status === 200 ? request.response : null));
+    request.open('GET', url);
+    request.send();
+  });
+}
+
+// renew replaces the content of a part of the page by that of the part with its id in a document.
+function renew(part, fresh) {
+  const open = [...part.querySelectorAll('details')].map((each) => each.open);
+  part.replaceChildren(...fresh.childNodes);
+  part.querySelectorAll('details').forEach((each, i) => { each.open = open[i] ?? each.open; });
+  localTimes(part);
+  copyButtons(part);
+}
+
+// showList looks at a list again when something happens that may be in it.
+function showList(part) {
+  let latest = null; // the part in the latest document
+  let looking = false;
+  let again = false;
+  const ids = (of) => new Set([...of.querySelectorAll('tr[data-id]')].map((row) => row.dataset.id));
+  const top = bar(() => {
+    if (latest) renew(part, latest);
+    latest = null;
+    top.waits('');
+    part.scrollIntoView({ block: 'nearest' });
+  });
+  async function look() {
+    again = true;
+    if (looking) return;
+    looking = true;
+    while (again && !document.hidden) {
+      again = false;
+      const fresh = (await page(location.href))?.getElementById(part.id);
+      if (fresh) update(fresh);
+      await new Promise((resolve) => { setTimeout(resolve, listPause); });
+    }
+    looking = false;
+  }
+  function update(fresh) {
+    if (!isRead(part)) {
+      renew(part, fresh);
+      latest = null;
+      top.waits('');
+      return;
+    }
+    latest = fresh;
+    const here = ids(part);
+    const count = [...ids(fresh)].filter((id) => !here.has(id)).length;
+    top.waits(count > 0 ? `${count} newer` : 'Show changes');
+  }
+  let seen = false;
+  follow(part.dataset.live, {
+    says: top.say,
+    rows: look,
+    open() {
+      if (seen) look(); // something may have happened in between
+      seen = true;
+    },
+  });
+}
+
+// pollPart looks at a part of the page again every so many seconds, for as long as it says so.
+function pollPart(part) {
+  const seconds = Number(part.dataset.poll);
+  if (!(seconds > 0)) return;
+  const timer = setInterval(async () => {
+    if (document.hidden || isRead(part)) return;
+    const fresh = (await page(part.dataset.from ?? location.href))?.getElementById(part.id);
+    if (!fresh || isRead(part)) return;
+    renew(part, fresh);
+    if (!fresh.dataset.poll) clearInterval(timer);
+  }, seconds * 1000);
+}

@@ -4,9 +4,12 @@ import (
 	"context"
 )
 
-// A Config declares nouns: the part of a configuration file that a server keeps. A secret that is masked
-// ({"set": true}) and a URL that is "…" stay as they are stored.
+// A Config is a configuration file: nouns, which a server keeps, and settings of serve, with which a server starts. A
+// secret that is masked ({"set": true}) and a URL that is "…" stay as they are stored.
 type Config struct {
+	// Settings are those of serve that are not the default, by the names of its flags. A server is never changed by
+	// them: a plan says what its next start with them changes. nil: they are not compared.
+	Settings      Settings          `json:"settings,omitzero"`
 	Tenants       []NewTenant       `json:"tenants,omitempty"`
 	Connections   []NewConnection   `json:"connections,omitempty"`
 	Sources       []NewSource       `json:"sources,omitempty"`
@@ -34,6 +37,16 @@ type ConfigPlan struct {
 	Left     []ConfigChange `json:"left"` // the deletions that only Prune makes
 	Same     int            `json:"same"` // the nouns of the configuration that stay as they are
 	Warnings []FieldError   `json:"warnings"`
+	// Settings of serve that the next start of the server changes, if it starts with those of the configuration.
+	Settings []SettingChange `json:"settings"`
+}
+
+// A SettingChange is the change of a setting of serve.
+type SettingChange struct {
+	Name   string `json:"name" example:"retain"`
+	Secret bool   `json:"secret,omitempty"` // the values are not shown
+	Before any    `json:"before,omitempty"` // nil: the default
+	After  any    `json:"after,omitempty"`  // nil: the default
 }
 
 // A ConfigChange is the change of one noun.
@@ -55,8 +68,8 @@ type MemberChange struct {
 	After  any    `json:"after,omitempty"`  // nil: it is not set
 }
 
-// ExportConfig returns all nouns of a server as a configuration, without values that are the default. Secrets are
-// masked; a URL with a secret in it has an ellipsis in place of that.
+// ExportConfig returns all nouns of a server, and the settings with which it was started, as a configuration, without
+// values that are the default. Secrets are masked; a URL with a secret in it has an ellipsis in place of that.
 func (c *Client) ExportConfig(ctx context.Context) (Config, error) {
 	return get[Config](ctx, c, path("config"))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -146,18 +147,29 @@ func (e *env) sendConfig(ctx context.Context, conn *connection, path string, pru
 		file.print(e.stderr)
 		return plan, errReported
 	}
+	nouns.Settings = file.file.Settings()
 	err = conn.call(func(api *client.Client) error {
 		plan, err = call(api, ctx, client.ConfigRequest{Config: *nouns, Prune: prune})
 		return err
 	})
 	var refused *client.Error
 	if errors.As(err, &refused) && len(refused.Errors) > 0 {
-		file.place(refused.Errors, false)
+		file.place(asInFile(refused.Errors), false)
 		err = errReported
 	}
-	file.place(plan.Warnings, true)
+	file.place(asInFile(plan.Warnings), true)
 	file.print(e.stderr)
 	return plan, err
+}
+
+// asInFile returns errors of a configuration with the paths of the file, where the settings of serve stand beside the
+// nouns.
+func asInFile(errs []client.FieldError) []client.FieldError {
+	errs = slices.Clone(errs)
+	for i := range errs {
+		errs[i].Path = strings.TrimPrefix(errs[i].Path, "settings.")
+	}
+	return errs
 }
 
 const pruneHelp = "delete the nouns that an earlier file made and this one does not have"
@@ -166,7 +178,8 @@ func newConfigDiffCommand(e *env) *cobra.Command {
 	c := help{
 		short: "Show what a configuration file would change on a server",
 		long: `Show what a configuration file would change on a server. + is created, ~ is changed, - is deleted.
-Secrets are compared and never shown. Nothing is changed. Settings of serve are not compared.`,
+Secrets are compared and never shown. Nothing is changed. Of settings of serve it shows what the next
+start of the server with this file changes; a flag and the environment of the server win over a file.`,
 		example: `  bellhop config diff
   bellhop config diff --prune --exit-code`,
 	}.command("diff [FILE]", oneFile)
@@ -181,7 +194,7 @@ Secrets are compared and never shown. Nothing is changed. Settings of serve are 
 		if err := e.printPlan(conn, plan, false); err != nil {
 			return err
 		}
-		if *exitCode && len(plan.Changes) > 0 {
+		if *exitCode && len(plan.Changes)+len(plan.Settings) > 0 {
 			return errReported
 		}
 		return nil
@@ -225,6 +238,7 @@ func (e *env) printPlan(conn *connection, plan client.ConfigPlan, done bool) err
 		counts[change.Change]++
 		printChange(e.stdout, change)
 	}
+	e.printSettings(plan.Settings, done)
 	if len(plan.Changes) == 0 {
 		fmt.Fprintf(e.stderr, "no difference: %s as declared\n", isOrAre(plan.Same))
 	} else {
@@ -245,6 +259,35 @@ func (e *env) printPlan(conn *connection, plan client.ConfigPlan, done bool) err
 		fmt.Fprintf(e.stderr, "only --prune deletes what an earlier file made: %s\n", strings.Join(names, ", "))
 	}
 	return nil
+}
+
+// printSettings prints the settings of serve that differ, or that were not applied because only a start reads them.
+func (e *env) printSettings(changes []client.SettingChange, done bool) {
+	if done && len(changes) > 0 {
+		var names []string
+		for _, s := range changes {
+			names = append(names, clean(s.Name))
+		}
+		fmt.Fprintf(e.stderr, "for the next start of the server, which reads the settings of its file: %s\n",
+			strings.Join(names, ", "))
+		return
+	}
+	for _, s := range changes {
+		if s.Secret {
+			fmt.Fprintf(e.stdout, "~ setting %s: another secret (at the next start)\n", clean(s.Name))
+			continue
+		}
+		fmt.Fprintf(e.stdout, "~ setting %s: %s → %s (at the next start)\n", clean(s.Name), orDefault(s.Before),
+			orDefault(s.After))
+	}
+}
+
+// orDefault returns the value of a setting on one line.
+func orDefault(v any) string {
+	if v == nil {
+		return "default"
+	}
+	return valueText(v)
 }
 
 // isOrAre says how many nouns are.

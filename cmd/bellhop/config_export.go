@@ -26,11 +26,11 @@ const (
 
 func newConfigExportCommand(e *env) *cobra.Command {
 	c := help{
-		short: "Print the nouns of a server as a configuration file",
-		long: `Print the nouns of a server as a configuration file, without values that are the default. The
-server shows no secret, so each is a reference: a variable of the environment, or with --secrets file
-a file in the folder secrets. While a reference has no value, the stored secret stays. The texts of
-keys, which nobody knows any more, are left out, and so are the settings of serve.`,
+		short: "Print the nouns and the settings of a server as a configuration file",
+		long: `Print the nouns of a server, and the settings with which it was started, as a configuration file,
+without values that are the default. The server shows no secret, so each is a reference: a variable of
+the environment, or with --secrets file a file in the folder secrets. While a reference has no value,
+the stored secret stays. The texts of keys, which nobody knows any more, are left out.`,
 		example: `  bellhop config export > bellhop.yaml
   bellhop config export --secrets file > bellhop.yaml`,
 	}.command("export", noArguments)
@@ -47,7 +47,7 @@ keys, which nobody knows any more, are left out, and so are the settings of serv
 			x := &exporter{kind: *secrets, taken: map[string]bool{}}
 			x.refer(&cfg)
 			if conn.json {
-				return printData(e, cfg)
+				return x.printJSON(e, cfg)
 			}
 			return x.print(e, cfg)
 		})
@@ -64,6 +64,11 @@ type exporter struct {
 
 // refer puts a reference in place of each secret.
 func (x *exporter) refer(cfg *client.Config) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Settings)) {
+		if mask, ok := cfg.Settings[name].(map[string]any); ok && mask["set"] == true {
+			cfg.Settings[name] = x.reference("serve", name)
+		}
+	}
 	for i := range cfg.Connections {
 		n := &cfg.Connections[i]
 		n.Settings = x.object(n.Settings, "connection", n.Name)
@@ -138,22 +143,48 @@ func (x *exporter) reference(at ...string) string {
 	return reference
 }
 
-// print prints the configuration as YAML, with the line by which editors find the schema.
+// print prints the configuration as YAML, with the line by which editors find the schema. Settings come first.
 func (x *exporter) print(e *env, cfg client.Config) error {
-	var body bytes.Buffer
-	if raw, err := json.Marshal(cfg); err != nil || string(raw) != "{}" {
+	var text string
+	settings := cfg.Settings
+	cfg.Settings = nil
+	for _, part := range []any{settings, cfg} {
+		raw, err := json.Marshal(part)
 		if err != nil {
 			return err
 		}
-		if err := printYAML(&body, cfg); err != nil {
+		if string(raw) == "{}" || string(raw) == "null" {
+			continue
+		}
+		var body bytes.Buffer
+		if err := printYAML(&body, part); err != nil {
 			return err
 		}
+		text += strings.TrimLeft(strings.TrimPrefix(body.String(), "---"), "\n")
 	}
-	text := strings.TrimLeft(strings.TrimPrefix(body.String(), "---"), "\n")
 	fmt.Fprintf(e.stdout, "# yaml-language-server: $schema=%s\n%s", schemaURL, text)
 	if len(x.references) > 0 {
 		fmt.Fprintf(e.stderr, "%s: give each reference its value before you apply the file to another server\n",
 			bellhop.Count(len(x.references), "secret"))
 	}
 	return nil
+}
+
+// printJSON prints the configuration as JSON, in the form of a file.
+func (x *exporter) printJSON(e *env, cfg client.Config) error {
+	file := map[string]any{}
+	maps.Copy(file, cfg.Settings)
+	cfg.Settings = nil
+	var nouns map[string]json.RawMessage
+	raw, err := json.Marshal(cfg)
+	if err == nil {
+		err = json.Unmarshal(raw, &nouns)
+	}
+	if err != nil {
+		return err
+	}
+	for name, list := range nouns {
+		file[name] = list
+	}
+	return printData(e, file)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -93,7 +92,7 @@ func (f *servedFile) apply(ctx context.Context) error {
 	if err != nil {
 		return f.refuse(err)
 	}
-	if cfg, err := f.e.settingsOf(file, f.flags); err == nil && !reflect.DeepEqual(cfg, f.cfg) {
+	if cfg, err := f.e.settingsOf(file, f.flags); err == nil && !cfg.Same(f.cfg) {
 		f.logger.Warn("settings.changed", "component", "app", "file", f.path,
 			"meaning", "settings of serve are read at the start only; restart the server for those of the file")
 	}

@@ -104,6 +104,9 @@ type Options struct {
 	Actions       []provider.Action
 	HTTPSettings  []provider.Setting // of destinations of type http and pull
 
+	// Serve has the settings of serve with which the server was started; nil does not say them.
+	Serve Serve
+
 	// Settings are the schemas of the settings of serve, by name: the other members of a configuration file.
 	Settings map[string]any
 
@@ -124,6 +127,17 @@ type Options struct {
 	PublicURL string // where the door can be reached from outside: "http://127.0.0.1:8080"
 	Version   string // of the program, for the OpenAPI document
 	Logger    *slog.Logger
+}
+
+// Serve has the settings with which a server was started, by the names of its flags.
+type Serve interface {
+	// Given returns those that are not the default, in the form in which a file has them. A secret is the reference to
+	// it, or the mask.
+	Given() client.Settings
+	// Compare returns what the next start of the server changes if it has the settings of a file, and warnings about
+	// those of the file that a flag or the environment of the server replaces. Its error is bellhop.CodeInvalid with
+	// the names of settings as paths.
+	Compare(file client.Settings) (changes []client.SettingChange, warnings []bellhop.FieldError, err error)
 }
 
 // A Handler answers the requests of the API that come from the network. Each needs a credential.

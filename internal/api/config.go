@@ -33,13 +33,19 @@ func (s *server) configs() {
 		operation.MaxBodyBytes = MaxConfigBytes + 1
 		register(s, operation, func(ctx context.Context, in *struct{ Body client.ConfigRequest }) (
 			*bodyOf[client.ConfigPlan], error) {
+			changes, warnings, err := s.compareSettings(in.Body.Settings)
+			if err != nil {
+				return nil, err
+			}
 			cfg := ReadConfig(in.Body.Config)
 			cfg.Prune, cfg.By = in.Body.Prune, principalName(ctx)
 			plan, err := o.run(ctx, cfg)
 			if err != nil {
 				return nil, err
 			}
+			plan.Warnings = append(warnings, plan.Warnings...)
 			shown, err := s.planJSON(plan)
+			shown.Settings = changes
 			return &bodyOf[client.ConfigPlan]{shown}, err
 		})
 	}
@@ -51,6 +57,19 @@ func (s *server) planConfig(ctx context.Context, cfg catalog.Config) (catalog.Pl
 
 func (s *server) applyConfig(ctx context.Context, cfg catalog.Config) (catalog.Plan, error) {
 	return s.Catalog.ApplyConfig(ctx, cfg)
+}
+
+// compareSettings compares the settings of serve with those of a configuration, if it has any. Paths are within the
+// configuration.
+func (s *server) compareSettings(file client.Settings) (changes []client.SettingChange, warnings []bellhop.FieldError,
+	err error) {
+	if file != nil && s.Serve != nil {
+		changes, warnings, err = s.Serve.Compare(file)
+	}
+	for i := range warnings {
+		warnings[i].Path = "settings." + warnings[i].Path
+	}
+	return append([]client.SettingChange{}, changes...), warnings, bellhop.Join("settings", err)
 }
 
 // ReadConfig returns the nouns of a configuration. A value that cannot be read is a fault of its noun.
@@ -192,9 +211,14 @@ func isMaskedSecret(v any) bool {
 	return ok && len(object) == 2 && object["set"] == true && hasTime
 }
 
-// exportConfig answers with all nouns, by name, without values that are the default.
+// exportConfig answers with the settings of serve and with all nouns, by name, without values that are the default.
 func (s *server) exportConfig(ctx context.Context, _ *struct{}) (*bodyOf[client.Config], error) {
 	var out client.Config
+	if s.Serve != nil {
+		if given := s.Serve.Given(); len(given) > 0 {
+			out.Settings = given
+		}
+	}
 	tenants, err := export(ctx, s.Store.Tenants, func(t bellhop.Tenant) string { return t.Name })
 	if err != nil {
 		return nil, err

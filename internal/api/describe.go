@@ -526,6 +526,8 @@ var descriptions = []struct {
 			"one the server makes a text, and the answer has it. Another text revokes the present key",
 	}},
 	{"Config ConfigRequest", map[string]string{
+		"settings": "Settings of bellhop serve, by the names of its flags. They are compared, and take effect at " +
+			"the next start of a server that has them in its file",
 		"tenants":       "Customers, whose nouns are kept apart",
 		"connections":   "Who we are at the APIs of providers",
 		"sources":       "URLs that providers call, with the secrets that prove their requests",
@@ -537,6 +539,8 @@ var descriptions = []struct {
 		"prune": "Whether the nouns are deleted that a configuration made and this one does not have. Default: false",
 	}},
 	{"ConfigPlan", map[string]string{
+		"settings": "The settings of serve that the next start of the server changes, if it starts with those of " +
+			"the configuration; a flag or a variable of the server wins over them",
 		"changes":  "What changes, or has changed",
 		"left":     "The deletions that only prune makes",
 		"same":     "How many nouns of the configuration are as it declares them",
@@ -548,6 +552,11 @@ var descriptions = []struct {
 		"members": "Of a noun that is changed: what differs",
 		"note":    "What follows from the change",
 		"key":     "Of a key whose text the server made just now: the text. It is in this answer alone",
+	}},
+	{"SettingChange", map[string]string{
+		"secret": "Whether it is a secret, whose values are not shown",
+		"before": "null: the default",
+		"after":  "null: the default",
 	}},
 	{"MemberChange", map[string]string{
 		"secret": "Whether it is a secret, whose values are not shown",

@@ -176,9 +176,11 @@ var operationTexts = map[string]string{
 	"delete-tenant": "Deletes a tenant. It is a conflict while a source, destination, connection, subscription or " +
 		"key belongs to it. Its events stay until they are too old.",
 
-	"export-config": "Returns all nouns as a configuration, without values that are the default. Secrets are " +
-		"masked; a URL with a secret in it has an ellipsis in place of that.",
-	"plan-config": "Compares a configuration with the nouns of the server, and returns what apply would change. " +
+	"export-config": "Returns all nouns as a configuration, and the settings with which the server was started, " +
+		"without values that are the default. Secrets are masked; a URL with a secret in it has an ellipsis in " +
+		"place of that.",
+	"plan-config": "Compares a configuration with the nouns of the server, and returns what apply would change; of " +
+		"its settings of serve, what the next start of the server with them would change. " +
 		"Nothing is stored. Nouns that the configuration does not have stay, unless prune is set and a " +
 		"configuration made them.",
 	"apply-config": "Makes the nouns of the server those of a configuration, in one transaction: all of it is " +

@@ -40,6 +40,7 @@ func (d dialect) refer(name string) map[string]any { return map[string]any{"$ref
 const (
 	accessSchemaName = "DestinationAccess"
 	maskSchemaName   = "SecretMask"
+	serveSchemaName  = "ServeSettings"
 )
 
 // A kindOfNoun is a kind of noun that has settings.
@@ -382,6 +383,25 @@ func (d dialect) accessSchema() map[string]any {
 		"description": "How a destination is reached, and how the gateway signs in there"}
 }
 
+// serveSchema returns the schema of the settings of serve.
+func (d dialect) serveSchema(o Options) map[string]any {
+	properties := map[string]any{}
+	for name, schema := range o.Settings {
+		properties[name] = schema
+		if s, _ := schema.(map[string]any); s["writeOnly"] == true {
+			s = maps.Clone(s)
+			text, described := s["description"]
+			delete(s, "description")
+			properties[name] = d.secret(s)
+			if described {
+				properties[name].(map[string]any)["description"] = text
+			}
+		}
+	}
+	return map[string]any{"type": "object", "additionalProperties": false, "properties": properties,
+		"description": "Settings of bellhop serve, by the names of its flags"}
+}
+
 // maskSchema is the schema of what an answer has in place of a secret. A request may have it, too: the secret stays.
 var maskSchema = map[string]any{"type": "object", "additionalProperties": false, "required": []string{"set"},
 	"description": "What an answer has in place of a secret. In a request, the stored secret stays.",
@@ -399,6 +419,10 @@ func withSettings(document []byte, o Options) ([]byte, error) {
 	schemas := map[string]map[string]any{maskSchemaName: maskSchema}
 	for name, schema := range components["schemas"].(map[string]any) {
 		schemas[name] = schema.(map[string]any)
+	}
+	schemas[serveSchemaName] = apiDialect.serveSchema(o)
+	for _, name := range []string{"Config", "ConfigRequest"} {
+		setProperty(schemas[name], "settings", apiDialect.refer(serveSchemaName))
 	}
 	paths := whole["paths"].(map[string]any)
 	for _, k := range kindsOfNouns {

@@ -59,7 +59,7 @@ func (a *App) handler() http.Handler {
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
-		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(),
+		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Serve: served{a.opts.Config},
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})

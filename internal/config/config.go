@@ -49,6 +49,8 @@ type Config struct {
 	MaxAttempts     int            `name:"max-attempts" default:"8192"`
 	LogLevel        string         `name:"log-level" default:"info"`
 	LogFormat       string         `name:"log-format" default:"auto"`
+
+	given map[string]given // by the names of the fields; nil if they were not loaded
 }
 
 // docs describes each setting for flags and pages: meaning, unit and an example.
@@ -98,16 +100,19 @@ var docs = map[string]string{
 
 // A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int,
 // list (comma-separated), or length (of time).
-type Setting struct{ Name, Default, Doc, Kind string }
+type Setting struct {
+	Name, Default, Doc, Kind string
+	Secret                   bool
+}
 
 // Settings returns the fields of Config in their order.
 func Settings() []Setting {
 	t := reflect.TypeFor[Config]()
-	all := make([]Setting, t.NumField())
+	all := make([]Setting, t.NumField()-1) // the last one is given
 	for i := range all {
 		tag := t.Field(i).Tag
 		name := tag.Get("name")
-		all[i] = Setting{name, tag.Get("default"), docs[name], kindOf(t.Field(i).Type)}
+		all[i] = Setting{name, tag.Get("default"), docs[name], kindOf(t.Field(i).Type), tag.Get("secret") != ""}
 	}
 	return all
 }
@@ -158,9 +163,9 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 	var c Config
 	file = maps.Clone(file)
 	v := reflect.ValueOf(&c).Elem()
-	origins := map[string]string{}
+	c.given = map[string]given{}
 	for i, s := range Settings() {
-		value, from := s.Default, "default"
+		value, from, wins := s.Default, "default", false
 		if in := file[s.Name]; in != nil { // a key without a value counts as absent
 			value, from = flagText(in), path+": "+s.Name
 			if reflect.TypeOf(in).Kind() == reflect.Map {
@@ -169,10 +174,10 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 		}
 		delete(file, s.Name)
 		if in := getenv(EnvName(s.Name)); in != "" {
-			value, from = in, EnvName(s.Name)
+			value, from, wins = in, EnvName(s.Name), true
 		}
 		if in, ok := flags[s.Name]; ok {
-			value, from = in, "--"+s.Name
+			value, from, wins = in, "--"+s.Name, true
 		}
 		if err := set(v.Field(i), value); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
@@ -180,13 +185,13 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 		if err := readSecret(v.Type().Field(i), v.Field(i), getenv); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
 		}
-		origins[s.Name] = from
+		c.given[s.Name] = given{text: value, from: from, wins: wins}
 	}
 	for name := range file {
 		return c, fmt.Errorf("config: %s: unknown key %q; bellhop serve --help lists them", path, name)
 	}
 	if name, err := c.check(); err != nil {
-		return c, fmt.Errorf("%s: %w", origins[name], err)
+		return c, fmt.Errorf("%s: %w", c.given[name].from, err)
 	}
 	return c, nil
 }
@@ -196,12 +201,12 @@ func Schema() map[string]any {
 	kinds := map[string][]string{"string": {"string", "integer", "null"}, "bool": {"boolean", "null"},
 		"int": {"integer", "null"}, "list": {"string", "array", "null"}, "length": {"string", "integer", "null"}}
 	schemas := map[string]any{}
-	for i, s := range Settings() {
+	for _, s := range Settings() {
 		schema := map[string]any{"type": kinds[s.Kind], "description": s.Doc}
 		if s.Kind == "list" {
 			schema["items"] = map[string]any{"type": "string"}
 		}
-		if reflect.TypeFor[Config]().Field(i).Tag.Get("secret") != "" {
+		if s.Secret {
 			schema["writeOnly"] = true
 		}
 		schemas[s.Name] = schema
@@ -212,30 +217,38 @@ func Schema() map[string]any {
 // CheckFile returns the faults of the settings that a file has, by their names. References to secrets are not
 // followed.
 func CheckFile(file map[string]any) map[string]error {
-	faults := map[string]error{}
-	good := map[string]any{}
-	for i, s := range Settings() {
-		in := file[s.Name]
-		if in == nil {
-			continue
-		}
-		var scratch Config
-		if err := set(reflect.ValueOf(&scratch).Elem().Field(i), flagText(in)); err != nil {
-			faults[s.Name] = err
-			continue
-		}
-		good[s.Name] = in
-	}
+	faults := CheckValues(file)
 	var c Config
 	for i, s := range Settings() {
 		value := s.Default
-		if in := good[s.Name]; in != nil {
+		if in := file[s.Name]; in != nil && faults[s.Name] == nil {
 			value = flagText(in)
 		}
 		set(reflect.ValueOf(&c).Elem().Field(i), value) // defaults and good values
 	}
 	if name, err := c.check(); err != nil && faults[name] == nil {
 		faults[name] = err
+	}
+	return faults
+}
+
+// CheckValues is CheckFile for each value by itself: what is missing beside it may be given by a flag or the
+// environment.
+func CheckValues(file map[string]any) map[string]error {
+	faults := map[string]error{}
+	for i, s := range Settings() {
+		in := file[s.Name]
+		if in == nil {
+			continue
+		}
+		if reflect.TypeOf(in).Kind() == reflect.Map {
+			faults[s.Name] = errors.New("write one value, not an object")
+			continue
+		}
+		var scratch Config
+		if err := set(reflect.ValueOf(&scratch).Elem().Field(i), flagText(in)); err != nil {
+			faults[s.Name] = err
+		}
 	}
 	return faults
 }

@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 		LogLevel: "info", LogFormat: "auto"}
 	for name, file := range map[string]string{"no file": "", "an empty file": "\n",
 		"a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
-		if got, err := load(t, file, nil, nil); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := load(t, file, nil, nil); err != nil || !got.Same(want) {
 			t.Errorf("%s: %+v %v", name, got, err)
 		}
 	}

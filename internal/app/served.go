@@ -1,0 +1,67 @@
+package app
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/config"
+)
+
+// A served has the settings with which the server was started, for the configurations of the API.
+type served struct{ config.Config }
+
+// Given implements [api.Serve].
+func (s served) Given() client.Settings {
+	settings := client.Settings{}
+	for _, v := range s.Config.Given() {
+		settings[v.Name] = v.Value
+		if v.Value == nil {
+			settings[v.Name] = map[string]any{"set": true}
+		}
+	}
+	return settings
+}
+
+// Compare implements [api.Serve]. A secret that is masked stays as the server has it.
+func (s served) Compare(file client.Settings) (changes []client.SettingChange, warnings []bellhop.FieldError,
+	err error) {
+	file = maps.Clone(file)
+	masked := map[string]bool{}
+	known := map[string]bool{}
+	for _, setting := range config.Settings() {
+		known[setting.Name] = true
+		mask, _ := file[setting.Name].(map[string]any)
+		if setting.Secret && mask["set"] == true {
+			masked[setting.Name] = true
+			delete(file, setting.Name)
+		}
+	}
+	faults := config.CheckValues(file)
+	for name := range file {
+		if !known[name] {
+			faults[name] = errors.New("there is no such setting; bellhop serve --help lists them")
+		}
+	}
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(faults)) {
+		errs = append(errs, bellhop.Invalid(name, faults[name].Error()))
+	}
+	if err := bellhop.Join("", errs...); err != nil {
+		return nil, nil, err
+	}
+	for _, d := range s.Config.Differences(file) {
+		switch {
+		case masked[d.Name]:
+		case d.Kept != "":
+			warnings = append(warnings, bellhop.FieldError{Path: d.Name,
+				Message: d.Kept + " of the server wins over the file, so this has no effect there"})
+		default:
+			changes = append(changes,
+				client.SettingChange{Name: d.Name, Secret: d.Secret, Before: d.Before, After: d.After})
+		}
+	}
+	return changes, warnings, nil
+}

@@ -35,12 +35,23 @@ func stateOf(name string) stateText {
 		"disabled":   {"disabled", "disabled", "✕"},
 		"unverified": {"unverified", "unverified", "?"},
 		"expired":    {"expired", "expired", "✕"},
+		"failed":     {"dead", "failed", "✕"},
 	}
 	text, ok := texts[name]
 	if !ok {
 		return stateText{"unknown", name, "·"}
 	}
 	return text
+}
+
+// because returns why an event is not wanted, in words.
+func because(reason string) string {
+	texts := map[string]string{"source": "its source", "type": "its type", "where": "the where",
+		"where_fails": "a where that fails", "tenant": "its tenant"}
+	if text, ok := texts[reason]; ok {
+		return text
+	}
+	return reason
 }
 
 // deliveriesPage is what the list of deliveries shows.

@@ -104,12 +104,14 @@ type entry struct {
 type group struct {
 	Title  string
 	Fields form
+	Stays  bool // it is open even if nothing is in it
+	Shut   bool // it is closed unless something is wrong in it
 }
 
 // IsOpen reports whether the group is shown: it has something typed, stored or wrong in it.
 func (g group) IsOpen() bool {
-	return g.Title == "" || slices.ContainsFunc(g.Fields, func(f field) bool {
-		return f.Invalid() || f.Value != "" && f.Kind != "hidden" || f.IsSet
+	return g.Title == "" || g.Stays || slices.ContainsFunc(g.Fields, func(f field) bool {
+		return f.Invalid() || !g.Shut && f.Value != "" && f.Kind != "hidden" || f.IsSet
 	})
 }
 
@@ -191,6 +193,11 @@ func (f groups) settings(prefix string, stored map[string]any) map[string]any {
 		maps.Copy(all, g.Fields.settings(prefix, stored))
 	}
 	return all
+}
+
+// has reports whether there is a field of that name.
+func (f groups) has(name string) bool {
+	return slices.ContainsFunc(f, func(g group) bool { return g.Fields.has(name) })
 }
 
 // whole returns the whole number that was typed into a field; 0 if it is empty. It puts an error at the field if it is

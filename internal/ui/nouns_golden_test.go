@@ -51,4 +51,36 @@ var pagesOfNouns = []pageCase{
 	{name: "source_delete", path: "/ui/sources/src_1/delete", token: "admin"},
 	{name: "source_not_deleted", path: "/ui/sources/src_1/delete", token: "admin", status: 409, form: url.Values{},
 		change: conflicts("DELETE /sources/src_1", "2 deliveries of its events are pending")},
+
+	{name: "destinations", path: "/ui/destinations?state=active", token: "admin"},
+	{name: "destinations_empty", path: "/ui/destinations", token: "admin", change: (*rig).empty},
+	{name: "destination", path: "/ui/destinations/dst_1?did=saved", token: "admin"},
+	{name: "destination_operator", path: "/ui/destinations/dst_3", token: "operator", change: func(r *rig) {
+		r.api.set("GET /deliveries", listOf{Data: []client.Delivery{}})
+	}},
+	{name: "destination_viewer", path: "/ui/destinations/dst_1", token: "viewer"},
+	{name: "destination_not_tested", path: "/ui/destinations/dst_1/test", token: "operator", status: 409,
+		form: url.Values{}, change: conflicts("POST /destinations/dst_1/test", "the destination is disabled")},
+	{name: "destination_match", path: "/ui/destinations/dst_1/match", token: "operator"},
+	{name: "destination_choose", path: "/ui/destinations/new", token: "admin"},
+	{name: "destination_new", path: "/ui/destinations/new?type=http", token: "admin"},
+	{name: "destination_new_slack", path: "/ui/destinations/new?type=slack", token: "admin"},
+	{name: "destination_wrong", path: "/ui/destinations/new", token: "admin", status: 422, form: url.Values{
+		"type": {"http"}, "name": {"b"}, "url": {"ftp://x"}, "match.where": {"data.("}, "settings.secret": {"whsec_x"},
+		"timeout": {"1h"}}, change: refuses("POST /destinations", client.FieldError{Path: "url", Message: "use http"},
+		client.FieldError{Path: "match.where", Message: "unexpected token"},
+		client.FieldError{Path: "retry.outcomes", Message: "there is no field for this"},
+		client.FieldError{Path: "timeout", Message: "use 10ms to 5m"})},
+	{name: "destination_mistyped", path: "/ui/destinations/new", token: "admin", status: 422, form: url.Values{
+		"type": {"http"}, "name": {"b"}, "concurrency": {"many"}, "expires_at": {"soon"}, "batch.max_wait": {"1s"}}},
+	{name: "destination_tried", path: "/ui/destinations/new", token: "admin", form: url.Values{"type": {"http"},
+		"name": {"b"}, "url": {"https://billing.example.com/hooks"}, "make:settings.secret": {"1"}, "do": {"try"}},
+		change: func(r *rig) { r.api.set("POST /destinations/try", testTry) }},
+	{name: "destination_not_tried", path: "/ui/destinations/new", token: "admin", status: 422, form: url.Values{
+		"type": {"http"}, "name": {"b"}, "url": {"x"}, "do": {"try"}}, change: refuses("POST /destinations/try",
+		client.FieldError{Path: "destination.url", Message: "use an http URL"})},
+	{name: "destination_matched", path: "/ui/destinations/new", token: "admin", form: url.Values{"type": {"http"},
+		"name": {"b"}, "match.types": {"invoice.*"}, "do": {"match"}}},
+	{name: "destination_edit", path: "/ui/destinations/dst_1/edit", token: "admin"},
+	{name: "destination_delete", path: "/ui/destinations/dst_1/delete", token: "admin"},
 }

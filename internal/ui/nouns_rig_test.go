@@ -40,6 +40,45 @@ var (
 		Disabled: true, Settings: client.Settings{}, CreatedAt: at(0), UpdatedAt: at(0)}
 )
 
+var (
+	testTypes = []client.DestinationType{
+		{Name: "http", Title: "HTTP", Summary: "A `POST`.", NeedsURL: true, Settings: []client.Setting{
+			{Name: "format", Title: "Format", Kind: "text", Choices: []string{"raw", "standard"}},
+			{Name: "secret", Title: "Secret", Doc: "Signs.", Kind: "text", Secret: true, Many: true, Make: "standard"},
+			{Name: "headers", Title: "Headers", Kind: "object", Secret: true}},
+			Access: []client.Setting{{Name: "username", Title: "Username", Kind: "text"},
+				{Name: "password", Title: "Password", Kind: "text", Secret: true}}},
+		{Name: "slack", Title: "Slack", Summary: "Messages.", NeedsURL: true, SecretURL: true,
+			Setup: []string{"Create an app."}},
+		{Name: "exec", Title: "A command", Summary: "Runs here.", Action: true,
+			Settings: []client.Setting{{Name: "command", Title: "Command", Kind: "list", Required: true}}},
+	}
+	testWhole = client.Destination{ID: "dst_1", Name: "billing", Type: "http",
+		URL: "https://billing.example.com/hooks",
+		Settings: client.Settings{"format": "standard", "secret": testSecret,
+			"headers": map[string]any{"X-Site": testSecret}},
+		Access: client.Access{"username": "ada", "password": testSecret},
+		Match: client.Match{Sources: []string{"media"}, Types: []string{"ams.*", "b"},
+			Where: "data.amount > 100"},
+		Timeout: "5s", Concurrency: 16, Rate: &client.Rate{PerSecond: 2.5, Burst: 5},
+		Batch: &client.Batch{MaxEvents: 10, MaxWait: "1s"}, Order: "source",
+		Retry:     client.Retry{Schedule: client.Schedule{"5s", "5m"}, MaxAge: "24h"},
+		Handshake: "none", Tenant: "acme", Tenants: []string{"globex"}, State: "active", FailingSince: at(0),
+		ExpiresAt: at(-24 * 60 * 60 * 1e9), CreatedAt: at(0), UpdatedAt: at(0), Warnings: []string{"secret is short"}}
+	testSlack = client.Destination{ID: "dst_3", Name: "alarms", Type: "slack", URL: "https://hooks.slack.com/…abcd",
+		State: "disabled", StateReason: "answered 410", CreatedAt: at(0), UpdatedAt: at(0)}
+	testMatched = client.MatchedEvents{LookedAt: 3, Wanted: 1, Excluded: map[string]int{"type": 1, "where_fails": 1},
+		Complete: true, Events: []client.MatchedEvent{{ID: "evt_1", Type: "invoice.paid", Source: "media",
+			Wanted:     true,
+			ReceivedAt: at(0)}, {ID: "evt_2", Type: "b", Subject: "s", Source: "media", Reason: "type",
+			ReceivedAt: at(0)},
+			{ID: "evt_3", Type: "b", Source: "media", Reason: "where_fails", Detail: "data is nil",
+				ReceivedAt: at(0)}}}
+	testTry = client.Try{Preview: client.Preview{Request: &client.PreviewedRequest{Method: "POST",
+		URL: "https://billing.example.com/hooks", Headers: map[string][]string{"Content-Type": {"application/json"}},
+		Body: `{"test":true}`}}, Attempt: &testAttempts[0], State: "pending", Handshake: "validation-token"}
+)
+
 // fillNouns answers the calls about nouns that a person makes.
 func (r *rig) fillNouns() {
 	for call, value := range map[string]any{
@@ -47,6 +86,11 @@ func (r *rig) fillNouns() {
 		"GET /sources":       listOf{Data: []client.Source{testSource, testDisabled}},
 		"GET /sources/src_1": testSource,
 		"GET /sources/src_2": testDisabled,
+
+		"GET /destination-types":   listOf{Data: testTypes},
+		"GET /destinations/dst_1":  testWhole,
+		"GET /destinations/dst_3":  testSlack,
+		"POST /destinations/match": testMatched,
 	} {
 		r.api.set(call, value)
 	}
@@ -55,6 +99,8 @@ func (r *rig) fillNouns() {
 // nounPaths are pages with what strangers may have stored in these nouns.
 var nounPaths = []string{
 	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete",
+	"/ui/destinations", "/ui/destinations/dst_1", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/match",
+	"/ui/destinations/dst_1/delete",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -63,7 +109,14 @@ func (r *rig) fillHostile(text string) {
 	source := filled(testSource, text)
 	source.URLQuery = testSource.URLQuery // that of the provider, whose description is part of the program too
 	source.Settings = hostileSettings(testSource.Settings, text)
+	destination := filled(testWhole, text)
+	destination.Settings = hostileSettings(testWhole.Settings, text)
+	matched := filled(testMatched, text)
 	for call, value := range map[string]any{
+		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
+		"GET /destinations/dst_1":  raw(destination),
+		"POST /destinations/match": raw(matched),
+
 		"GET /providers":     list(testProvider),
 		"GET /sources":       list(source),
 		"GET /sources/src_1": raw(source),

@@ -17,7 +17,7 @@ var templateFiles embed.FS
 // navigation lists the pages that every page links to, in their order.
 var navigation = []navigationLink{
 	{"", "Overview"}, {"live", "Live"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
-	{"series", "Over time"}, {"sources", "Sources"},
+	{"series", "Over time"}, {"sources", "Sources"}, {"destinations", "Destinations"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -36,6 +36,9 @@ var notices = map[string]string{
 	"deleted":    "It is deleted.",
 	"disabled":   "It is disabled: requests at its URL are answered with 404.",
 	"enabled":    "It is enabled.",
+	"tested":     "The test message is on its way. Below is its delivery.",
+	"paused":     "It is paused. Its deliveries wait until it is resumed.",
+	"resumed":    "It is resumed.",
 }
 
 // A frame is what every page has around its own part.
@@ -111,7 +114,8 @@ func parsePages() map[string]*template.Template {
 var functions = template.FuncMap{
 	"shown": shown, "static": staticPath, "utc": utc, "iso": iso, "size": size, "count": count, "state": stateOf,
 	"took": took, "reply": replyOf, "place": requestPlace, "bytes": func(n int) string { return size(int64(n)) },
-	"first": func(n int, text string) string { return clip(text, n) }, "prose": prose,
+	"because": because,
+	"first":   func(n int, text string) string { return clip(text, n) }, "prose": prose,
 }
 
 // A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside

@@ -120,12 +120,18 @@ func (v *visit) showsSource(status int, src client.Source) error {
 // sourcePath returns the path of the page of a source.
 func sourcePath(src client.Source) link { return link(Root + "sources/" + url.PathEscape(src.ID)) }
 
-// newestWait bounds the search for the newest events of one source: no index serves it, and a source may be silent.
+// newestWait bounds the search for the newest events of one source, or deliveries to one destination: no index serves
+// it, and there may have been none for long.
 const newestWait = 150 * time.Millisecond
+
+// soon returns a context of a call that a page can do without.
+func (v *visit) soon() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(v.ctx, newestWait)
+}
 
 // newestOf returns the newest events of a source, or that they are not found soon.
 func (v *visit) newestOf(src client.Source) (events []client.Event, slow bool, err error) {
-	ctx, cancel := context.WithTimeout(v.ctx, newestWait)
+	ctx, cancel := v.soon()
 	defer cancel()
 	l, err := v.API.Events(ctx, client.EventFilter{Source: src.ID}, client.Page{Limit: shownOnOverview})
 	if ctx.Err() != nil && v.ctx.Err() == nil {

@@ -69,6 +69,7 @@ func newServer(o Options) *server {
 	s.series()
 	s.sources()
 	s.live()
+	s.destinations()
 	return s
 }
 

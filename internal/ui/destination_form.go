@@ -1,0 +1,435 @@
+package ui
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+// This file is the form that creates or changes a destination, and tries it before it is stored.
+
+// newDestination asks for the type, or shows the form for it.
+func (s *server) newDestination(v *visit) error {
+	name := v.r.URL.Query().Get("type")
+	if name != "" {
+		kind, err := v.destinationType(name)
+		if err != nil {
+			return err
+		}
+		return v.showDestinationForm(http.StatusOK, destinationForm{Kind: kind,
+			entry: v.destinationEntry(kind, client.Destination{})})
+	}
+	all, err := s.API.DestinationTypes(v.ctx)
+	if err != nil {
+		return err
+	}
+	page := choosing{Noun: "destination", Plural: Root + "destinations", Text: "Where do the events go?"}
+	for _, t := range all {
+		page.Choices = append(page.Choices, kindChoice{t.Title, t.Summary,
+			link(Root + "destinations/new?type=" + url.QueryEscape(t.Name))})
+	}
+	v.show(http.StatusOK, "choose", "New destination", page)
+	return nil
+}
+
+// destinationForm is the page that creates or changes a destination.
+type destinationForm struct {
+	entry
+	Kind    client.DestinationType
+	Stored  *client.Destination // that is changed; nil for a new one
+	Path    link                // of the destination, or of the list
+	Action  link
+	Command command
+	Try     *client.Try           // what came back from a try
+	Matched *client.MatchedEvents // what the match wants of the newest events
+}
+
+func (v *visit) showDestinationForm(status int, page destinationForm) error {
+	title := "New destination: " + page.Kind.Title
+	page.Path, page.Action = Root+"destinations", Root+"destinations/new"
+	if page.Stored == nil {
+		words := "destinations create NAME"
+		if page.Kind.Name != "http" {
+			words += " --type " + quote(page.Kind.Name)
+		}
+		if page.Kind.NeedsURL {
+			words += " --url URL"
+		}
+		page.Command = v.post(words+settingFlags(page.Kind.Settings), "/destinations",
+			`{"name":"NAME","type":"`+page.Kind.Name+`","url":"URL","settings":{…}}`)
+	} else {
+		title = "Change destination " + page.Stored.Name
+		page.Path = destinationPath(*page.Stored)
+		page.Action = page.Path + "/edit"
+		page.Command = v.patch("destinations update "+quote(page.Stored.Name)+" --set SETTING=VALUE",
+			"/destinations/"+page.Stored.ID, `{"settings":{"SETTING":"VALUE"}}`)
+	}
+	v.show(status, "destination_form", title, page)
+	return nil
+}
+
+// destinationEntry returns the form of a destination, with the values of one that is stored.
+func (v *visit) destinationEntry(kind client.DestinationType, d client.Destination) entry {
+	texts := destinationTexts(d)
+	first := form{{Name: "name", Label: "Name", IsRequired: true, Kind: "text", Value: typed(texts["name"])}}
+	if kind.NeedsURL {
+		u := field{Name: "url", Label: "URL", IsRequired: d.ID == "", Kind: "text", Value: typed(texts["url"]),
+			Hint: "Where requests are sent: https://billing.example.com/hooks"}
+		if kind.SecretURL {
+			u.Secret, u.IsSet, u.Value, u.Kind = true, d.ID != "", "", "secret"
+			u.Hint = "It is a secret: whoever has it can post there."
+		}
+		first = append(first, u)
+	}
+	required, optional := split(settingFields("settings.", kind.Settings, d.Settings))
+	match := form{
+		{Name: "match.types", Label: "Types", Kind: "lines", Rows: 3, Value: typed(texts["match.types"]),
+			Hint: "One a line: a whole type, or a beginning and `*`. Empty is every type."},
+		{Name: "match.sources", Label: "Sources", Kind: "lines", Rows: 3, Value: typed(texts["match.sources"]),
+			Hint: "One name a line. Empty is every source."},
+		{Name: "match.where", Label: "Where", Kind: "lines", Rows: 2, Value: typed(texts["match.where"]),
+			Hint: "An expression that must be true: `data.amount > 100`, `subject startsWith 'invoices/'`. Empty is " +
+				"always."},
+	}
+	limits := limitFields(d)
+	for i := range limits {
+		limits[i].Value = typed(texts[limits[i].Name])
+	}
+	if v.person.Tenant == "" {
+		if d.ID == "" {
+			limits = append(limits, field{Name: "tenant", Label: "Tenant", Kind: "text",
+				Hint: "Whose destination it is. It cannot be changed. Default: nobody's."})
+		}
+		limits = append(limits, field{Name: "tenants", Label: "Further tenants", Kind: "lines", Rows: 2,
+			Value: typed(texts["tenants"]), Hint: "Whose events it gets too, one a line; `*` alone is all."})
+	}
+	if d.ID != "" {
+		limits = append(limits, field{Name: "keep_secrets", Label: "Send the stored secrets to a changed URL, too",
+			Kind: "check"})
+	}
+	return entry{ETag: d.ETag, Groups: groups{{Fields: append(first, required...)},
+		{Title: "Which events", Fields: match, Stays: true},
+		{Title: "Further settings of " + kind.Title, Fields: optional},
+		{Title: "Signing in there", Fields: settingFields("access.", kind.Access, d.Access)},
+		{Title: "Limits, retries and order", Fields: limits, Shut: true}}}
+}
+
+// limitFields are the fields that say how a destination is delivered to.
+func limitFields(d client.Destination) form {
+	orders := []option{{"", "as by default"}, {"none", "none: as they come"},
+		{"source", "events of a source one after the other"}, {"subject", "events of a subject one after the other"}}
+	return form{
+		{Name: "timeout", Label: "Timeout", Kind: "text", Hint: "Of an attempt: 10ms to 5m. Default: 5s."},
+		{Name: "concurrency", Label: "Attempts at the same time", Kind: "text", Hint: "1 to 1024. Default: 16."},
+		{Name: "rate.per_second", Label: "Attempts a second", Kind: "text", Hint: "Default: the type's, mostly no " +
+			"limit."},
+		{Name: "rate.burst", Label: "Burst", Kind: "text", Hint: "Attempts at once after a pause. Default: the rate."},
+		{Name: "batch.max_events", Label: "Events in one request", Kind: "text",
+			Hint: "2 to 1000, where the type allows it. Default: one."},
+		{Name: "batch.max_wait", Label: "Wait for a batch", Kind: "text", Hint: "Up to 1m. Default: 1s."},
+		{Name: "order", Label: "Order", Kind: "choice", Choices: orders},
+		{Name: "retry.schedule", Label: "Retries after", Kind: "text",
+			Hint: "Waits such as `5s, 5m, 1h`, or `default`, `none`, `sharepoint`, `eventgrid`, `day`."},
+		{Name: "retry.max_age", Label: "Give up after", Kind: "text", Hint: "A length of time such as 24h. Default: " +
+			"never."},
+		{Name: "handshake", Label: "Handshake", Kind: "text",
+			Hint: "How the receiver is asked to agree first: `none`, or the type's."},
+		{Name: "expires_at", Label: "Expires", Kind: "text",
+			Hint: "When it gets no more events: 30d, 12h, 2026-12-31 or 2026-12-31 14:30, in UTC. Default: never."},
+	}
+}
+
+// destinationChanges returns the members that were typed and differ from those of a stored destination; of a new one,
+// those that were given. A member that was emptied is nil.
+func (g groups) destinationChanges(d client.Destination, now time.Time) map[string]any {
+	stored := destinationTexts(d)
+	changes := map[string]any{}
+	differs := func(name string) bool {
+		return g.has(name) && strings.ReplaceAll(g.get(name), "\r", "") != stored[name]
+	}
+	for _, name := range []string{"name", "url", "timeout", "order", "handshake", "tenant"} {
+		if differs(name) && (name != "url" || g.get(name) != "") {
+			changes[name] = orNil(g.get(name))
+		}
+	}
+	if differs("concurrency") {
+		changes["concurrency"] = orNil(g.number("concurrency"))
+	}
+	if differs("tenants") {
+		changes["tenants"] = wholeLines(g.get("tenants"))
+	}
+	if differs("expires_at") {
+		changes["expires_at"] = orNil(g.until("expires_at", now))
+	}
+	if match := g.members("match", differs, map[string]func(string) any{
+		"sources": func(name string) any { return wholeLines(g.get(name)) },
+		"types":   func(name string) any { return wholeLines(g.get(name)) },
+		"where":   func(name string) any { return g.get(name) },
+	}); match != nil {
+		changes["match"] = match
+	}
+	if retry := g.members("retry", differs, map[string]func(string) any{
+		"schedule": func(name string) any { return scheduleOf(g.get(name)) },
+		"max_age":  func(name string) any { return orNil(g.get(name)) },
+	}); retry != nil {
+		changes["retry"] = retry
+	}
+	if differs("rate.per_second") || differs("rate.burst") {
+		changes["rate"] = g.pair("rate.per_second", "per_second", g.number("rate.per_second"), "burst",
+			g.number("rate.burst"))
+	}
+	if differs("batch.max_events") || differs("batch.max_wait") {
+		changes["batch"] = g.pair("batch.max_events", "max_events", g.number("batch.max_events"), "max_wait",
+			orNil(g.get("batch.max_wait")))
+	}
+	for _, prefix := range []string{"settings", "access"} {
+		of := d.Settings
+		if prefix == "access" {
+			of = client.Settings(d.Access)
+		}
+		if given := g.settings(prefix+".", of); len(given) > 0 {
+			changes[prefix] = given
+		}
+	}
+	if g.get("keep_secrets") != "" {
+		changes["keep_secrets"] = true
+	}
+	return changes
+}
+
+// members returns the members of an object that differ; nil if none does.
+func (g groups) members(prefix string, differs func(string) bool, read map[string]func(string) any) map[string]any {
+	var object map[string]any
+	for member, value := range read {
+		name := prefix + "." + member
+		if !differs(name) {
+			continue
+		}
+		if object == nil {
+			object = map[string]any{}
+		}
+		object[member] = value(name)
+	}
+	return object
+}
+
+// pair returns an object of two members, the first of which it needs; nil without both.
+func (g groups) pair(needed, first string, one any, second string, two any) any {
+	switch {
+	case one == nil && two == nil:
+		return nil
+	case one == nil:
+		g.fault(needed, "required with the field below")
+		return nil
+	case two == nil:
+		return map[string]any{first: one}
+	}
+	return map[string]any{first: one, second: two}
+}
+
+// orNil returns a text, or nil for "".
+func orNil(value any) any {
+	if value == "" {
+		return nil
+	}
+	return value
+}
+
+// number returns the number that was typed into a field; nil if it is empty. It puts an error at the field if it is
+// none.
+func (g groups) number(name string) any {
+	text := g.get(name)
+	if text == "" {
+		return nil
+	}
+	var n json.Number
+	err := json.Unmarshal([]byte(text), &n)
+	if err != nil || strings.HasPrefix(text, `"`) {
+		g.fault(name, "use a number")
+		return nil
+	}
+	return n
+}
+
+// until returns the time that was typed into a field, in RFC 3339; "" if it is empty. A length of time is from now on.
+func (g groups) until(name string, now time.Time) string {
+	text := g.get(name)
+	at, err := parseWhen(text, now)
+	if err != nil {
+		g.fault(name, err.Error())
+		return ""
+	}
+	if at.IsZero() {
+		return ""
+	}
+	if isSpan := !strings.ContainsAny(text, "-:"); isSpan {
+		at = now.Add(now.Sub(at))
+	}
+	return at.UTC().Format(time.RFC3339)
+}
+
+// scheduleOf reads the waits of a schedule, or the name of one.
+func scheduleOf(text string) any {
+	if text == "" {
+		return nil
+	}
+	var waits client.Schedule
+	for wait := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ',' || r == '\n' }) {
+		waits = append(waits, strings.TrimSpace(wait))
+	}
+	return waits
+}
+
+// newDestinationOf returns a new destination with these members.
+func newDestinationOf(kind string, members map[string]any) (d client.NewDestination, err error) {
+	for name, value := range members {
+		if value == nil {
+			delete(members, name)
+		}
+	}
+	encoded, err := json.Marshal(members)
+	if err == nil {
+		err = json.Unmarshal(encoded, &d)
+	}
+	d.Type = kind
+	return d, err
+}
+
+// createDestination creates what was typed, or tries it: the button says which.
+func (s *server) createDestination(v *visit) error {
+	err := v.r.ParseForm()
+	if err != nil {
+		return errNotForm
+	}
+	kind, err := v.destinationType(v.r.PostForm.Get("type"))
+	if err != nil {
+		return err
+	}
+	page := destinationForm{Kind: kind, entry: v.destinationEntry(kind, client.Destination{})}
+	v.made, err = v.read(&page.entry, "destination of "+kind.Name)
+	if err != nil {
+		return err
+	}
+	n, err := newDestinationOf(kind.Name, page.Groups.destinationChanges(client.Destination{}, v.Now()))
+	if page.Groups.Invalid() {
+		return v.showDestinationForm(http.StatusUnprocessableEntity, page)
+	}
+	if err != nil {
+		return err
+	}
+	switch v.r.PostForm.Get("do") {
+	case "try":
+		return v.tryDestination(page, n)
+	case "match":
+		return v.tryMatch(page, client.MatchRequest{Match: n.Match, Tenant: n.Tenant, Tenants: n.Tenants})
+	}
+	d, err := s.API.CreateDestination(v.ctx, n)
+	if again, err := v.returns(&page, err); again || err != nil {
+		return err
+	}
+	if len(v.made) > 0 || len(d.Warnings) > 0 {
+		return v.showsThisDestination(http.StatusCreated, d, kind)
+	}
+	return v.back(string(destinationPath(d)), "created")
+}
+
+// returns shows the form again if err says what is wrong with it.
+func (v *visit) returns(page *destinationForm, err error) (again bool, _ error) {
+	err = page.Groups.accepts(err)
+	stored := ""
+	if page.Stored != nil {
+		stored = page.Stored.ETag
+	}
+	switch {
+	case page.Groups.Invalid():
+		return true, v.showDestinationForm(http.StatusUnprocessableEntity, *page)
+	case v.overtaken(err, &page.entry, stored), v.refused(err):
+		return true, v.showDestinationForm(statusOfRefusal(err), *page)
+	}
+	return false, err
+}
+
+// tryDestination sends a test message to what was typed, without storing it, and shows what came back.
+func (v *visit) tryDestination(page destinationForm, n client.NewDestination) error {
+	t, err := v.API.TryDestination(v.ctx, n, nil)
+	err = withoutPrefix(err, "destination.")
+	if again, err := v.returns(&page, err); again || err != nil {
+		return err
+	}
+	page.Try = &t
+	return v.showDestinationForm(http.StatusOK, page)
+}
+
+// tryMatch shows which of the newest events the match that was typed wants.
+func (v *visit) tryMatch(page destinationForm, r client.MatchRequest) error {
+	r.Limit = shownMatched
+	if r.Match == nil {
+		r.Match = &client.Match{}
+	}
+	found, err := v.API.MatchEvents(v.ctx, r)
+	if again, err := v.returns(&page, err); again || err != nil {
+		return err
+	}
+	page.Matched = &found
+	return v.showDestinationForm(http.StatusOK, page)
+}
+
+// withoutPrefix returns an error of the API whose paths begin within a member of what was sent.
+func withoutPrefix(err error, prefix string) error {
+	refused, ok := asRefusal(err)
+	if !ok {
+		return err
+	}
+	shortened := *refused
+	shortened.Errors = append([]client.FieldError{}, refused.Errors...)
+	for i := range shortened.Errors {
+		shortened.Errors[i].Path = strings.TrimPrefix(shortened.Errors[i].Path, prefix)
+	}
+	return &shortened
+}
+
+func (s *server) editDestination(v *visit) error {
+	d, kind, err := v.destination()
+	if err != nil {
+		return err
+	}
+	return v.showDestinationForm(http.StatusOK, destinationForm{Kind: kind, Stored: &d,
+		entry: v.destinationEntry(kind, d)})
+}
+
+func (s *server) updateDestination(v *visit) error {
+	err := v.r.ParseForm()
+	if err != nil {
+		return errNotForm
+	}
+	d, kind, err := v.destination()
+	if err != nil {
+		return err
+	}
+	page := destinationForm{Kind: kind, Stored: &d, entry: v.destinationEntry(kind, d)}
+	v.made, err = v.read(&page.entry, "destination "+d.ID)
+	if err != nil {
+		return err
+	}
+	changes := page.Groups.destinationChanges(d, v.Now())
+	if page.Groups.Invalid() {
+		return v.showDestinationForm(http.StatusUnprocessableEntity, page)
+	}
+	if v.r.PostForm.Get("do") == "match" {
+		return v.tryMatch(page, client.MatchRequest{Destination: d.ID, Match: &client.Match{
+			Sources: wholeLines(page.Groups.get("match.sources")), Types: wholeLines(page.Groups.get("match.types")),
+			Where: page.Groups.get("match.where")}})
+	}
+	changed, err := s.API.IfMatch(page.ETag).UpdateDestination(v.ctx, d.ID, changes)
+	if again, err := v.returns(&page, err); again || err != nil {
+		return err
+	}
+	if len(v.made) > 0 || len(changed.Warnings) > 0 {
+		return v.showsThisDestination(http.StatusOK, changed, kind)
+	}
+	return v.back(string(destinationPath(d)), "saved")
+}

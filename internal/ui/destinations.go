@@ -1,0 +1,321 @@
+package ui
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+func (s *server) destinations() {
+	s.page("/destinations", viewer, s.listDestinations)
+	s.page("/destinations/new", admin, s.newDestination)
+	s.act("/destinations/new", admin, s.createDestination)
+	s.page("/destinations/{id}", viewer, s.showDestination)
+	s.page("/destinations/{id}/edit", admin, s.editDestination)
+	s.act("/destinations/{id}/edit", admin, s.updateDestination)
+	s.act("/destinations/{id}/test", operator, s.testDestination)
+	s.act("/destinations/{id}/pause", operator, s.pauseDestination)
+	s.act("/destinations/{id}/resume", operator, s.resumeDestination)
+	s.page("/destinations/{id}/match", operator, s.matchDestination)
+	s.page("/destinations/{id}/delete", admin, s.askDeleteDestination)
+	s.act("/destinations/{id}/delete", admin, s.deleteDestination)
+}
+
+// destinationsPage is what the list of destinations shows.
+type destinationsPage struct {
+	listing
+	Tabs     []tab
+	Narrowed bool
+	Rows     []destinationRow
+}
+
+// A destinationRow is a destination of the list, with why it gets nothing or gets it late.
+type destinationRow struct {
+	client.Destination
+	Trouble string
+	At      client.Time // written after the trouble; zero is none
+	Grave   bool
+	Wants   string
+}
+
+// destinationStates are the tabs of the list.
+var destinationStates = []option{{"", "All"}, {"active", "Active"}, {"paused", "Paused"}, {"disabled", "Disabled"},
+	{"unverified", "Unverified"}, {"expired", "Expired"}}
+
+func (s *server) listDestinations(v *visit) error {
+	types, err := s.API.DestinationTypes(v.ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	query := v.r.URL.Query()
+	f := newForm(query, field{Name: "type", Label: "Type", Known: names, Hint: "a whole type, or a beginning and *"},
+		field{Name: "state", Label: "State", Kind: "hidden"})
+	f = append(f, v.tenantFilter()...)
+	filter := client.DestinationFilter{Type: f.get("type"), State: f.get("state"), Tenant: f.get("tenant")}
+	l, err := s.API.Destinations(v.ctx, filter, client.Page{Cursor: query.Get("cursor")})
+	err = f.accepts(err)
+	if err != nil {
+		return err
+	}
+	page := destinationsPage{Tabs: tabs(query, Root+"destinations", "state", destinationStates),
+		Narrowed: f.Narrowed() || filter.State != "",
+		listing: newListing(v.r, Root+"destinations", f, l, s.get("destinations", "/destinations",
+			flagValue{"type", "type", filter.Type}, flagValue{"state", "state", filter.State},
+			flagValue{"tenant", "tenant", filter.Tenant}))}
+	for _, d := range l.Data {
+		page.Rows = append(page.Rows, rowOf(d))
+	}
+	v.show(statusOf(f), "destinations", "Destinations", page)
+	return nil
+}
+
+// rowOf returns a destination with its trouble.
+func rowOf(d client.Destination) destinationRow {
+	row := destinationRow{Destination: d, Wants: matchText(d.Match)}
+	row.Trouble, row.Grave = troubleOf(d)
+	if row.Trouble == failsSince {
+		row.At = d.FailingSince
+	}
+	return row
+}
+
+// matchText says in words which events a match wants.
+func matchText(m client.Match) string {
+	var parts []string
+	if len(m.Types) > 0 {
+		parts = append(parts, strings.Join(m.Types, ", "))
+	}
+	if len(m.Sources) > 0 {
+		parts = append(parts, "from "+strings.Join(m.Sources, ", "))
+	}
+	if m.Where != "" {
+		parts = append(parts, "where "+m.Where)
+	}
+	if len(parts) == 0 {
+		return "every event"
+	}
+	return strings.Join(parts, " ")
+}
+
+// destinationPage is what the page of a destination shows.
+type destinationPage struct {
+	destinationRow
+	Kind     client.DestinationType
+	Path     link
+	Shown    []shownSetting
+	Access   []shownSetting
+	Limits   []shownSetting
+	Pausable bool // it is active
+	Newest   []client.Delivery
+	Slow     bool
+	Test     command
+	Show     command
+}
+
+func (s *server) showDestination(v *visit) error { return v.showsDestination(http.StatusOK) }
+
+// showsDestination shows the destination of the path.
+func (v *visit) showsDestination(status int) error {
+	d, kind, err := v.destination()
+	if err != nil {
+		return err
+	}
+	return v.showsThisDestination(status, d, kind)
+}
+
+// destination returns the destination of the path with its type.
+func (v *visit) destination() (d client.Destination, kind client.DestinationType, err error) {
+	d, err = v.API.Destination(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return d, kind, err
+	}
+	kind, err = v.destinationType(d.Type)
+	return d, kind, err
+}
+
+func (v *visit) showsThisDestination(status int, d client.Destination, kind client.DestinationType) error {
+	page := destinationPage{destinationRow: rowOf(d), Kind: kind, Path: destinationPath(d),
+		Shown: shownSettings(kind.Settings, d.Settings), Access: shownSettings(kind.Access, d.Access),
+		Limits: shownLimits(d), Pausable: d.State == "active",
+		Test: v.post("destinations test "+quote(d.Name), "/destinations/"+d.ID+"/test", ""),
+		Show: v.get("destinations show "+quote(d.Name), "/destinations/"+d.ID)}
+	var err error
+	page.Newest, page.Slow, err = v.newestTo(d)
+	if err != nil {
+		return err
+	}
+	v.show(status, "destination", "Destination "+d.Name, page)
+	return nil
+}
+
+// newestTo returns the newest deliveries to a destination, or that they are not found soon.
+func (v *visit) newestTo(d client.Destination) (newest []client.Delivery, slow bool, err error) {
+	ctx, cancel := v.soon()
+	defer cancel()
+	l, err := v.API.Deliveries(ctx, client.DeliveryFilter{Destination: d.ID}, client.Page{Limit: shownOnOverview})
+	if ctx.Err() != nil && v.ctx.Err() == nil {
+		return nil, true, nil
+	}
+	return l.Data, l.Incomplete, err
+}
+
+// destinationPath returns the path of the page of a destination.
+func destinationPath(d client.Destination) link {
+	return link(Root + "destinations/" + url.PathEscape(d.ID))
+}
+
+// destinationType returns the type of that name. If the server does not have it, all but the name is zero.
+func (v *visit) destinationType(name string) (client.DestinationType, error) {
+	all, err := v.API.DestinationTypes(v.ctx)
+	if err != nil {
+		return client.DestinationType{}, err
+	}
+	i := slices.IndexFunc(all, func(t client.DestinationType) bool { return t.Name == name })
+	if i < 0 {
+		return client.DestinationType{Name: name, Title: name}, nil
+	}
+	return all[i], nil
+}
+
+// shownLimits returns how a destination is delivered to.
+func shownLimits(d client.Destination) (all []shownSetting) {
+	texts := destinationTexts(d)
+	for _, f := range limitFields(d) {
+		if text := texts[f.Name]; text != "" {
+			all = append(all, shownSetting{Name: f.Name, Title: f.Label, Value: lines(text)})
+		}
+	}
+	return all
+}
+
+// destinationTexts returns the members of a destination as they are typed, by the names of their fields.
+func destinationTexts(d client.Destination) map[string]string {
+	texts := map[string]string{
+		"name": d.Name, "url": d.URL, "timeout": d.Timeout, "order": d.Order, "handshake": d.Handshake,
+		"match.sources": strings.Join(d.Match.Sources, "\n"), "match.types": strings.Join(d.Match.Types, "\n"),
+		"match.where": d.Match.Where, "retry.schedule": strings.Join(d.Retry.Schedule, ", "),
+		"retry.max_age": d.Retry.MaxAge, "tenants": strings.Join(d.Tenants, "\n"), "expires_at": iso(d.ExpiresAt),
+	}
+	if d.Concurrency > 0 {
+		texts["concurrency"] = strconv.Itoa(d.Concurrency)
+	}
+	if d.Rate != nil {
+		texts["rate.per_second"] = strconv.FormatFloat(d.Rate.PerSecond, 'f', -1, 64)
+		if d.Rate.Burst > 0 {
+			texts["rate.burst"] = strconv.Itoa(d.Rate.Burst)
+		}
+	}
+	if d.Batch != nil {
+		texts["batch.max_events"], texts["batch.max_wait"] = strconv.Itoa(d.Batch.MaxEvents), d.Batch.MaxWait
+	}
+	return texts
+}
+
+func (s *server) testDestination(v *visit) error {
+	trial, err := s.API.TestDestination(v.ctx, v.r.PathValue("id"))
+	if v.refused(err) {
+		return v.showsDestination(statusOfRefusal(err))
+	}
+	if err != nil {
+		return err
+	}
+	return v.back(Root+"deliveries/"+url.PathEscape(trial.DeliveryID), "tested")
+}
+
+func (s *server) pauseDestination(v *visit) error {
+	_, err := s.API.PauseDestination(v.ctx, v.r.PathValue("id"))
+	return v.switched(err, "paused")
+}
+
+func (s *server) resumeDestination(v *visit) error {
+	_, err := s.API.ResumeDestination(v.ctx, v.r.PathValue("id"))
+	return v.switched(err, "resumed")
+}
+
+// switched ends an action on a destination, whose error is err.
+func (v *visit) switched(err error, notice string) error {
+	if v.refused(err) {
+		return v.showsDestination(statusOfRefusal(err))
+	}
+	if err != nil {
+		return err
+	}
+	return v.back(Root+"destinations/"+url.PathEscape(v.r.PathValue("id")), notice)
+}
+
+// A matchPage shows which of the newest events a stored destination wants.
+type matchPage struct {
+	Name    string
+	Path    link
+	Wants   string
+	Matched client.MatchedEvents
+	Command command
+}
+
+func (s *server) matchDestination(v *visit) error {
+	d, err := s.API.Destination(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	request := client.MatchRequest{Destination: d.ID, Limit: shownMatched}
+	found, err := s.API.MatchEvents(v.ctx, request)
+	if err != nil {
+		return err
+	}
+	v.show(http.StatusOK, "match", "What "+d.Name+" wants", matchPage{d.Name, destinationPath(d), matchText(d.Match),
+		found, s.post("destinations match "+quote(d.Name), "/destinations/match", jsonOf(request))})
+	return nil
+}
+
+// shownMatched is how many of the newest events a page tries a match on.
+const shownMatched = 100
+
+// jsonOf returns v as JSON of one line.
+func jsonOf(v any) string {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		return ""
+	}
+	return string(encoded)
+}
+
+func (s *server) askDeleteDestination(v *visit) error { return v.asksDeleteDestination(http.StatusOK) }
+
+func (v *visit) asksDeleteDestination(status int) error {
+	d, err := v.API.Destination(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	pending, err := v.pendingText(client.DeliveryFilter{Destination: d.ID})
+	if err != nil {
+		return err
+	}
+	if pending != "" {
+		pending += ". They are cancelled."
+	}
+	v.show(status, "delete", "Delete destination "+d.Name, deletion{Noun: "destination", Name: d.Name,
+		Plural: Root + "destinations", Path: destinationPath(d), Pending: pending,
+		Text:    "It gets no more events. Its deliveries stay on record as long as their events.",
+		Command: v.command("DELETE", "destinations delete "+quote(d.Name), "/destinations/"+d.ID, "")})
+	return nil
+}
+
+func (s *server) deleteDestination(v *visit) error {
+	err := s.API.DeleteDestination(v.ctx, v.r.PathValue("id"))
+	if v.refused(err) {
+		return v.asksDeleteDestination(statusOfRefusal(err))
+	}
+	if err != nil {
+		return err
+	}
+	return v.back(Root+"destinations", "deleted")
+}

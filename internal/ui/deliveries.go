@@ -36,6 +36,8 @@ func stateOf(name string) stateText {
 		"unverified": {"unverified", "unverified", "?"},
 		"expired":    {"expired", "expired", "✕"},
 		"failed":     {"dead", "failed", "✕"},
+		"running":    {"leased", "running", "→"},
+		"done":       {"delivered", "done", "✓"},
 	}
 	text, ok := texts[name]
 	if !ok {
@@ -61,6 +63,7 @@ type deliveriesPage struct {
 	// Narrowed says that a filter or a tab leaves some out.
 	Narrowed bool
 	Rows     []client.Delivery
+	Many     []tab // what can be done with all that the filter selects; none if it cannot be said of them
 }
 
 // deliveryStates are the tabs of the list.
@@ -101,8 +104,32 @@ func (s *server) listDeliveries(v *visit) error {
 	page.follows("event.accepted,delivery.attempted", "source", "type", "destination")
 	page.Tabs = tabs(query, Root+"deliveries", "state", deliveryStates)
 	page.Narrowed = f.Narrowed() || filter.State != ""
+	if filter.Source == "" && filter.Type == "" {
+		page.Many = manyOf(query, filter.State)
+	}
 	v.show(statusOf(f), "deliveries", "Deliveries", page)
 	return nil
+}
+
+// manyOf returns links to what can be done with all deliveries of a filter.
+func manyOf(query url.Values, state string) (all []tab) {
+	to := func(title, kind, state string) {
+		with := url.Values{"kind": {kind}, "state": {state}}
+		for _, name := range []string{"destination", "error", "event", "since", "until"} {
+			with.Set(name, query.Get(name))
+		}
+		all = append(all, tab{title, withQuery(Root+"deliveries/many", with), false})
+	}
+	switch state {
+	case "", "dead":
+		to("Retry all dead ones that match", "retry", "dead")
+	case "cancelled":
+		to("Retry all that match", "retry", state)
+	}
+	if state == "" || state == "pending" {
+		to("Cancel all waiting ones that match", "cancel", "")
+	}
+	return all
 }
 
 // tabs returns links to a list with each value of a parameter. The other parameters stay, and the pages begin anew.

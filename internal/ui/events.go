@@ -24,7 +24,8 @@ func (s *server) events() {
 // eventsPage is what the list of events shows.
 type eventsPage struct {
 	listing
-	Rows []eventRow
+	Rows   []eventRow
+	Replay link // of all that the filter selects; "" if that cannot be said of them
 }
 
 // An eventRow is an event of the list with its deliveries, counted by state.
@@ -68,6 +69,13 @@ func (s *server) listEvents(v *visit) error {
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 		flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
 	page.follows("event.accepted,delivery.attempted", "source", "type", "subject", "tenant")
+	if filter.Subject == "" && filter.Tenant == "" {
+		with := url.Values{}
+		for _, name := range []string{"source", "type", "since", "until"} {
+			with.Set(name, v.r.URL.Query().Get(name))
+		}
+		page.Replay = withQuery(Root+"events/replay", with)
+	}
 	for _, ev := range l.Data {
 		page.Rows = append(page.Rows, eventRow{ev, marksOf(ev)})
 	}

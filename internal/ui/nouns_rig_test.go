@@ -79,6 +79,18 @@ var (
 		Body: `{"test":true}`}}, Attempt: &testAttempts[0], State: "pending", Handshake: "validation-token"}
 )
 
+var (
+	testRepair = client.Repair{ID: "rpr_1", Kind: "replay", State: "running", Reason: "it waits", Rate: 200,
+		LookedAt: 1200,
+		Changed:  900, Skipped: 3, PositionAt: at(0), CreatedAt: at(0), UpdatedAt: at(0), Filter: client.RepairFilter{
+			SourceIDs: []string{"src_1"}, Type: "a.*", Where: "data.x", DestinationID: "dst_1", Error: "timeout",
+			EventID: "evt_1", State: "dead", Tenant: "acme", Since: at(0), Until: at(0)}}
+	testDone    = client.Repair{ID: "rpr_2", Kind: "cancel", State: "done", CreatedAt: at(0), UpdatedAt: at(0)}
+	testVerdict = client.Verdict{Outcome: "refused", Status: 401, Reason: "signature_mismatch", Detail: "it differs",
+		Events: 2, Missing: []client.Missing{{Part: "body", Detail: "only 64 KiB are on record"}},
+		Cause: "The source has another secret.", Advice: "Copy it at the provider."}
+)
+
 // fillNouns answers the calls about nouns that a person makes.
 func (r *rig) fillNouns() {
 	for call, value := range map[string]any{
@@ -91,6 +103,13 @@ func (r *rig) fillNouns() {
 		"GET /destinations/dst_1":  testWhole,
 		"GET /destinations/dst_3":  testSlack,
 		"POST /destinations/match": testMatched,
+
+		"GET /repairs":                listOf{Data: []client.Repair{testRepair, testDone}},
+		"GET /repairs/rpr_1":          testRepair,
+		"POST /events/replay":         client.RepairCount{Events: 12, Deliveries: 1204, Complete: true},
+		"POST /deliveries/retry":      client.RepairCount{Deliveries: 7, Complete: false},
+		"POST /deliveries/cancel":     client.RepairCount{Complete: true},
+		"POST /requests/req_1/verify": testVerdict,
 	} {
 		r.api.set(call, value)
 	}
@@ -100,7 +119,7 @@ func (r *rig) fillNouns() {
 var nounPaths = []string{
 	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete",
 	"/ui/destinations", "/ui/destinations/dst_1", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/match",
-	"/ui/destinations/dst_1/delete",
+	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -116,6 +135,9 @@ func (r *rig) fillHostile(text string) {
 		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
 		"GET /destinations/dst_1":  raw(destination),
 		"POST /destinations/match": raw(matched),
+
+		"GET /repairs":       list(filled(testRepair, text)),
+		"GET /repairs/rpr_1": raw(filled(testRepair, text)),
 
 		"GET /providers":     list(testProvider),
 		"GET /sources":       list(source),

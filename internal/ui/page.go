@@ -17,7 +17,7 @@ var templateFiles embed.FS
 // navigation lists the pages that every page links to, in their order.
 var navigation = []navigationLink{
 	{"", "Overview"}, {"live", "Live"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
-	{"series", "Over time"}, {"sources", "Sources"}, {"destinations", "Destinations"},
+	{"series", "Over time"}, {"sources", "Sources"}, {"destinations", "Destinations"}, {"repairs", "Repairs"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -39,6 +39,8 @@ var notices = map[string]string{
 	"tested":     "The test message is on its way. Below is its delivery.",
 	"paused":     "It is paused. Its deliveries wait until it is resumed.",
 	"resumed":    "It is resumed.",
+	"begun":      "It has begun. Look again to see how far it is.",
+	"stopped":    "It is stopped. What it has changed so far stays.",
 }
 
 // A frame is what every page has around its own part.

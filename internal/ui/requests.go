@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -12,6 +13,7 @@ func (s *server) requests() {
 	s.page("/requests", viewer, s.listRequests)
 	s.page("/requests/{id}", viewer, s.showRequest)
 	s.page("/requests/{id}/body", viewer, s.downloadRequest)
+	s.act("/requests/{id}/verify", operator, s.verifyRequest)
 }
 
 // An explanation says why requests are refused with a reason, and what to do.
@@ -108,7 +110,12 @@ type requestPage struct {
 	Explanation explanation
 	Headers     []header
 	Body        bodyView
+	Path        link
+	Verdict     *client.Verdict // of a check just now
+	Checks      bool            // it can be checked again
+	Secrets     form            // for a check by another secret
 	Show        command
+	Check       command
 }
 
 // bodyOf returns the body of a request, as far as it was kept.
@@ -119,7 +126,26 @@ func bodyOf(r client.RequestDetail) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(r.BodyBase64)
 }
 
-func (s *server) showRequest(v *visit) error {
+func (s *server) showRequest(v *visit) error { return v.showsRequest(http.StatusOK, nil) }
+
+// verifyRequest has the source of the request verify it again: by its present settings, or by a secret that is not
+// kept.
+func (s *server) verifyRequest(v *visit) error {
+	secret := strings.TrimSpace(v.r.PostFormValue("secret"))
+	verdict, err := s.API.VerifyRequest(v.ctx, v.r.PathValue("id"),
+		client.NewVerification{Secret: secret, Setting: strings.TrimSpace(v.r.PostFormValue("setting"))})
+	if v.refused(err) {
+		return v.showsRequest(statusOfRefusal(err), nil)
+	}
+	if err != nil {
+		return err
+	}
+	return v.showsRequest(http.StatusOK, &verdict)
+}
+
+// showsRequest shows the request of the path, with what a check of it found.
+func (v *visit) showsRequest(status int, verdict *client.Verdict) error {
+	s := v.server
 	r, err := s.API.Request(v.ctx, v.r.PathValue("id"))
 	if err != nil {
 		return err
@@ -131,12 +157,18 @@ func (s *server) showRequest(v *visit) error {
 	path := Root + "requests/" + url.PathEscape(r.ID)
 	page := requestPage{RequestDetail: r, Explanation: explanations[r.Reason], Headers: sortedHeaders(r.Headers),
 		Body: showBody(body, path, v.r.URL.Query().Get("body"), v.r.URL.Query().Get("whole") == "1"),
-		Show: s.get("requests show "+quote(r.ID), "/requests/"+r.ID)}
+		Show: s.get("requests show "+quote(r.ID), "/requests/"+r.ID), Path: link(path), Verdict: verdict,
+		Checks: r.SourceID != "", Check: s.post("requests verify "+quote(r.ID), "/requests/"+r.ID+"/verify", "{}"),
+		Secrets: newForm(url.Values{"setting": {v.r.PostFormValue("setting")}},
+			field{Name: "secret", Label: "Another secret", Kind: "secret", Secret: true,
+				Hint: "Used for this check alone, and not kept. Empty is the secret of the source."},
+			field{Name: "setting", Label: "It is for the setting", Hint: "Empty is the source's only secret, or its " +
+				"main one."})}
 	page.Body.Download = link(path + "/body")
 	if kept := int64(len(body)); kept < r.BodyBytes {
 		page.Body.Note = "Of " + size(r.BodyBytes) + " that were sent, " + size(kept) + " were kept."
 	}
-	v.show(http.StatusOK, "request", "Request at "+requestPlace(r.Request), page)
+	v.show(status, "request", "Request at "+requestPlace(r.Request), page)
 	return nil
 }
 

@@ -212,10 +212,10 @@ func sourceEntry(p client.Provider, src client.Source, tenants bool) entry {
 		{Title: "Further settings of " + p.Title, Fields: optional}, {Title: "More", Fields: more}}}
 }
 
-// split returns the fields that a form shows at once, which are required, secret or set, and the others.
+// split returns the fields that a form shows at once, which may be required, are secret or set, and the others.
 func split(fields []field) (first, others form) {
 	for _, f := range fields {
-		if f.IsRequired || f.Secret || f.Value != "" {
+		if f.IsRequired || f.Secret || f.Value != "" || strings.Contains(f.Hint, "Required") {
 			first = append(first, f)
 		} else {
 			others = append(others, f)

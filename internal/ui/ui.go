@@ -70,6 +70,7 @@ func newServer(o Options) *server {
 	s.sources()
 	s.live()
 	s.destinations()
+	s.repairs()
 	return s
 }
 

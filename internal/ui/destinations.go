@@ -72,14 +72,14 @@ func (s *server) listDestinations(v *visit) error {
 			flagValue{"type", "type", filter.Type}, flagValue{"state", "state", filter.State},
 			flagValue{"tenant", "tenant", filter.Tenant}))}
 	for _, d := range l.Data {
-		page.Rows = append(page.Rows, rowOf(d))
+		page.Rows = append(page.Rows, destinationRowOf(d))
 	}
 	v.show(statusOf(f), "destinations", "Destinations", page)
 	return nil
 }
 
-// rowOf returns a destination with its trouble.
-func rowOf(d client.Destination) destinationRow {
+// destinationRowOf returns a destination with its trouble.
+func destinationRowOf(d client.Destination) destinationRow {
 	row := destinationRow{Destination: d, Wants: matchText(d.Match)}
 	row.Trouble, row.Grave = troubleOf(d)
 	if row.Trouble == failsSince {
@@ -143,7 +143,7 @@ func (v *visit) destination() (d client.Destination, kind client.DestinationType
 }
 
 func (v *visit) showsThisDestination(status int, d client.Destination, kind client.DestinationType) error {
-	page := destinationPage{destinationRow: rowOf(d), Kind: kind, Path: destinationPath(d),
+	page := destinationPage{destinationRow: destinationRowOf(d), Kind: kind, Path: destinationPath(d),
 		Shown: shownSettings(kind.Settings, d.Settings), Access: shownSettings(kind.Access, d.Access),
 		Limits: shownLimits(d), Pausable: d.State == "active",
 		Test: v.post("destinations test "+quote(d.Name), "/destinations/"+d.ID+"/test", ""),

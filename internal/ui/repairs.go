@@ -3,6 +3,7 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -24,6 +25,7 @@ type repairsPage struct {
 	Tabs     []tab
 	Narrowed bool
 	Rows     []client.Repair
+	Running  bool // one of them runs: the page looks again by itself
 }
 
 // repairStates are the tabs of the list.
@@ -48,7 +50,9 @@ func (s *server) listRepairs(v *visit) error {
 			return err
 		}
 	}
-	v.show(statusOf(f), "repairs", "Repairs", repairsPage{Rows: l.Data, Narrowed: f.Narrowed() || q.State != "",
+	running := slices.ContainsFunc(l.Data, func(r client.Repair) bool { return r.State == "running" })
+	v.show(statusOf(f), "repairs", "Repairs", repairsPage{Rows: l.Data, Running: running,
+		Narrowed: f.Narrowed() || q.State != "",
 		Tabs: tabs(query, Root+"repairs", "state", repairStates),
 		listing: newListing(v.r, Root+"repairs", f, l, s.get("repairs", "/repairs",
 			flagValue{"kind", "kind", q.Kind}, flagValue{"state", "state", q.State},

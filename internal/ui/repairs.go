@@ -53,7 +53,7 @@ func (s *server) listRepairs(v *visit) error {
 	running := slices.ContainsFunc(l.Data, func(r client.Repair) bool { return r.State == "running" })
 	v.show(statusOf(f), "repairs", "Repairs", repairsPage{Rows: l.Data, Running: running,
 		Narrowed: f.Narrowed() || q.State != "",
-		Tabs: tabs(query, Root+"repairs", "state", repairStates),
+		Tabs:     tabs(query, Root+"repairs", "state", repairStates),
 		listing: newListing(v.r, Root+"repairs", f, l, s.get("repairs", "/repairs",
 			flagValue{"kind", "kind", q.Kind}, flagValue{"state", "state", q.State},
 			flagValue{"since", "since", iso(client.Time{Time: q.Since})},

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/manifest"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/bellhop-gateway/bellhop/provider/all"
 )
@@ -24,8 +25,9 @@ import (
 // TestRecipes runs the commands of each page of docs/providers against a server of its own. Every line and every
 // code span that begins with "bellhop " must succeed; they run in the order of the page, except that sources and
 // connections are created first. The requests made by hand must be answered 2xx. SOURCE stands for the last source,
-// URL for its URL.
+// URL for its URL. What they have made, exported, is good by the schema of configuration files.
 func TestRecipes(t *testing.T) {
+	schema := newJudges(t)
 	for _, p := range all.Providers() {
 		info := p.Info()
 		t.Run(info.Name, func(t *testing.T) {
@@ -45,6 +47,7 @@ func TestRecipes(t *testing.T) {
 			if info.Handshake != "" {
 				r.checkHandshake(p)
 			}
+			r.checkExport(schema)
 			for _, m := range shellBlock.FindAllStringSubmatch(string(text), -1) {
 				r.runByHand(m[1])
 			}
@@ -144,6 +147,20 @@ func (r *recipeTest) run(line string) {
 	out, err := r.runWithin(filled)
 	if err != nil || strings.Contains(out, "unverified") {
 		r.Errorf("%s\n%s\n%v\n%s", line, filled, err, out)
+	}
+}
+
+// checkExport has the schema of configuration files judge what the commands have made.
+func (r *recipeTest) checkExport(schema judges) {
+	var out, talk bytes.Buffer
+	e := &env{getenv: noEnv, stdin: strings.NewReader(""), stdout: &out, stderr: &talk, dir: r.dir}
+	if err := run(context.Background(), e, []string{"config", "export"}); err != nil {
+		r.Fatal(err, talk.String())
+	}
+	file := out.String()
+	problems, err := schema.judge(r.T, file)
+	if faults := manifest.Faults(problems); len(faults) > 0 || err != nil || !strings.Contains(file, "settings:") {
+		r.Errorf("%s\nthe parser: %v\nthe schema: %v", file, faults, err)
 	}
 }
 

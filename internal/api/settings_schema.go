@@ -59,8 +59,6 @@ type variant struct {
 	schema   string // its name: "GithubSourceSettings"
 	text     string // describes the schema
 	settings []provider.Setting
-	// each says that the members of a secret object are secrets, each by itself. Otherwise the whole object is one.
-	each bool
 	// alone says that a destination sends nothing, and so has no access.
 	alone bool
 }
@@ -107,7 +105,7 @@ func destinationVariants(o Options) (all []variant) {
 	for _, name := range []string{bellhop.TypeHTTP, bellhop.TypePull} {
 		all = append(all, variant{value: name, standard: name == bellhop.TypeHTTP,
 			schema: schemaName(name, "DestinationSettings"), text: "Settings of a destination of type " + name,
-			settings: o.HTTPSettings, each: true, alone: name == bellhop.TypePull})
+			settings: o.HTTPSettings, alone: name == bellhop.TypePull})
 	}
 	for _, p := range o.Providers {
 		info := p.Info()
@@ -119,7 +117,7 @@ func destinationVariants(o Options) (all []variant) {
 	for _, a := range o.Actions {
 		info := a.Info()
 		all = append(all, variant{value: info.Name, schema: schemaName(info.Name, "DestinationSettings"),
-			text: "Settings of the action " + info.Name, settings: info.SendSettings, each: true, alone: true})
+			text: "Settings of the action " + info.Name, settings: info.SendSettings, alone: true})
 	}
 	return all
 }
@@ -180,7 +178,7 @@ func (d dialect) typePatch(o Options, k kindOfNoun, schemas map[string]map[strin
 	var refs []any
 	for _, v := range k.variants(o) {
 		name := v.schema + "Patch"
-		schemas[name] = d.objectSchema(v.settings, v.each)
+		schemas[name] = d.objectSchema(v.settings)
 		schemas[name]["description"] = "Changes of " + v.schema + ": null removes a member"
 		refs = append(refs, d.refer(name))
 	}
@@ -223,17 +221,17 @@ func setProperty(noun map[string]any, member string, schema map[string]any) {
 
 // settingsSchema returns the schema of the settings of v.
 func (d dialect) settingsSchema(v variant) map[string]any {
-	schema := d.objectSchema(v.settings, v.each)
+	schema := d.objectSchema(v.settings)
 	schema["description"] = v.text
 	return schema
 }
 
 // objectSchema returns the schema of an object with these members.
-func (d dialect) objectSchema(members []provider.Setting, each bool) map[string]any {
+func (d dialect) objectSchema(members []provider.Setting) map[string]any {
 	properties := map[string]any{}
 	var required []string
 	for _, s := range members {
-		properties[s.Name] = d.settingSchema(s, each)
+		properties[s.Name] = d.settingSchema(s)
 		if s.Required && !d.isPatch {
 			required = append(required, s.Name)
 		}
@@ -246,9 +244,9 @@ func (d dialect) objectSchema(members []provider.Setting, each bool) map[string]
 }
 
 // settingSchema returns the schema of the value of a setting.
-func (d dialect) settingSchema(s provider.Setting, each bool) map[string]any {
-	schema := d.valueSchema(s, each)
-	if s.Secret && !(each && s.Kind == provider.KindObject) {
+func (d dialect) settingSchema(s provider.Setting) map[string]any {
+	schema := d.valueSchema(s)
+	if s.Secret && s.Kind != provider.KindObject {
 		schema = d.secret(schema)
 	}
 	if d.isPatch {
@@ -281,8 +279,9 @@ func exampleOf(s provider.Setting) any {
 	return v
 }
 
-// valueSchema returns the schema of the values of a setting, whether it is a secret or not.
-func (d dialect) valueSchema(s provider.Setting, each bool) map[string]any {
+// valueSchema returns the schema of the values of a setting, whether it is a secret or not. Of a secret object, each
+// member is a secret.
+func (d dialect) valueSchema(s provider.Setting) map[string]any {
 	text := d.text(s)
 	switch s.Kind {
 	case provider.KindFlag:
@@ -298,7 +297,7 @@ func (d dialect) valueSchema(s provider.Setting, each bool) map[string]any {
 	case provider.KindObjects:
 		return map[string]any{"type": "array", "items": map[string]any{"type": "object"}}
 	case provider.KindObject:
-		if each && s.Secret {
+		if s.Secret {
 			text = d.secret(text)
 		}
 		if d.isPatch {
@@ -308,7 +307,7 @@ func (d dialect) valueSchema(s provider.Setting, each bool) map[string]any {
 	case provider.KindDocument:
 		object := map[string]any{"type": "object"}
 		if s.Members != nil {
-			object = d.objectSchema(s.Members, each)
+			object = d.objectSchema(s.Members)
 		}
 		return map[string]any{"oneOf": []any{text, object}}
 	}

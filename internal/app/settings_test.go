@@ -132,6 +132,15 @@ func TestSettingsAreAsTheirSchemasSay(t *testing.T) {
 	actions := bare(opts).actions
 	judges := newSchemaJudges(t, actions)
 	for _, c := range settingsCases(actions) {
+		objects := 0
+		for _, s := range c.settings {
+			if s.Secret && s.Kind == provider.KindObject {
+				objects++
+			}
+		}
+		if objects > 1 {
+			t.Errorf("%s has %d secret objects; the catalog masks the members of one", c, objects)
+		}
 		t.Run(c.String(), func(t *testing.T) { c.compare(t, opts, judges) })
 	}
 }

@@ -20,11 +20,15 @@ type secrets struct {
 	each  string   // every member of the object of this name
 }
 
-// secretsOf returns the secrets among the settings that a provider describes.
+// secretsOf returns the secrets among the settings that a provider or an action describes. Of a secret object, of
+// which there is one at most, each member is one.
 func secretsOf(settings []provider.Setting) secrets {
 	var x secrets
 	for _, s := range settings {
-		if s.Secret {
+		switch {
+		case s.Secret && s.Kind == provider.KindObject:
+			x.each = s.Name
+		case s.Secret:
 			x.names = append(x.names, s.Name)
 		}
 	}

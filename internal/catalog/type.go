@@ -88,8 +88,7 @@ func (c *Catalog) sourceSecrets(providerName string) secrets {
 }
 
 // destinationSecrets returns which settings of a destination are secret. For http and pull they are the secret and the
-// values of the headers; for an action, a secret object masks each of its members. If the type is unknown, all
-// are.
+// values of the headers. If the type is unknown, all are.
 func (c *Catalog) destinationSecrets(typeName string) secrets {
 	if writes(typeName) {
 		return secrets{names: []string{secretSetting}, each: "headers"}
@@ -101,14 +100,7 @@ func (c *Catalog) destinationSecrets(typeName string) secrets {
 	if !ok {
 		return secrets{all: true}
 	}
-	x := secretsOf(a.Info().SendSettings)
-	for _, setting := range a.Info().SendSettings {
-		if setting.Secret && setting.Kind == provider.KindObject {
-			x.names = slices.DeleteFunc(x.names, func(name string) bool { return name == setting.Name })
-			x.each = setting.Name
-		}
-	}
-	return x
+	return secretsOf(a.Info().SendSettings)
 }
 
 // accessSecrets are the secret members of an access.

@@ -71,6 +71,8 @@ func newServer(o Options) *server {
 	s.live()
 	s.destinations()
 	s.repairs()
+	s.connections()
+	s.subscriptions()
 	return s
 }
 

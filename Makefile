@@ -32,7 +32,7 @@ PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint vet staticcheck tests fuzz stress browser bench interop help
+.PHONY: build run test lint vet staticcheck tests fuzz stress browser bench interop apifuzz help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -75,7 +75,12 @@ bench: build ## this machine end to end, then the hot packages one by one
 	go test -run '^$$' -bench . -benchmem $(HOT)
 
 interop: build interop/node/node_modules ## published clients against a live server: needs node, npm and the network; ARGS are flags for go test
-	cd interop && go vet && go test -count=1 $(ARGS)
+	cd interop && go vet && go test -count=1 -timeout 30m $(ARGS)
+
+# The program that it drives is built from the same packages.
+apifuzz: ## requests to the API, made from its OpenAPI document; STRESS is the number of rounds, ARGS such as -seed 7
+	STRESS=$(STRESS) $(PLAIN) go test -tags stress -run '^TestStressAPIFuzz$$' -count=1 -timeout 30m ./internal/journey \
+		-args $(ARGS)
 
 interop/node/node_modules: interop/node/package.json interop/node/package-lock.json
 	cd interop/node && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules

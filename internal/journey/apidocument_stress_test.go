@@ -166,9 +166,6 @@ func (o *apiOperation) parameter(name string) *apiParameter {
 	return &o.parameters[i]
 }
 
-// streams reports whether the operation answers with server-sent events.
-func (o *apiOperation) streams() bool { return o.answers["200"]["text/event-stream"] != "" }
-
 // members returns the properties of a schema, also of those that it is a choice of.
 func (d *apiDocument) members(s schema) map[string]schema {
 	all := map[string]schema{}

@@ -46,6 +46,7 @@ type apiFuzz struct {
 	url      string
 	codes    map[string]int // of docs/ERRORS.md: the status of each
 	findings map[string]*finding
+
 	answered map[string]map[int]int // how often an operation was answered with a status
 	slowest  map[string]time.Duration
 	owners   map[string]string // the tenants of ids
@@ -213,7 +214,7 @@ func (f *apiFuzz) judge(r *apiRequest, a *apiAnswer) {
 	case declared && (r.want == nil || slices.Contains(r.want, a.status)):
 	case r.want != nil && !slices.Contains(r.want, a.status):
 		f.report(r, a, fmt.Sprintf("status %d, not one of %v", a.status, r.want), "want another status")
-	case a.status != http.StatusMethodNotAllowed && a.status != http.StatusNotFound: // of a path that is none
+	case r.want == nil: // 404 and 405 of a path that is none are wanted
 		f.report(r, a, fmt.Sprintf("status %d", a.status), "the document does not declare it")
 	}
 	if !declared {
@@ -230,8 +231,9 @@ func (f *apiFuzz) judge(r *apiRequest, a *apiAnswer) {
 	case v == valid && a.status == http.StatusUnprocessableEntity:
 		for _, e := range problemOf(a).Errors {
 			merged := r.method == http.MethodPatch && e.Message == "required"
-			checked := strings.Contains(e.Path, "settings") || strings.Contains(e.Path, "access")
-			if schemaWords.MatchString(e.Message) && !merged && !checked {
+			ofProvider := strings.Contains(e.Path, "settings") && // one setting asks for another
+				(e.Message == "required" || e.Message == "must not be empty")
+			if schemaWords.MatchString(e.Message) && !merged && !ofProvider {
 				f.report(r, a, "refused: "+e.Message, "the document allows it")
 			}
 		}

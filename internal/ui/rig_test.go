@@ -292,8 +292,7 @@ func (r *rig) fill() {
 
 // empty answers every list with nothing.
 func (r *rig) empty() {
-	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "repairs",
-		"connections", "subscriptions"} {
+	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "repairs"} {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})

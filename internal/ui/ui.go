@@ -71,8 +71,6 @@ func newServer(o Options) *server {
 	s.live()
 	s.destinations()
 	s.repairs()
-	s.connections()
-	s.subscriptions()
 	return s
 }
 

@@ -220,3 +220,21 @@ func TestPatchSchemas(t *testing.T) {
 		t.Errorf("%v %v", rate, sample)
 	}
 }
+
+// TestDeclaredNotFound: an operation whose query or body names a noun says that the noun may not be there, and answers
+// so.
+func TestDeclaredNotFound(t *testing.T) {
+	r := newRig(t)
+	paths := r.send("GET", "/openapi.json", "").is(200)["paths"].(map[string]any)
+	for _, c := range []struct{ method, path, query, body string }{
+		{"get", "/subscriptions", "?connection=none", ""},
+		{"post", "/destinations/match", "", `{"destination":"none"}`},
+		{"post", "/destinations/preview", "", `{"destination":"none","event":"none"}`},
+	} {
+		operation := paths[Prefix+c.path].(map[string]any)[c.method].(map[string]any)
+		if operation["responses"].(map[string]any)["404"] == nil {
+			t.Errorf("%s does not declare 404", c.path)
+		}
+		r.do(strings.ToUpper(c.method), Prefix+c.path+c.query, c.body).refused(404, bellhop.CodeNotFound)
+	}
+}

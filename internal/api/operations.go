@@ -247,6 +247,15 @@ func describeTag(o *huma.Operation) {
 	o.Responses["304"] = &huma.Response{Description: "The answer is still the one that If-None-Match names"}
 }
 
+// nounParameters are the parameters that name a noun.
+var nounParameters = []string{"source", "destination", "connection"}
+
+// namesNouns are the operations whose body names nouns that have to be there.
+var namesNouns = map[string]bool{
+	"match-events": true, "preview-destination": true, "try-destination": true, "replay-events": true,
+	"retry-deliveries": true, "cancel-deliveries": true,
+}
+
 // errorsOf returns the errors that an operation can answer, by status, besides those of the server.
 func errorsOf(o *huma.Operation, path string) map[int]string {
 	errs := map[int]string{
@@ -266,6 +275,10 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 	}
 	if strings.Contains(path, "{id}") {
 		errs[http.StatusNotFound] = "There is none with this id or name"
+	} else if namesNouns[o.OperationID] || slices.ContainsFunc(nounParameters, func(name string) bool {
+		return hasParameter(o, name)
+	}) {
+		errs[http.StatusNotFound] = "There is no noun of an id or a name in the request"
 	}
 	if hasParameter(o, "If-Match") {
 		errs[http.StatusPreconditionFailed] = "It has changed since the answer whose ETag If-Match names"

@@ -3,10 +3,12 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ui"
 )
 
@@ -25,8 +28,55 @@ func (a *App) openSessions() {
 		Next: a.keys, Now: time.Now, Logger: a.opts.Logger, Metrics: a.registry,
 	})
 	a.sessions = auth.NewSessions(auth.SessionsOptions{
-		Store: a.store, Keys: a.keys, Guard: a.guard, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger,
+		Store: a.store, Keys: a.keys, Guard: a.guard, Rules: a.opts.Config.SignInRules(), Now: time.Now,
+		Rand: rand.Reader, Logger: a.opts.Logger,
 	})
+}
+
+// openID returns the sign-in by the OpenID issuer of the settings; nil without one. The operator names the issuer, so
+// it may be anywhere.
+func (a *App) openID() ui.OpenID {
+	c := a.opts.Config
+	if c.UIOpenIDIssuer == "" {
+		return nil
+	}
+	return openID{auth.NewOpenID(auth.OpenIDOptions{
+		Issuer: c.UIOpenIDIssuer, ClientID: c.UIOpenIDClient, ClientSecret: c.UIOpenIDSecret,
+		ReturnURL: a.uiURL() + ui.OpenIDReturn, Scopes: c.UIOpenIDScopes, Rules: c.SignInRules(), Sessions: a.sessions,
+		Client: egress.NewLocal(),
+		Now:    time.Now, Logger: a.opts.Logger,
+	})}
+}
+
+// openID is the sign-in by an OpenID issuer as the pages ask for it: with the errors of package client.
+type openID struct{ of *auth.OpenID }
+
+var _ ui.OpenID = openID{}
+
+// Host implements [ui.OpenID].
+func (o openID) Host() string { return o.of.Host() }
+
+// Start implements [ui.OpenID].
+func (o openID) Start(ctx context.Context) (to string, flow []byte, err error) {
+	to, begun, err := o.of.Start(ctx)
+	if err != nil {
+		return "", nil, clientError(err)
+	}
+	flow, err = json.Marshal(begun)
+	return to, flow, err
+}
+
+// Finish implements [ui.OpenID].
+func (o openID) Finish(ctx context.Context, flow []byte, query url.Values, remoteAddr string) (string, error) {
+	var begun auth.Flow
+	if len(flow) > 0 {
+		err := json.Unmarshal(flow, &begun)
+		if err != nil {
+			return "", fmt.Errorf("read a sign-in that has begun: %w", err)
+		}
+	}
+	token, err := o.of.Finish(ctx, begun, query, remoteAddr)
+	return token, clientError(err)
 }
 
 // listenUI makes the listener of the pages, if the settings ask for one.
@@ -105,8 +155,9 @@ func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
 	if !a.opts.Config.UI {
 		return
 	}
-	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions}, URL: a.uiURL(),
-		APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger})
+	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions},
+		OpenID: a.openID(), URL: a.uiURL(), APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader,
+		Logger: a.opts.Logger})
 	if a.uiListener != nil {
 		a.uiServer = a.newServer(pages)
 		a.uiServer.ConnState = a.uiListener.state

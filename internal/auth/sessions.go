@@ -23,11 +23,12 @@ type SessionStore interface {
 	SpendSignInLink(ctx context.Context, hash [32]byte) (bellhop.SignInLink, error)
 }
 
-// SessionsOptions say what Sessions may use. All are required.
+// SessionsOptions say what Sessions may use. All are required but the rules.
 type SessionsOptions struct {
 	Store  SessionStore
 	Keys   *Keys
-	Guard  Authenticator // of the keys that are typed: it counts and limits wrong ones
+	Guard  Authenticator        // of the keys that are typed: it counts and limits wrong ones
+	Rules  []bellhop.SignInRule // that let people of an OpenID issuer in; none without one
 	Now    func() time.Time
 	Rand   io.Reader
 	Logger *slog.Logger
@@ -35,6 +36,7 @@ type SessionsOptions struct {
 
 // Sessions let people act in a browser as the holders of keys, without the key. A session has the rights that its key
 // has at that moment, and ends with the key: once the key is revoked, has expired or, of the admin key, was replaced.
+// That of a person whom an OpenID issuer signed in has the rights of a rule, and ends once there is no such rule.
 // It ends too after [bellhop.SessionLength], after [bellhop.SessionIdle] without a use, and when the person signs out.
 // Tokens are made at the sign-in alone, so a token that somebody put into a browser before is worth nothing.
 type Sessions struct {
@@ -67,7 +69,7 @@ func (s *Sessions) SignIn(ctx context.Context, key, remoteAddr string) (token st
 	if err != nil {
 		return "", err
 	}
-	return s.begin(ctx, p, bellhop.HashKey(key), "key", remoteAddr)
+	return s.start(ctx, bellhop.Session{KeyID: p.KeyID, KeyHash: bellhop.HashKey(key)}, p, "key", remoteAddr)
 }
 
 // Link returns the token of a new link, by which the holder of p's key can sign in once until it expires.
@@ -98,23 +100,24 @@ func (s *Sessions) Spend(ctx context.Context, link, remoteAddr string) (token st
 	if !ok || !s.opts.Now().Before(l.ExpiresAt) {
 		return "", errNoLink
 	}
-	return s.begin(ctx, p, l.KeyHash, "link", remoteAddr)
+	return s.start(ctx, bellhop.Session{KeyID: l.KeyID, KeyHash: l.KeyHash}, p, "link", remoteAddr)
 }
 
-// begin begins a session of p.
-func (s *Sessions) begin(ctx context.Context, p Principal, keyHash [32]byte, by, remoteAddr string) (string, error) {
+// start begins a session of p, of which session has all but the token and the times. It returns the token.
+func (s *Sessions) start(
+	ctx context.Context, session bellhop.Session, p Principal, by, remoteAddr string,
+) (token string, err error) {
 	if !p.Scope.Includes(bellhop.ScopeRead) {
 		return "", &bellhop.Error{Code: bellhop.CodeForbidden, Message: "a key of the scope " + string(p.Scope) +
 			" sees nothing here: use one of the scope read, operate or admin"}
 	}
-	token, err := s.newToken()
+	token, err = s.newToken()
 	if err != nil {
 		return "", err
 	}
 	now := bellhop.StoredTime(s.opts.Now())
-	err = s.opts.Store.CreateSession(ctx, bellhop.Session{Hash: bellhop.HashToken(token), KeyID: p.KeyID,
-		KeyHash:   keyHash,
-		CreatedAt: now, UsedAt: now})
+	session.Hash, session.CreatedAt, session.UsedAt = bellhop.HashToken(token), now, now
+	err = s.opts.Store.CreateSession(ctx, session)
 	if err != nil {
 		return "", err
 	}
@@ -148,7 +151,7 @@ func (s *Sessions) find(ctx context.Context, token string) (p Principal, session
 	} else if err != nil {
 		return p, session, err
 	}
-	p, ok := s.opts.Keys.holder(session.KeyID, session.KeyHash)
+	p, ok := s.holder(session)
 	if !ok || session.Ended(s.opts.Now()) {
 		return Principal{}, session, errNoSession
 	}
@@ -160,6 +163,19 @@ func (s *Sessions) find(ctx context.Context, token string) (p Principal, session
 func (s *Sessions) Check(ctx context.Context, token string) error {
 	_, _, err := s.find(ctx, token)
 	return err
+}
+
+// holder returns who acts in a session, if the key or the rule of it still holds.
+func (s *Sessions) holder(session bellhop.Session) (p Principal, ok bool) {
+	if session.Rule == "" {
+		return s.opts.Keys.holder(session.KeyID, session.KeyHash)
+	}
+	for _, r := range s.opts.Rules {
+		if r.Text == session.Rule {
+			return personOf(session, r), true
+		}
+	}
+	return Principal{}, false
 }
 
 // SignOut ends the session with that token. It is no error if there is none.

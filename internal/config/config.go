@@ -31,6 +31,11 @@ type Config struct {
 	UI              bool           `name:"ui" default:"true"`
 	UIListen        string         `name:"ui-listen" default:""`
 	UIURL           string         `name:"ui-url" default:""`
+	UIOpenIDIssuer  string         `name:"ui-oidc-issuer" default:""`
+	UIOpenIDClient  string         `name:"ui-oidc-client-id" default:""`
+	UIOpenIDSecret  string         `name:"ui-oidc-client-secret" default:"" secret:"true"`
+	UIOpenIDScopes  []string       `name:"ui-oidc-scopes" default:"profile,email"`
+	UIRoles         []string       `name:"ui-roles" default:""`
 	ConfigPrune     bool           `name:"config-prune" default:"false"`
 	Retain          time.Duration  `name:"retain" default:"30d"`
 	Files           string         `name:"files" default:""`
@@ -68,6 +73,17 @@ var docs = map[string]string{
 		"without them; a port alone is at 127.0.0.1; by default they are at --listen",
 	"ui-url": "the scheme and host by which people reach the pages, such as https://bellhop.example.com; by default " +
 		"those of --public-url, or the address of --ui-listen",
+	"ui-oidc-issuer": "an OpenID issuer by which people sign in to the pages, such as " +
+		"https://login.microsoftonline.com/TENANT/v2.0; with https, or http to this machine",
+	"ui-oidc-client-id": "the id of this application at the OpenID issuer; its redirect URI there is that of " +
+		"--ui-url with /ui/openid/back",
+	"ui-oidc-client-secret": "the secret of this application at the OpenID issuer: env:NAME, file:PATH, or the " +
+		"secret itself; leave it out for a public client",
+	"ui-oidc-scopes": "what the OpenID issuer is asked for beside openid, separated by commas; some issuers give " +
+		"groups only to those who ask for the scope groups",
+	"ui-roles": "who of the people of the OpenID issuer may do what, separated by commas: ROLE:CLAIM=VALUE or " +
+		"ROLE@TENANT:CLAIM=VALUE, with the role viewer, operator or admin; the first that fits decides, and without " +
+		"one nobody gets in",
 	"config-prune": "delete the sources, destinations, connections, subscriptions and keys that the file of " +
 		"--config made before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
@@ -395,6 +411,29 @@ func (c *Config) check() (name string, err error) {
 	case c.UIURL != "" && (!isWebURL(c.UIURL) || !isProxyURL(c.UIURL)):
 		return "ui-url", fmt.Errorf("use the scheme and host alone, such as https://bellhop.example.com, not %q",
 			c.UIURL)
+	case c.UIOpenIDIssuer == "" && len(c.UIRoles) > 0:
+		return "ui-roles", errNoIssuer
+	case c.UIOpenIDIssuer == "" && c.UIOpenIDClient != "":
+		return "ui-oidc-client-id", errNoIssuer
+	case c.UIOpenIDIssuer == "" && c.UIOpenIDSecret != "":
+		return "ui-oidc-client-secret", errNoIssuer
+	case c.UIOpenIDIssuer != "" && !isIssuer(c.UIOpenIDIssuer):
+		return "ui-oidc-issuer", errors.New("use the https URL of the issuer as its ID tokens have it, such as " +
+			"https://login.microsoftonline.com/TENANT/v2.0")
+	case c.UIOpenIDIssuer != "" && c.UIOpenIDClient == "":
+		return "ui-oidc-issuer", errors.New("it needs --ui-oidc-client-id, the id of this application at the issuer")
+	case c.UIOpenIDIssuer != "" && len(c.UIRoles) == 0:
+		return "ui-oidc-issuer", errors.New("it needs --ui-roles, which says who gets in, such as " +
+			"operator:groups=support")
+	case len(c.UIRoles) > 0:
+		for _, text := range c.UIRoles {
+			_, err := bellhop.ParseSignInRule(text)
+			if err != nil {
+				return "ui-roles", err
+			}
+		}
+	}
+	switch {
 	case c.Database != "":
 		return "database", errors.New("this version keeps everything in SQLite in the data folder; leave it out")
 	case c.PublicURL != "" && !isWebURL(c.PublicURL):
@@ -435,6 +474,30 @@ func (c *Config) check() (name string, err error) {
 		return "log-format", fmt.Errorf("use text, json or auto, not %q", c.LogFormat)
 	}
 	return "", nil
+}
+
+// SignInRules returns the setting ui-roles, which is checked.
+func (c *Config) SignInRules() (rules []bellhop.SignInRule) {
+	for _, text := range c.UIRoles {
+		rule, err := bellhop.ParseSignInRule(text)
+		if err == nil {
+			rules = append(rules, rule)
+		}
+	}
+	return rules
+}
+
+// errNoIssuer is the error of a setting of the sign-in by OpenID without an issuer.
+var errNoIssuer = errors.New("it is of the sign-in by an OpenID issuer: give --ui-oidc-issuer too")
+
+// isIssuer reports whether text can be an OpenID issuer: an https URL, or an http one of this machine, without query.
+func isIssuer(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || !isWebURL(text) || u.User != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || err == nil && address.IsLoopback()
 }
 
 // bucketScheme begins the setting files of a bucket.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // load loads a Config from the text of a file (unless it is ""), an environment and flags.
@@ -28,6 +30,7 @@ func load(t *testing.T, file string, env, flags map[string]string) (Config, erro
 // TestDefaults: a file without values has the same Config as no file.
 func TestDefaults(t *testing.T) {
 	want := Config{Listen: "127.0.0.1:8080", Data: "./data", UI: true, Retain: 30 * 24 * time.Hour,
+		UIOpenIDScopes:  []string{"profile", "email"},
 		ShutdownTimeout: 10 * time.Second, ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192,
 		LogLevel: "info", LogFormat: "auto"}
 	for name, file := range map[string]string{"no file": "", "an empty file": "\n",
@@ -264,6 +267,48 @@ func TestPublicURL(t *testing.T) {
 		_, err := load(t, "", nil, map[string]string{"public-url": text})
 		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "--public-url") {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestOpenIDSettings: the sign-in by an OpenID issuer is whole, or not there. The first setting at fault is named.
+func TestOpenIDSettings(t *testing.T) {
+	whole := map[string]string{"ui-oidc-issuer": "https://login.example.com/t/v2.0", "ui-oidc-client-id": "bellhop",
+		"ui-oidc-client-secret": "s3cret", "ui-roles": "admin:groups=a, operator@acme:sub=b=c"}
+	got, err := load(t, "", nil, whole)
+	rules := got.SignInRules()
+	if err != nil || len(rules) != 2 || rules[1] != (bellhop.SignInRule{Text: "operator@acme:sub=b=c",
+		Scope: bellhop.ScopeOperate, Tenant: "acme", Claim: "sub", Value: "b=c"}) {
+		t.Errorf("%+v %v", rules, err)
+	}
+	for change, want := range map[string]string{
+		"ui-oidc-issuer=http://localhost:9100/t":      "",
+		"ui-oidc-issuer=http://127.0.0.1:9100":        "",
+		"ui-oidc-client-secret=":                      "",
+		"ui-oidc-issuer=":                             "--ui-roles: .*give --ui-oidc-issuer too",
+		"ui-oidc-issuer=http://login.example.com":     "--ui-oidc-issuer: use the https URL",
+		"ui-oidc-issuer=https://u:p@example.com":      "--ui-oidc-issuer: use the https URL",
+		"ui-oidc-issuer=https://example.com/?a=1":     "--ui-oidc-issuer: use the https URL",
+		"ui-oidc-issuer=login.example.com":            "--ui-oidc-issuer: use the https URL",
+		"ui-oidc-client-id=":                          "--ui-oidc-issuer: it needs --ui-oidc-client-id",
+		"ui-roles=":                                   "--ui-oidc-issuer: it needs --ui-roles",
+		"ui-roles=admin":                              "--ui-roles: use ROLE:CLAIM=VALUE",
+		"ui-roles=admin:groups=":                      "--ui-roles: use ROLE:CLAIM=VALUE",
+		"ui-roles=admin:=a":                           "--ui-roles: use ROLE:CLAIM=VALUE",
+		"ui-roles=admin@:groups=a":                    "--ui-roles: use ROLE:CLAIM=VALUE",
+		"ui-roles=owner:groups=a":                     "--ui-roles: use the role viewer, operator or admin",
+		"ui-roles=viewer:groups=a,publisher:groups=b": "--ui-roles: use the role viewer, operator or admin",
+	} {
+		flags := maps.Clone(whole)
+		name, value, _ := strings.Cut(change, "=")
+		flags[name] = value
+		_, err := load(t, "", nil, flags)
+		said := ""
+		if err != nil {
+			said = err.Error()
+		}
+		if (want == "") != (err == nil) || !regexp.MustCompile(want).MatchString(said) {
+			t.Errorf("%s: %v", change, err)
 		}
 	}
 }

@@ -97,7 +97,7 @@ var rooms = []row{
 	{"internal/blob", nil, []string{"minio"}},
 	{"internal/connection", []room{".", "provider", "internal/egress"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
-	{"internal/auth", []room{"."}, []string{"prometheus"}},
+	{"internal/auth", []room{".", "internal/fetchcache"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
 	{"internal/ui", []room{"client"}, nil},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",

@@ -35,6 +35,10 @@ var pageCases = slices.Concat(pagesOfWhatHappens, pagesOfNouns)
 // pagesOfWhatHappens are those of events, deliveries and requests, and what is around all pages.
 var pagesOfWhatHappens = []pageCase{
 	{name: "signin", path: "/ui/sign-in?back=/ui/events"},
+	{name: "signin_openid", path: "/ui/sign-in", change: func(r *rig) {
+		r.OpenID = &fakeIssuer{}
+		r.openID()
+	}},
 	{name: "signin_wrong", path: "/ui/sign-in", form: url.Values{"key": {"bhk_wrong"}, "back": {"/ui/events"}},
 		status: 401},
 	{name: "link", path: "/ui/open/good"},

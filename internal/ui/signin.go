@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -9,8 +10,18 @@ import (
 
 // signInPage is what the sign-in shows.
 type signInPage struct {
-	Back  string // where to go afterwards
-	Error string // of the key
+	Back        string // where to go afterwards
+	Error       string // of the key
+	OpenID      string // the host of the issuer; "" if there is none
+	OpenIDPath  link   // the page that leads there
+	OpenIDError string
+}
+
+// newSignInPage returns the page that leads to the page back.
+func (s *server) newSignInPage(back string) signInPage {
+	back = returnPath(back)
+	return signInPage{Back: back, OpenID: s.openIDHost(),
+		OpenIDPath: link(Root + "openid?" + url.Values{"back": {back}}.Encode())}
 }
 
 func (s *server) signIn() {
@@ -34,13 +45,13 @@ func (s *server) anybody(h func(v *visit) error) http.HandlerFunc {
 }
 
 func (s *server) showSignIn(v *visit) error {
-	v.show(http.StatusOK, "signin", "Sign in", signInPage{Back: returnPath(v.r.FormValue("back"))})
+	v.show(http.StatusOK, "signin", "Sign in", s.newSignInPage(v.r.FormValue("back")))
 	return nil
 }
 
 // signInByKey begins a session by the key that was typed. What was typed is not shown again.
 func (s *server) signInByKey(v *visit) error {
-	page := signInPage{Back: returnPath(v.r.PostFormValue("back"))}
+	page := s.newSignInPage(v.r.PostFormValue("back"))
 	key := strings.TrimSpace(v.r.PostFormValue("key"))
 	if key == "" {
 		page.Error = "Enter a key."

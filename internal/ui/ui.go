@@ -26,10 +26,11 @@ import (
 // Root is the path of the first page. All others are below it.
 const Root = "/ui/"
 
-// Options are the parts that the pages work with. All are required.
+// Options are the parts that the pages work with. All but OpenID are required.
 type Options struct {
 	API      *client.Client // answers by the principal of the context of a call
 	Sessions Sessions
+	OpenID   OpenID // nil if nobody signs in by an OpenID issuer
 	URL      string // where people reach the pages: scheme and host, "https://hooks.example.com"
 	APIURL   string // where programs reach the API, for the commands that pages show
 	Now      func() time.Time
@@ -62,6 +63,7 @@ func newServer(o Options) *server {
 	s.mux.HandleFunc("GET /ui", s.toRoot)
 	s.mux.HandleFunc("GET /ui/static/{version}/{file}", serveStatic)
 	s.signIn()
+	s.openID()
 	s.overview()
 	s.events()
 	s.deliveries()

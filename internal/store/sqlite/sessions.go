@@ -17,8 +17,9 @@ func (s *Store) CreateSession(_ context.Context, session bellhop.Session) error 
 		if err != nil {
 			return err
 		}
-		return c.exec("INSERT INTO sessions (hash, key_id, key_hash, created_at, used_at) VALUES (?, ?, ?, ?, ?)",
-			session.Hash[:], session.KeyID, session.KeyHash[:], session.CreatedAt, session.UsedAt)
+		return c.exec(`INSERT INTO sessions (hash, key_id, key_hash, person, rule, created_at, used_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`, session.Hash[:], session.KeyID, session.KeyHash[:], session.Person, session.Rule,
+			session.CreatedAt, session.UsedAt)
 	})
 }
 
@@ -27,10 +28,10 @@ func (s *Store) Session(ctx context.Context, hash [32]byte) (session bellhop.Ses
 	found := false
 	err = s.read(ctx, func(c *conn) error {
 		found = false
-		return c.query("SELECT key_id, key_hash, created_at, used_at FROM sessions WHERE hash = ?", []any{hash[:]},
-			func(row *sqlite3.Stmt) error {
+		return c.query("SELECT key_id, key_hash, created_at, used_at, person, rule FROM sessions WHERE hash = ?",
+			[]any{hash[:]}, func(row *sqlite3.Stmt) error {
 				session = bellhop.Session{Hash: hash, KeyID: row.ColumnText(0), CreatedAt: timeAt(row, 2),
-					UsedAt: timeAt(row, 3)}
+					UsedAt: timeAt(row, 3), Person: row.ColumnText(4), Rule: row.ColumnText(5)}
 				copy(session.KeyHash[:], row.ColumnRawBlob(1))
 				found = true
 				return nil

@@ -37,6 +37,9 @@ func sessions(w *world) {
 	first := w.newSession(1)
 	admins := w.newSession(2)
 	admins.KeyID = ""
+	person := w.newSession(bellhop.MaxSessions * 2)
+	person.KeyID, person.KeyHash, person.Person, person.Rule = "person_1", [32]byte{}, "ada@example.com", "admin:sub=1"
+	w.must(w.CreateSession(w.ctx, person))
 	w.must(w.CreateSession(w.ctx, first))
 	w.must(w.CreateSession(w.ctx, admins))
 	read := func(s bellhop.Session) bellhop.Session {
@@ -47,6 +50,8 @@ func sessions(w *world) {
 	}
 	w.equal("the first", read(first), first)
 	w.equal("of the admin key", read(admins), admins)
+	w.equal("of a person", read(person), person)
+	w.must(w.DeleteSession(w.ctx, person.Hash))
 	w.refused("an unknown one", second(w.Session(w.ctx, [32]byte{9})), bellhop.CodeNotFound)
 
 	first.UsedAt = first.UsedAt.Add(time.Minute)

@@ -251,6 +251,8 @@ CREATE TABLE sessions (
 	hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),     -- SHA-256 of its token
 	key_id     TEXT NOT NULL,                                  -- empty is the admin key
 	key_hash   BLOB NOT NULL CHECK (length(key_hash) = 32),    -- SHA-256 of the text of the key
+	person     TEXT NOT NULL,                                  -- name at the OpenID issuer; empty of a key
+	rule       TEXT NOT NULL,                                  -- that let the person in; empty of a key
 	created_at INTEGER NOT NULL,
 	used_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

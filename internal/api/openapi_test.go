@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -237,4 +238,14 @@ func TestDeclaredNotFound(t *testing.T) {
 		}
 		r.do(strings.ToUpper(c.method), Prefix+c.path+c.query, c.body).refused(404, bellhop.CodeNotFound)
 	}
+}
+
+// TestServersShareNothing: several servers of one process are made at the same time; the race detector sees what they
+// share.
+func TestServersShareNothing(t *testing.T) {
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() { newRig(t) })
+	}
+	all.Wait()
 }

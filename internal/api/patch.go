@@ -50,9 +50,12 @@ func schemaOf(r huma.Registry, t reflect.Type) *huma.Schema {
 	return r.SchemaFromRef(r.Schema(t, true, "").Ref)
 }
 
-// asShown is the schema of a member that a patch may have as the answer has it.
-var asShown = &huma.Schema{Description: "As the answer has it: it cannot be changed",
-	Extensions: map[string]any{"readOnly": true}}
+// asShown returns the schema of a member that a patch may have as the answer has it. Huma writes into a schema, so no
+// two servers have the same one.
+func asShown() *huma.Schema {
+	return &huma.Schema{Description: "As the answer has it: it cannot be changed",
+		Extensions: map[string]any{"readOnly": true}}
+}
 
 type patchInput[New any] struct {
 	ID string `path:"id" doc:"Its id or name" example:"media"`
@@ -69,7 +72,7 @@ func handlePatch[New, O any](s *server, o op, handler func(context.Context, *pat
 	shown, _ := reflect.TypeFor[O]().FieldByName("Body")
 	for name := range schemaOf(registry, shown.Type).Properties {
 		if schema.Properties[name] == nil {
-			schema.Properties[name] = asShown
+			schema.Properties[name] = asShown()
 		}
 	}
 	operation.RequestBody = &huma.RequestBody{

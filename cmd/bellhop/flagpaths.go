@@ -47,7 +47,8 @@ var flagsOfPath = map[string][]string{
 	"grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"}, "force": {"force"},
 	"device": {"device"}, "scope": {"scope"},
-	"period": {"period"}, "kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
+	"period": {"period"}, "noun": {"noun"}, "action": {"action"}, "key": {"by"},
+	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
 	"tenants": {"tenants"}, "limits.events": {"events"}, "limits.events.per_second": {"events"},
 	"limits.stored_bytes": {"max-stored"}, "limits.destinations": {"max-destinations"},
 }

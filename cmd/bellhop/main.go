@@ -134,7 +134,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 			root.AddCommand(c)
 		}
 	}
-	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newSeriesCommand(e),
+	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newSeriesCommand(e), newAuditCommand(e),
 		newTailCommand(e), newUICommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e),
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),

@@ -66,6 +66,7 @@ type Store interface {
 	Tenant(ctx context.Context, idOrName string) (bellhop.Tenant, error)
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
 	File(ctx context.Context, idOrName string) (bellhop.File, error)
+	Audit(ctx context.Context, f bellhop.AuditFilter, page bellhop.Page) ([]bellhop.AuditEntry, string, error)
 	Stats(ctx context.Context) (bellhop.Stats, error)
 	// Series counts what happened in each span of a period, of those sources and destinations that the caller sees.
 	Series(ctx context.Context, q bellhop.SeriesQuery) (bellhop.Series, error)

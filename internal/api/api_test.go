@@ -328,6 +328,7 @@ var routes = []struct {
 	{"POST", "/deliveries/{id}/extend", `{"token":"t"}`, 200},
 	{"GET", "/stats", "", 200},
 	{"GET", "/series", "", 200},
+	{"GET", "/audit", "", 200},
 	{"GET", "/providers", "", 200},
 	{"GET", "/destination-types", "", 200},
 	{"GET", "/connectors", "", 200},

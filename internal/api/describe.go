@@ -30,7 +30,7 @@ var descriptions = []struct {
 }{
 	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListDestinationType " +
 		"ListConnector ListSubscription ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey " +
-		"ListTenant", map[string]string{
+		"ListTenant ListAuditEntry", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -623,6 +623,13 @@ var descriptions = []struct {
 		"many":    "Whether a text may be a list of texts, too",
 		"make": "How a value can be made of random bytes where both sides agree on it: text, hex (of 32 bytes), " +
 			"base64 (of 64) or standard (whsec_ and Base64 of 32); empty if the system makes it",
+	}},
+	{"AuditEntry", map[string]string{
+		"key":     "The name of the key by which it was changed, at that time",
+		"key_id":  "Empty is the admin key",
+		"name":    "The name of the noun, at that time",
+		"noun_id": "The id of the noun",
+		"action":  "created, updated, deleted, paused, resumed, replayed, cancelled, or which repair began",
 	}},
 	{"Series", map[string]string{
 		"step":         "The length of a span",

@@ -219,6 +219,8 @@ func examples() []any {
 			Settings: []client.SettingChange{{Name: "retain", After: "90d"}},
 			Warnings: []client.FieldError{{Path: "sources[0].settings.secret",
 				Message: "has fewer than 16 characters, so it may be guessed; use a longer random text"}}},
+		listOfOne(client.AuditEntry{At: exampleAt, Key: "ada", KeyID: key.ID, Action: "paused", Noun: "destination",
+			NounID: exampleDestination, Name: "billing"}),
 		client.Series{Step: "1m", Since: exampleAt, Until: exampleLater,
 			Data: []client.Span{{At: exampleAt,
 				Counts: client.Counts{Accepted: 412, Refused: 3, Delivered: 809, Failed: 2}}},

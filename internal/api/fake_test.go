@@ -585,6 +585,13 @@ func (f *fake) Verify(_ context.Context, src bellhop.Source, r bellhop.Request) 
 	return f.verify(src, r)
 }
 
+func (f *fake) Audit(_ context.Context, filter bellhop.AuditFilter, p bellhop.Page) ([]bellhop.AuditEntry, string,
+	error) {
+	f.filter = filter
+	return page(f, []bellhop.AuditEntry{{At: testNow, Actor: bellhop.Actor{Key: "ada", KeyID: "key_1"}, Noun: "source",
+		NounID: "src_1", Name: "media", Tenant: "acme", Action: "updated"}}, p, nil)
+}
+
 func (f *fake) Series(_ context.Context, q bellhop.SeriesQuery) (bellhop.Series, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -29,6 +29,7 @@ var tags = []*huma.Tag{
 	{Name: "stream", Description: "What happens, as it happens"},
 	{Name: "config", Description: "All nouns at once, as a configuration file declares them"},
 	{Name: "stats", Description: "How much is stored"},
+	{Name: "audit", Description: "Who changed what"},
 	{Name: "series", Description: "How much happened over time"},
 	{Name: "providers", Description: "The systems that the gateway speaks with, and their settings"},
 	{Name: "destination-types", Description: "What the type of a destination can be, and its settings"},
@@ -187,6 +188,8 @@ var operationTexts = map[string]string{
 		"stored, or nothing. A noun is the one of the same name. A secret that is masked, and the URL …, stay as " +
 		"they are stored. Calls of receivers and providers that follow are made afterwards.",
 
+	"list-audit": "Returns one page of the changes that holders of keys have made, newest first: of nouns, repairs " +
+		"and replays. The latest 10,000 are kept. No value of a setting is in them.",
 	"show-series": "Counts events, refused requests, deliveries and failed attempts in each span of a period that " +
 		"ends now: in minutes up to 3 hours, in ten minutes up to 48 hours, and in hours up to 30 days. The nouns " +
 		"with the most are counted one by one, 100 of each kind at most. A crash loses the counts of a minute.",

@@ -15,6 +15,7 @@ import (
 // providers adds the operations that describe the gateway: what can be created, and how much is stored.
 func (s *server) providers() {
 	handle(s, op{http.MethodGet, "/stats", "show-stats", "Count the stored nouns", 0}, s.showStats)
+	handle(s, op{http.MethodGet, "/audit", "list-audit", "List who changed what", 0}, s.listAudit)
 	handle(s, op{http.MethodGet, "/series", "show-series", "Count what happened over time", 0}, s.showSeries)
 	handle(s, op{http.MethodGet, "/providers", "list-providers", "List the providers", 0},
 		func(context.Context, *struct{}) (*listOutput[client.Provider], error) {

@@ -115,6 +115,7 @@ var scopes = map[string]bellhop.Scope{
 
 	"show-stats":     bellhop.ScopeRead,
 	"show-series":    bellhop.ScopeRead,
+	"list-audit":     bellhop.ScopeAdmin,
 	"list-providers": bellhop.ScopeRead,
 
 	"list-destination-types": bellhop.ScopeRead,

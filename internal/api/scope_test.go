@@ -108,6 +108,7 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /tenants
 		PATCH /tenants/{id}
 		DELETE /tenants/{id}
+		GET /audit
 		GET /config
 		POST /config/plan
 		POST /config/apply`,

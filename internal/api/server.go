@@ -109,6 +109,7 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request,
 			return
 		}
 		ctx := context.WithValue(r.Context(), authenticatorKey{}, authenticate)
+		ctx = bellhop.WithActor(ctx, bellhop.Actor{Key: principal.Name, KeyID: principal.KeyID})
 		r = r.WithContext(bellhop.WithTenant(auth.NewContext(ctx, principal), principal.Tenant))
 	}
 	badQuery := checkQuery(r.URL.RawQuery)

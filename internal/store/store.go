@@ -102,6 +102,7 @@ type Store interface {
 	Sessions
 	Tenants
 	Configurations
+	Audit
 	Service
 }
 
@@ -517,6 +518,13 @@ type Tenants interface {
 	// TenantBytes returns how many bytes the bodies of the stored events of each tenant have, and its files, by its
 	// name. It looks at every stored event, a part at a time.
 	TenantBytes(ctx context.Context) (map[string]int64, error)
+}
+
+// An Audit has who changed what, newest first: the latest [bellhop.MaxAuditEntries]. A change by a context of
+// [bellhop.WithActor] is noted in its transaction; what the gateway changes by itself is not noted.
+type Audit interface {
+	Audit(ctx context.Context, f bellhop.AuditFilter, page bellhop.Page) (list []bellhop.AuditEntry, next string,
+		err error)
 }
 
 // Configurations declare nouns.

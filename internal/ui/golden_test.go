@@ -48,6 +48,11 @@ var pagesOfWhatHappens = []pageCase{
 	{name: "overview_tenant", path: "/ui/", token: "acme", change: func(r *rig) {
 		r.api.set("GET /stats", &client.Error{Status: 403, Code: "forbidden", Detail: "this is about all tenants"})
 	}},
+	{name: "audit", path: "/ui/audit", token: "admin"},
+	{name: "audit_empty", path: "/ui/audit", token: "admin", change: (*rig).empty},
+	{name: "audit_none_match", path: "/ui/audit?action=deleted", token: "admin", change: (*rig).empty},
+	{name: "audit_bad_time", path: "/ui/audit?since=soon", token: "admin", status: 422},
+	{name: "audit_operator", path: "/ui/audit", token: "operator", status: 403},
 	{name: "live", path: "/ui/live", token: "viewer"},
 	{name: "live_empty", path: "/ui/live?kinds=event.accepted", token: "viewer", change: (*rig).empty},
 	{name: "live_attempts", path: "/ui/live?kinds=delivery.attempted&destination=billing", token: "viewer"},

@@ -243,6 +243,12 @@ var (
 	testUnknown = client.Request{ID: "req_2", RequestName: "nobody", Outcome: "refused", Status: 404,
 		Reason: "unknown_source", Method: "GET", Target: "/in/nobody", RemoteAddr: "192.0.2.8:1",
 		ReceivedAt: at(time.Minute)}
+	testAudit = []client.AuditEntry{
+		{At: at(time.Minute), Key: "ada", KeyID: "key_1", Action: "paused", Noun: "destination", NounID: "dst_1",
+			Name: "billing", Tenant: "acme"},
+		{At: at(time.Hour), Key: "admin", Action: "deleted", Noun: "source", NounID: "src_9", Name: "old"},
+		{At: at(time.Hour), Key: "admin", Action: "replayed", Noun: "event", NounID: "evt_1"},
+	}
 	testSeries = client.Series{Step: "1m", Since: at(time.Hour), Until: at(0), Data: spans(60, client.Counts{
 		Accepted: 120, Refused: 3, Delivered: 240}),
 		Sources: []client.NounCounts{{ID: "src_1", Name: "media", Counts: client.Counts{Accepted: 1200, Refused: 9}}},
@@ -271,6 +277,7 @@ func (r *rig) fill() {
 	defer r.fillNouns()
 	for call, value := range map[string]any{
 		"GET /stats":        testStats,
+		"GET /audit":        listOf{Data: testAudit},
 		"GET /series":       testSeries,
 		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
 		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},
@@ -292,7 +299,7 @@ func (r *rig) fill() {
 
 // empty answers every list with nothing.
 func (r *rig) empty() {
-	for _, noun := range []string{"sources", "destinations", "events", "deliveries", "requests", "repairs"} {
+	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs"} {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})

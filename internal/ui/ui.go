@@ -71,6 +71,7 @@ func newServer(o Options) *server {
 	s.series()
 	s.sources()
 	s.live()
+	s.audit()
 	s.destinations()
 	s.repairs()
 	return s

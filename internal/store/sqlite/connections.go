@@ -49,7 +49,7 @@ func (s *Store) CreateConnection(ctx context.Context, c bellhop.Connection) erro
 	if err := checkOwner(ctx, "connection", c.Tenant); err != nil {
 		return err
 	}
-	return s.write(s.createConnection(c))
+	return s.write(s.noted(ctx, "connection", c.ID, "created")(s.createConnection(c)))
 }
 
 func (s *Store) createConnection(c bellhop.Connection) (w write, err error) {
@@ -84,7 +84,7 @@ func (s *Store) createConnection(c bellhop.Connection) (w write, err error) {
 // name it by its old name follow.
 func (s *Store) UpdateConnection(ctx context.Context, c bellhop.Connection,
 	version ...time.Time) (followed []string, err error) {
-	err = s.write(s.updateConnection(ctx, c, version, &followed))
+	err = s.write(s.noted(ctx, "connection", c.ID, "updated")(s.updateConnection(ctx, c, version, &followed)))
 	return followed, err
 }
 
@@ -160,8 +160,8 @@ func (s *Store) followConnection(ctx context.Context, db *conn, c bellhop.Connec
 }
 
 // DeleteConnection deletes a connection with its tokens.
-func (s *Store) DeleteConnection(_ context.Context, id string, version ...time.Time) error {
-	return s.write(s.deleteConnection(id, version))
+func (s *Store) DeleteConnection(ctx context.Context, id string, version ...time.Time) error {
+	return s.write(s.noted(ctx, "connection", id, "deleted")(s.deleteConnection(id, version)))
 }
 
 func (s *Store) deleteConnection(id string, version []time.Time) (write, error) {

@@ -45,61 +45,65 @@ func (s *Store) ChangeNouns(ctx context.Context, changes bellhop.NounChanges) er
 	ws := &writes{}
 	var made []string
 	for _, gone := range changes.Subscriptions.Deleted {
-		ws.add(s.deleteSubscription(gone.ID))
+		ws.add(s.noted(ctx, "subscription", gone.ID, "deleted")(s.deleteSubscription(gone.ID)))
 	}
 	for _, gone := range changes.Destinations.Deleted {
-		ws.add(s.deleteDestination(gone.ID, version(gone.UpdatedAt)))
+		ws.add(s.noted(ctx, "destination", gone.ID, "deleted")(s.deleteDestination(gone.ID, version(gone.UpdatedAt))))
 	}
 	for _, gone := range changes.Sources.Deleted {
-		ws.add(s.deleteSource(gone.ID, version(gone.UpdatedAt)))
+		ws.add(s.noted(ctx, "source", gone.ID, "deleted")(s.deleteSource(gone.ID, version(gone.UpdatedAt))))
 	}
 	for _, gone := range changes.Connections.Deleted {
-		ws.add(s.deleteConnection(gone.ID, version(gone.UpdatedAt)))
+		ws.add(s.noted(ctx, "connection", gone.ID, "deleted")(s.deleteConnection(gone.ID, version(gone.UpdatedAt))))
 	}
 	for _, gone := range changes.Keys.Deleted {
-		ws.add(deleteKey(gone.ID))
+		ws.add(s.noted(ctx, "key", gone.ID, "deleted")(deleteKey(gone.ID)))
 	}
 	for _, gone := range changes.Tenants.Deleted { // after all that may belong to them
-		ws.add(deleteTenant(gone.ID))
+		ws.add(s.noted(ctx, "tenant", gone.ID, "deleted")(deleteTenant(gone.ID)))
 	}
 	for _, to := range changes.Tenants.Updated {
-		ws.add(updateTenant(to.Noun))
+		ws.add(s.noted(ctx, "tenant", to.Noun.ID, "updated")(updateTenant(to.Noun)))
 	}
 	for _, n := range changes.Tenants.Created {
-		ws.add(createTenant(n))
+		ws.add(s.noted(ctx, "tenant", n.ID, "created")(createTenant(n)))
 		made = append(made, n.ID)
 	}
 	var followed []string // none: names do not change
 	for _, to := range changes.Connections.Updated {
-		ws.add(s.updateConnection(ctx, to.Noun, version(to.Version), &followed))
+		ws.add(s.noted(ctx, "connection", to.Noun.ID, "updated")(
+			s.updateConnection(ctx, to.Noun, version(to.Version), &followed)))
 	}
 	for _, to := range changes.Sources.Updated {
-		ws.add(s.updateSource(ctx, to.Noun, version(to.Version), &followed))
+		ws.add(s.noted(ctx, "source", to.Noun.ID, "updated")(
+			s.updateSource(ctx, to.Noun, version(to.Version), &followed)))
 	}
 	for _, to := range changes.Destinations.Updated {
-		ws.add(s.updateDestination(to.Noun, version(to.Version), to.Restart))
+		ws.add(s.noted(ctx, "destination", to.Noun.ID, "updated")(
+			s.updateDestination(to.Noun, version(to.Version), to.Restart)))
 	}
 	for _, to := range changes.Subscriptions.Updated {
-		ws.add(s.saveSubscription(to.Noun, bellhop.SubscriptionNote{}))
+		ws.add(s.noted(ctx, "subscription", to.Noun.ID, "updated")(
+			s.saveSubscription(to.Noun, bellhop.SubscriptionNote{})))
 	}
 	for _, n := range changes.Connections.Created {
-		ws.add(s.createConnection(n))
+		ws.add(s.noted(ctx, "connection", n.ID, "created")(s.createConnection(n)))
 		made = append(made, n.ID)
 	}
 	for _, n := range changes.Sources.Created {
-		ws.add(s.createSource(n))
+		ws.add(s.noted(ctx, "source", n.ID, "created")(s.createSource(n)))
 		made = append(made, n.ID)
 	}
 	for _, n := range changes.Destinations.Created {
-		ws.add(s.createDestination(n))
+		ws.add(s.noted(ctx, "destination", n.ID, "created")(s.createDestination(n)))
 		made = append(made, n.ID)
 	}
 	for _, n := range changes.Subscriptions.Created {
-		ws.add(s.createSubscription(n))
+		ws.add(s.noted(ctx, "subscription", n.ID, "created")(s.createSubscription(n)))
 		made = append(made, n.ID)
 	}
 	for _, k := range changes.Keys.Created {
-		ws.add(createKey(k))
+		ws.add(s.noted(ctx, "key", k.ID, "created")(createKey(k)))
 		made = append(made, k.ID)
 	}
 	ws.add(write{apply: func(c *conn) error { return declare(c, made) }}, nil)

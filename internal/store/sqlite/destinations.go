@@ -138,7 +138,7 @@ func (s *Store) CreateDestination(ctx context.Context, d bellhop.Destination) er
 	if err := checkOwner(ctx, "destination", d.Tenant); err != nil {
 		return err
 	}
-	return s.write(s.createDestination(d))
+	return s.write(s.noted(ctx, "destination", d.ID, "created")(s.createDestination(d)))
 }
 
 func (s *Store) createDestination(d bellhop.Destination) (w write, err error) {
@@ -166,12 +166,12 @@ func (s *Store) createDestination(d bellhop.Destination) (w write, err error) {
 
 // UpdateDestination replaces the settings of the destination with the id of d. Its state and the granted rate stay.
 func (s *Store) UpdateDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
-	return s.write(s.updateDestination(d, version, false))
+	return s.write(s.noted(ctx, "destination", d.ID, "updated")(s.updateDestination(d, version, false)))
 }
 
 // RestartDestination is UpdateDestination for a destination that begins anew, in the state of d.
 func (s *Store) RestartDestination(ctx context.Context, d bellhop.Destination, version ...time.Time) error {
-	return s.write(s.updateDestination(d, version, true))
+	return s.write(s.noted(ctx, "destination", d.ID, "updated")(s.updateDestination(d, version, true)))
 }
 
 // updateDestination returns the write of UpdateDestination, or of RestartDestination.
@@ -202,9 +202,18 @@ func (s *Store) updateDestination(d bellhop.Destination, version []time.Time, re
 // SetDestinationState sets the state and its reason. A destination that becomes unverified or active begins anew.
 func (s *Store) SetDestinationState(ctx context.Context, id string, state bellhop.DestinationState,
 	reason string) error {
+	action := "updated"
+	switch state {
+	case bellhop.DestinationPaused:
+		action = "paused"
+	case bellhop.DestinationActive, bellhop.DestinationUnverified:
+		action = "resumed"
+	}
 	return s.do(func(c *conn) error {
 		anew := state == bellhop.DestinationUnverified || state == bellhop.DestinationActive
-		return setState(c, id, state, reason, s.opts.Now(), anew)
+		return s.noteChange(ctx, c, "destination", id, action, func(c *conn) error {
+			return setState(c, id, state, reason, s.opts.Now(), anew)
+		})
 	})
 }
 
@@ -275,7 +284,7 @@ func (s *Store) DestinationNames(ctx context.Context, ids []string) (names map[s
 // DeleteDestination deletes a destination. Its row stays, for its deliveries, without secrets. The sweep
 // cancels its pending deliveries.
 func (s *Store) DeleteDestination(ctx context.Context, id string, version ...time.Time) error {
-	return s.write(s.deleteDestination(id, version))
+	return s.write(s.noted(ctx, "destination", id, "deleted")(s.deleteDestination(id, version)))
 }
 
 func (s *Store) deleteDestination(id string, version []time.Time) (write, error) {

@@ -41,7 +41,7 @@ func (s *Store) CreateKey(ctx context.Context, k bellhop.Key) error {
 	if err := checkOwner(ctx, "key", k.Tenant); err != nil {
 		return err
 	}
-	return s.write(createKey(k))
+	return s.write(s.noted(ctx, "key", k.ID, "created")(createKey(k)))
 }
 
 func createKey(k bellhop.Key) (write, error) {
@@ -61,8 +61,8 @@ func createKey(k bellhop.Key) (write, error) {
 }
 
 // DeleteKey deletes a key.
-func (s *Store) DeleteKey(_ context.Context, id string) error {
-	return s.write(deleteKey(id))
+func (s *Store) DeleteKey(ctx context.Context, id string) error {
+	return s.write(s.noted(ctx, "key", id, "deleted")(deleteKey(id)))
 }
 
 func deleteKey(id string) (write, error) {

@@ -101,6 +101,10 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 		if created, err = repairIn(c, r.ID); err != nil {
 			return err
 		}
+		err = s.noteChange(ctx, c, "repair", r.ID, "began a "+string(r.Kind), unchanged)
+		if err != nil {
+			return err
+		}
 		return c.exec(`DELETE FROM repairs WHERE state <> 'running' AND n < (SELECT n FROM repairs
 			ORDER BY n DESC LIMIT 1 OFFSET ?)`, maxRepairs-1)
 	})
@@ -198,6 +202,9 @@ func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairSt
 		}
 		err = c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`,
 			string(state), reason, s.opts.Now(), id)
+		if err == nil {
+			err = s.noteChange(ctx, c, "repair", id, string(state), unchanged)
+		}
 		if err == nil {
 			r, err = repairIn(c, id)
 		}
@@ -422,6 +429,9 @@ func (s *Store) ReplayEvent(ctx context.Context, eventID string, owed []bellhop.
 		}
 		for i := 0; err == nil && i < len(owed); i++ {
 			owed[i].DeliveryID, err = s.insertReplay(c, event, owed[i], s.opts.Now())
+		}
+		if err == nil {
+			err = s.noteChange(ctx, c, "event", eventID, "replayed", unchanged)
 		}
 		return err
 	})

@@ -95,7 +95,7 @@ func (s *Store) CreateSource(ctx context.Context, src bellhop.Source) error {
 	if err := checkOwner(ctx, "source", src.Tenant); err != nil {
 		return err
 	}
-	return s.write(s.createSource(src))
+	return s.write(s.noted(ctx, "source", src.ID, "created")(s.createSource(src)))
 }
 
 func (s *Store) createSource(src bellhop.Source) (w write, err error) {
@@ -122,7 +122,7 @@ func (s *Store) createSource(src bellhop.Source) (w write, err error) {
 // events, follow.
 func (s *Store) UpdateSource(ctx context.Context, src bellhop.Source,
 	version ...time.Time) (followed []string, err error) {
-	err = s.write(s.updateSource(ctx, src, version, &followed))
+	err = s.write(s.noted(ctx, "source", src.ID, "updated")(s.updateSource(ctx, src, version, &followed)))
 	return followed, err
 }
 
@@ -204,7 +204,7 @@ func followRename(ctx context.Context, c *conn, src bellhop.Source, from string)
 
 // DeleteSource deletes a source. Its row stays, for its events, without secrets.
 func (s *Store) DeleteSource(ctx context.Context, id string, version ...time.Time) error {
-	return s.write(s.deleteSource(id, version))
+	return s.write(s.noted(ctx, "source", id, "deleted")(s.deleteSource(id, version)))
 }
 
 func (s *Store) deleteSource(id string, version []time.Time) (write, error) {

@@ -86,8 +86,8 @@ func (s *Store) sealSubscription(sub bellhop.Subscription) (sealed sealedSubscri
 }
 
 // CreateSubscription stores a new subscription. It is a conflict if another has its name.
-func (s *Store) CreateSubscription(_ context.Context, sub bellhop.Subscription) error {
-	return s.write(s.createSubscription(sub))
+func (s *Store) CreateSubscription(ctx context.Context, sub bellhop.Subscription) error {
+	return s.write(s.noted(ctx, "subscription", sub.ID, "created")(s.createSubscription(sub)))
 }
 
 func (s *Store) createSubscription(sub bellhop.Subscription) (w write, err error) {
@@ -111,8 +111,8 @@ func (s *Store) createSubscription(sub bellhop.Subscription) (w write, err error
 }
 
 // SaveSubscription replaces a subscription, except its LastEventAt, and stores what note has.
-func (s *Store) SaveSubscription(_ context.Context, sub bellhop.Subscription, note bellhop.SubscriptionNote) error {
-	return s.write(s.saveSubscription(sub, note))
+func (s *Store) SaveSubscription(ctx context.Context, sub bellhop.Subscription, note bellhop.SubscriptionNote) error {
+	return s.write(s.noted(ctx, "subscription", sub.ID, "updated")(s.saveSubscription(sub, note)))
 }
 
 func (s *Store) saveSubscription(sub bellhop.Subscription, note bellhop.SubscriptionNote) (w write, err error) {
@@ -206,8 +206,8 @@ func (s *Store) SaveGap(_ context.Context, gap bellhop.Gap, cursor bellhop.Curso
 }
 
 // DeleteSubscription deletes a subscription with its calls, gaps and cursors.
-func (s *Store) DeleteSubscription(_ context.Context, id string) error {
-	return s.write(s.deleteSubscription(id))
+func (s *Store) DeleteSubscription(ctx context.Context, id string) error {
+	return s.write(s.noted(ctx, "subscription", id, "deleted")(s.deleteSubscription(id)))
 }
 
 func (s *Store) deleteSubscription(id string) (write, error) {

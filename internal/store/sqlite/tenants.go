@@ -39,7 +39,7 @@ func (s *Store) CreateTenant(ctx context.Context, t bellhop.Tenant) error {
 	if err := checkOwner(ctx, "tenant", t.Name); err != nil {
 		return err
 	}
-	return s.write(createTenant(t))
+	return s.write(s.noted(ctx, "tenant", t.ID, "created")(createTenant(t)))
 }
 
 func createTenant(t bellhop.Tenant) (write, error) {
@@ -59,8 +59,8 @@ func createTenant(t bellhop.Tenant) (write, error) {
 }
 
 // UpdateTenant replaces the limits of the tenant with the id of t.
-func (s *Store) UpdateTenant(_ context.Context, t bellhop.Tenant) error {
-	return s.write(updateTenant(t))
+func (s *Store) UpdateTenant(ctx context.Context, t bellhop.Tenant) error {
+	return s.write(s.noted(ctx, "tenant", t.ID, "updated")(updateTenant(t)))
 }
 
 func updateTenant(t bellhop.Tenant) (write, error) {
@@ -79,8 +79,8 @@ var tenantNouns = []struct{ noun, table, counts string }{
 }
 
 // DeleteTenant deletes a tenant to which nothing belongs.
-func (s *Store) DeleteTenant(_ context.Context, id string) error {
-	return s.write(deleteTenant(id))
+func (s *Store) DeleteTenant(ctx context.Context, id string) error {
+	return s.write(s.noted(ctx, "tenant", id, "deleted")(deleteTenant(id)))
 }
 
 func deleteTenant(id string) (write, error) {

@@ -110,6 +110,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"ClockSet", clockSet},
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
+		{"Audit", audit},
 		{"Series", series},
 		{"SeriesOfMany", seriesOfMany},
 		{"Backlog", backlog},

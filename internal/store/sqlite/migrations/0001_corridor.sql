@@ -263,6 +263,19 @@ CREATE TABLE sign_in_links (
 	expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Who changed what: written in the transaction of the change. The latest 10,000 are kept.
+CREATE TABLE audit (
+	n       INTEGER PRIMARY KEY,
+	at      INTEGER NOT NULL,
+	key     TEXT NOT NULL,                             -- the name of the key, at that time
+	key_id  TEXT NOT NULL,                             -- empty is the admin key
+	noun    TEXT NOT NULL,
+	noun_id TEXT NOT NULL,
+	name    TEXT NOT NULL,                             -- of the noun, at that time
+	tenant  TEXT NOT NULL,
+	action  TEXT NOT NULL
+) STRICT;
+
 -- The nouns that configurations made, by id: a later one without them may delete these, and no others.
 CREATE TABLE declared (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 

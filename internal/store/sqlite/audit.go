@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/ncruces/go-sqlite3"
+)
+
+// This file notes who changes what, in the transaction of the change: a change that is undone leaves no note, and one
+// that is kept has one. What the gateway does by itself is not noted.
+
+// nounTables are the tables of the nouns whose names are noted.
+var nounTables = map[string]string{"source": "sources", "destination": "destinations", "connection": "connections",
+	"subscription": "subscriptions", "key": "keys", "tenant": "tenants"}
+
+// noted returns a function that makes a write note who makes it, if ctx says so: noun and id say what it changes, and
+// action how.
+func (s *Store) noted(ctx context.Context, noun, id, action string) func(w write, err error) (write, error) {
+	return func(w write, err error) (write, error) {
+		if _, ok := bellhop.ActorOf(ctx); !ok || err != nil {
+			return w, err
+		}
+		apply := w.apply
+		w.apply = func(c *conn) error { return s.noteChange(ctx, c, noun, id, action, apply) }
+		return w, nil
+	}
+}
+
+// settling is how long the changes of a subscription by one key count as one.
+const settling = 10 * time.Second
+
+// noteChange runs a change, and notes who makes it if ctx says so. A noun that goes is named as it was before.
+func (s *Store) noteChange(ctx context.Context, c *conn, noun, id, action string,
+	change func(c *conn) error) error {
+	actor, ok := bellhop.ActorOf(ctx)
+	if !ok {
+		return change(c)
+	}
+	e := bellhop.AuditEntry{At: bellhop.StoredTime(s.opts.Now()), Actor: actor, Noun: noun, NounID: id,
+		Tenant: bellhop.TenantOf(ctx), Action: action}
+	named := func() error {
+		table := nounTables[noun]
+		if table == "" {
+			return nil
+		}
+		tenant := "tenant"
+		if noun == "tenant" {
+			tenant = "name"
+		}
+		query := "SELECT name, " + tenant + " FROM " + table + " WHERE id = ?"
+		return c.query(query, []any{id}, func(row *sqlite3.Stmt) error {
+			e.Name, e.Tenant = row.ColumnText(0), row.ColumnText(1)
+			return nil
+		})
+	}
+	// One request of a person may save a subscription several times, as its registration proceeds.
+	if noun == "subscription" && action == "updated" {
+		again, err := c.exists(`SELECT 1 FROM audit WHERE n = (SELECT max(n) FROM audit) AND noun_id = ? AND key_id = ?
+			AND at > ?`, id, actor.KeyID, e.At.Add(-settling))
+		if err != nil || again {
+			return errors.Join(err, change(c))
+		}
+	}
+	err := named()
+	if err == nil {
+		err = change(c)
+	}
+	if err == nil {
+		err = named()
+	}
+	if err != nil {
+		return err
+	}
+	return insertAudit(c, e)
+}
+
+// unchanged is the change of a note that is made beside one.
+func unchanged(*conn) error { return nil }
+
+// insertAudit stores an entry, in place of the oldest one if there are too many.
+func insertAudit(c *conn, e bellhop.AuditEntry) error {
+	err := c.exec(`INSERT INTO audit (at, key, key_id, noun, noun_id, name, tenant, action)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, e.At, e.Key, e.KeyID, e.Noun, e.NounID, e.Name, e.Tenant, e.Action)
+	if err != nil {
+		return err
+	}
+	return c.exec("DELETE FROM audit WHERE n <= ?", c.db.LastInsertRowID()-bellhop.MaxAuditEntries)
+}
+
+// Audit lists the changes that people have made, newest first.
+func (s *Store) Audit(ctx context.Context, f bellhop.AuditFilter, page bellhop.Page) ([]bellhop.AuditEntry, string,
+	error) {
+	l, err := s.newListing("audit", "n", page)
+	if err != nil {
+		return nil, "", err
+	}
+	l.tenant(ctx, "tenant", f.Tenant, l.and)
+	l.equal("noun", f.Noun)
+	l.equal("action", f.Action)
+	l.equal("key", f.Key)
+	if f.Name != "" {
+		l.and("(name = ? OR noun_id = ?)", f.Name, f.Name)
+	}
+	l.created("at", f.Since, f.Until)
+	return list(ctx, s, l, "SELECT n, at, key, key_id, noun, noun_id, name, tenant, action FROM audit", scanAudit)
+}
+
+func scanAudit(row *sqlite3.Stmt) (bellhop.AuditEntry, error) {
+	return bellhop.AuditEntry{At: timeAt(row, 1),
+		Actor: bellhop.Actor{Key: row.ColumnText(2), KeyID: row.ColumnText(3)}, Noun: row.ColumnText(4),
+		NounID: row.ColumnText(5), Name: row.ColumnText(6), Tenant: row.ColumnText(7), Action: row.ColumnText(8)}, nil
+}

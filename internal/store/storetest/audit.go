@@ -1,0 +1,63 @@
+package storetest
+
+import (
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+)
+
+// audit shows that a change is noted with who made it, one that fails is not, and what the gateway changes by itself
+// is not; that filters choose; and that a caller of one tenant sees what was of its own.
+func audit(w *world) {
+	plain := w.ctx
+	at := bellhop.StoredTime(w.clock.now())
+	ada := bellhop.Actor{Key: "ada", KeyID: "key_1"}
+	w.ctx = bellhop.WithActor(plain, ada)
+	other := w.newSource("other") // by ada
+	w.must(w.SetDestinationState(w.ctx, w.destination, bellhop.DestinationPaused, ""))
+	w.must(w.SetDestinationState(plain, w.destination, bellhop.DestinationDisabled, "it answered 410"))
+	taken := bellhop.Source{ID: w.newID(bellhop.PrefixSource), Name: "other", Provider: "ams", Settings: []byte(`{}`),
+		CreatedAt: w.clock.now(), UpdatedAt: w.clock.now()}
+	w.refused("a name that is taken", w.CreateSource(w.ctx, taken), bellhop.CodeConflict)
+	w.refused("an unknown one", w.DeleteSource(w.ctx, "src_none"), bellhop.CodeNotFound)
+	w.clock.pass(time.Minute)
+	later := bellhop.StoredTime(w.clock.now())
+	admin := bellhop.Actor{Key: bellhop.AdminKeyName}
+	w.ctx = bellhop.WithActor(plain, admin)
+	acme := bellhop.Key{ID: "key_2", Name: "ci", Scope: bellhop.ScopeRead, Tenant: "acme", CreatedAt: w.clock.now(),
+		Hash: bellhop.HashKey("x")}
+	w.must(w.CreateKey(w.ctx, acme))
+	w.must(w.DeleteKey(w.ctx, acme.ID))
+	w.must(w.DeleteSource(w.ctx, other))
+
+	all := []bellhop.AuditEntry{
+		{At: later, Actor: admin, Noun: "source", NounID: other, Name: "other", Action: "deleted"},
+		{At: later, Actor: admin, Noun: "key", NounID: "key_2", Name: "ci", Tenant: "acme", Action: "deleted"},
+		{At: later, Actor: admin, Noun: "key", NounID: "key_2", Name: "ci", Tenant: "acme", Action: "created"},
+		{At: at, Actor: ada, Noun: "destination", NounID: w.destination, Name: "billing", Action: "paused"},
+		{At: at, Actor: ada, Noun: "source", NounID: other, Name: "other", Action: "created"},
+	}
+	read := func(f bellhop.AuditFilter) []bellhop.AuditEntry {
+		w.Helper()
+		list, next, err := w.Audit(w.ctx, f, bellhop.Page{Limit: 50})
+		w.must(err)
+		w.equal("next", next, "")
+		return list
+	}
+	w.equal("all", read(bellhop.AuditFilter{}), all)
+	w.equal("by key", read(bellhop.AuditFilter{Key: "ada"}), all[3:])
+	w.equal("by name", read(bellhop.AuditFilter{Name: "billing"}), all[3:4])
+	w.equal("by id and action", read(bellhop.AuditFilter{Name: other, Action: "created"}), all[4:])
+	w.equal("by noun", read(bellhop.AuditFilter{Noun: "key"}), all[1:3])
+	w.equal("by tenant", read(bellhop.AuditFilter{Tenant: "acme"}), all[1:3])
+	w.equal("since", read(bellhop.AuditFilter{Since: later}), all[:3])
+	w.equal("until", read(bellhop.AuditFilter{Until: later}), all[3:])
+	list, next, err := w.Audit(w.ctx, bellhop.AuditFilter{}, bellhop.Page{Limit: 2})
+	w.must(err)
+	w.equal("the first page", list, all[:2])
+	list, _, err = w.Audit(w.ctx, bellhop.AuditFilter{}, bellhop.Page{Limit: 2, Cursor: next})
+	w.must(err)
+	w.equal("the second page", list, all[2:4])
+	w.ctx = bellhop.WithTenant(w.ctx, "acme")
+	w.equal("of its own tenant", read(bellhop.AuditFilter{}), all[1:3])
+}

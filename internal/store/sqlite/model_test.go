@@ -60,7 +60,7 @@ func compareWithModel(t *testing.T, runs string) {
 					r.Fatal(err)
 				}
 				s = reopen(t, dir, weak)
-				m.restart(s, now)
+				m.restart(s, now())
 				m.compare(r)
 			},
 		})

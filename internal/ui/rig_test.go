@@ -299,7 +299,8 @@ func (r *rig) fill() {
 
 // empty answers every list with nothing.
 func (r *rig) empty() {
-	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs"} {
+	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs",
+		"connections", "subscriptions"} {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})

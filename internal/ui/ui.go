@@ -74,6 +74,8 @@ func newServer(o Options) *server {
 	s.audit()
 	s.destinations()
 	s.repairs()
+	s.connections()
+	s.subscriptions()
 	return s
 }
 

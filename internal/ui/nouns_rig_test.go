@@ -120,6 +120,20 @@ var (
 		Handshake: "the validation token was answered in 4 ms", Duration: "132ms"}
 )
 
+var (
+	total    = int64(2048)
+	testFile = client.File{ID: "fil_1", Name: "call-1/0.mp4", State: "whole", Size: 2048, Total: &total,
+		SHA256: "9f86d081", ContentType: "video/mp4", Source: "calls", EventID: "evt_1", Destination: "recordings",
+		DestinationID: "dst_1", CreatedAt: at(0), UpdatedAt: at(0), ExpiresAt: at(0), DueAt: at(0)}
+	testPart = client.File{ID: "fil_2", Name: "call-2/0.mp4", State: "partial", Size: 512, Total: &total,
+		EventID:       "evt_1",
+		DestinationID: "dst_1", CreatedAt: at(0), UpdatedAt: at(0)}
+	testKey = client.Key{ID: "key_1", Name: "ci", Scope: "read", Tenant: "acme", CreatedAt: at(0), ExpiresAt: at(0),
+		LastUsedAt: at(0), LastAddress: "192.0.2.7"}
+	testTenant = client.Tenant{ID: "ten_1", Name: "acme", Limits: client.TenantLimits{
+		Events: &client.Rate{PerSecond: 50}, StoredBytes: 1 << 30, Destinations: 5}, CreatedAt: at(0)}
+)
+
 // fillNouns answers the calls about nouns that a person makes.
 func (r *rig) fillNouns() {
 	for call, value := range map[string]any{
@@ -132,6 +146,14 @@ func (r *rig) fillNouns() {
 		"GET /destinations/dst_1":  testWhole,
 		"GET /destinations/dst_3":  testSlack,
 		"POST /destinations/match": testMatched,
+
+		"GET /files":         listOf{Data: []client.File{testFile, testPart}},
+		"GET /files/fil_1":   testFile,
+		"GET /files/fil_2":   testPart,
+		"GET /keys":          listOf{Data: []client.Key{testKey}},
+		"GET /keys/key_1":    testKey,
+		"GET /tenants":       listOf{Data: []client.Tenant{testTenant, {ID: "ten_2", Name: "globex"}}},
+		"GET /tenants/ten_1": testTenant,
 
 		"GET /connectors":                  listOf{Data: []client.Connector{testConnector}},
 		"GET /connections":                 listOf{Data: []client.Connection{testConnection}},
@@ -158,6 +180,8 @@ var nounPaths = []string{
 	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
 	"/ui/connections", "/ui/connections/con_1", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",
 	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
+	"/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete", "/ui/tenants",
+	"/ui/tenants/ten_1/delete",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -178,6 +202,13 @@ func (r *rig) fillHostile(text string) {
 		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
 		"GET /destinations/dst_1":  raw(destination),
 		"POST /destinations/match": raw(matched),
+
+		"GET /files":         list(filled(testFile, text), filled(testPart, text)),
+		"GET /files/fil_1":   raw(filled(testFile, text)),
+		"GET /keys":          list(filled(testKey, text)),
+		"GET /keys/key_1":    raw(filled(testKey, text)),
+		"GET /tenants":       list(filled(testTenant, text)),
+		"GET /tenants/ten_1": raw(filled(testTenant, text)),
 
 		"GET /connectors":                  list(testConnector),
 		"GET /connections":                 list(connection),

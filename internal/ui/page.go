@@ -23,6 +23,7 @@ var navigation = []navigationLink{
 // more lists the further pages, which every page links to from a menu.
 var more = []navigationLink{
 	{"connections", "Connections"}, {"subscriptions", "Subscriptions"}, {"repairs", "Repairs"},
+	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -47,6 +48,7 @@ var notices = map[string]string{
 	"renewed":    "The registration is renewed.",
 	"ended":      "The registration at the provider is ended until it is resumed.",
 	"registered": "The registration is made again.",
+	"revoked":    "The key is revoked.",
 	"forgotten":  "The tokens are forgotten.",
 	"begun":      "It has begun. Look again to see how far it is.",
 	"stopped":    "It is stopped. What it has changed so far stays.",

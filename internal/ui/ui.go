@@ -76,6 +76,8 @@ func newServer(o Options) *server {
 	s.repairs()
 	s.connections()
 	s.subscriptions()
+	s.files()
+	s.keys()
 	return s
 }
 

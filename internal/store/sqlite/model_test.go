@@ -46,9 +46,11 @@ func compareWithModel(t *testing.T, runs string) {
 			"retry": func(r *rapid.T) {
 				m.change(r, now(), m.s.RetryDelivery, bellhop.DeliveryPending, "pending", "dead", "cancelled")
 			},
-			"cancel": func(r *rapid.T) { m.change(r, now(), m.s.CancelDelivery, bellhop.DeliveryCancelled, "pending") },
-			"next":   m.nextDue,
-			"list":   m.list,
+			"cancel": func(r *rapid.T) {
+				m.change(r, now(), m.s.CancelDelivery, bellhop.DeliveryCancelled, "pending")
+			},
+			"next": m.nextDue,
+			"list": m.list,
 			"wait": func(r *rapid.T) {
 				passed.Add(rapid.Int64Range(-1e6, 1e7).Draw(r, "µs") * int64(time.Microsecond))
 			},

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -138,8 +139,7 @@ func newServed(t *testing.T) served {
 	}
 	var log lockedBuffer
 	a, err := app.New(t.Context(), app.Options{Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(),
-		AdminKey: "admin-key-of-the-fuzzer-0123456789", Version: "test",
-		Logger: slog.New(slog.NewJSONHandler(&log, nil))})
+		Version: "test", Logger: slog.New(slog.NewJSONHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,11 @@ func newServed(t *testing.T) served {
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	return served{a.URL(), client.New(a.URL(), "admin-key-of-the-fuzzer-0123456789", nil), log.String}
+	key, err := os.ReadFile(filepath.Join(cfg.Data, "admin.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return served{a.URL(), client.New(a.URL(), strings.TrimSpace(string(key)), nil), log.String}
 }
 
 // A lockedBuffer is a log that may be read while it is written.

@@ -57,6 +57,7 @@ type apiFuzz struct {
 // A finding is a property that does not hold, with the shortest request that shows it.
 type finding struct {
 	text    string
+	shown   *apiRequest
 	request int
 	length  int
 	times   int
@@ -72,9 +73,32 @@ func (f *apiFuzz) report(r *apiRequest, a *apiAnswer, property, format string, a
 	}
 	found.times++
 	if length := len(r.body) + len(strings.Join(r.query, "&")); length < found.length {
-		found.length, found.request = length, f.requests
+		found.length, found.request, found.shown = length, f.requests, r
 		found.text = fmt.Sprintf("%s\n  changed: %s\n  %s\n  answer: %s", fmt.Sprintf(format, args...), r.changed,
 			f.curl(r), a)
+	}
+}
+
+// shrink sends the request of a finding without one member of its body after the other. report keeps the shorter ones
+// that show the same.
+func (f *apiFuzz) shrink(found *finding) {
+	whole, _ := found.shown.tree.(map[string]any)
+	if !bytes.Equal(appendTree(nil, found.shown.tree), found.shown.body) {
+		return // the body is not the tree
+	}
+	for _, name := range slices.Sorted(maps.Keys(whole)) {
+		r, before := *found.shown, found.times
+		smaller := maps.Clone(whole)
+		delete(smaller, name)
+		if smaller["name"] != nil {
+			f.names++
+			smaller["name"] = fmt.Sprintf("shrunk-%d", f.names)
+		}
+		r.tree, r.body = smaller, appendTree(nil, smaller)
+		f.send(&r)
+		if found.times > before {
+			whole = smaller
+		}
 	}
 }
 
@@ -82,6 +106,9 @@ func (f *apiFuzz) report(r *apiRequest, a *apiAnswer, property, format string, a
 func (f *apiFuzz) reportAll() {
 	for _, key := range slices.Sorted(maps.Keys(f.findings)) {
 		found := f.findings[key]
+		times := found.times
+		f.shrink(found)
+		found.times = times
 		f.t.Errorf("%s (%d times, first in request %d): %s", key, found.times, found.request, found.text)
 	}
 }

@@ -339,8 +339,16 @@ func (f *apiFuzz) event() {
 	f.call(allAdmin, "DELETE", "/api/v1/destinations/"+puller, nil, nil, http.StatusNoContent)
 }
 
-// repair begins a slow repair, and cancels it.
+// repair cancels the repairs that run, because only a few may at a time, begins a slow one, and cancels it.
 func (f *apiFuzz) repair() {
+	running := f.call(allAdmin, "GET", "/api/v1/repairs?state=running", nil, nil, http.StatusOK)
+	page, _ := running.value.(object)
+	list, _ := page["data"].([]any)
+	for _, x := range list {
+		one, _ := x.(object)
+		path := fmt.Sprintf("/api/v1/repairs/%v/cancel", one["id"])
+		f.call(allOperate, "POST", path, nil, nil, http.StatusOK, http.StatusConflict)
+	}
 	a := f.call(allOperate, "POST", "/api/v1/events/replay", object{"type": "fuzz.*", "rate": 0.01}, nil,
 		http.StatusAccepted)
 	made, _ := a.value.(object)

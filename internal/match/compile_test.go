@@ -95,3 +95,14 @@ func FuzzMatchWhere(f *testing.F) {
 		}
 	})
 }
+
+// TestErrorWords: an error about a literal does not speak of Go.
+func TestErrorWords(t *testing.T) {
+	for _, text := range []string{"1e", "data.a == 1e400", "0x == 1", "99999999999999999999 == data.a", "0b == 1",
+		"0o9 == 1"} {
+		_, err := match.Compile(bellhop.Match{Where: text})
+		if err == nil || strings.Contains(err.Error(), "strconv") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package match
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -127,10 +128,13 @@ func (e *evaluation) free() {
 	}
 }
 
+// firstLine returns the first line of an error of the library, without its words about the Go function that failed.
 func firstLine(err error) error {
 	line, _, _ := strings.Cut(err.Error(), "\n")
-	return errors.New(line)
+	return errors.New(parsingInGo.ReplaceAllString(line, ""))
 }
+
+var parsingInGo = regexp.MustCompile(`strconv\.\w+: parsing `)
 
 // where is the dialect of a match's Where.
 var where = dialect{

@@ -102,4 +102,79 @@ var pagesOfNouns = []pageCase{
 	{name: "request_not_checked", path: "/ui/requests/req_1/verify", token: "operator", status: 409,
 		form:   url.Values{},
 		change: conflicts("POST /requests/req_1/verify", "the source was deleted")},
+
+	{name: "connections", path: "/ui/connections", token: "admin"},
+	{name: "connections_empty", path: "/ui/connections", token: "viewer", change: (*rig).empty},
+	{name: "connection", path: "/ui/connections/con_1", token: "admin"},
+	{name: "connection_viewer", path: "/ui/connections/con_1", token: "viewer"},
+	{name: "connection_login", path: "/ui/connections/con_1/login", token: "admin", form: url.Values{},
+		change: func(r *rig) {
+			r.api.set("POST /connections/con_1/login", client.Login{Kind: "browser", State: "waiting",
+				URL: "https://hooks.example.com/connect/work?ticket=x", ExpiresAt: at(0)})
+		}},
+	{name: "connection_device", path: "/ui/connections/con_1/login", token: "admin", form: url.Values{"device": {"1"}},
+		change: func(r *rig) {
+			r.api.set("POST /connections/con_1/login", client.Login{Kind: "device", State: "waiting", UserCode: "F7KQ",
+				VerificationURI: "https://microsoft.com/devicelogin", ExpiresAt: at(0)})
+		}},
+	{name: "connection_tested", path: "/ui/connections/con_1/test", token: "operator", form: url.Values{},
+		change: func(r *rig) {
+			r.api.set("POST /connections/con_1/test", client.ConnectionTest{Reason: "Calendars.Read is missing",
+				Account: "ada", Duration: "9ms", Permissions: []client.Permission{{Name: "Calendars.Read",
+					For: "events"}}})
+		}},
+	{name: "connection_choose", path: "/ui/connections/new", token: "admin"},
+	{name: "connection_new", path: "/ui/connections/new?provider=graph", token: "admin"},
+	{name: "connection_wrong", path: "/ui/connections/new", token: "admin", status: 422, form: url.Values{
+		"kind": {"graph"}, "name": {"a b"}, "settings.client_secret": {"a-secret-that-is-not-shown"}},
+		change: refuses("POST /connections", client.FieldError{Path: "settings.tenant", Message: "required"})},
+	{name: "connection_edit", path: "/ui/connections/con_1/edit", token: "admin"},
+	{name: "connection_not_deleted", path: "/ui/connections/con_1/delete", token: "admin", status: 409,
+		form: url.Values{}, change: conflicts("DELETE /connections/con_1", "1 subscription uses it")},
+	{name: "subscriptions", path: "/ui/subscriptions", token: "operator"},
+	{name: "subscriptions_empty", path: "/ui/subscriptions", token: "viewer", change: (*rig).empty},
+	{name: "subscriptions_synced", path: "/ui/subscriptions/sync", token: "operator", form: url.Values{},
+		change: func(r *rig) {
+			r.api.set("POST /subscriptions/sync", client.SubscriptionSync{Checked: 4, Found: 3, Strays: 1,
+				Doubted: []string{"calendar"}, Errors: []string{"work: signed out"}})
+		}},
+	{name: "subscription", path: "/ui/subscriptions/sub_1?did=renewed", token: "operator"},
+	{name: "subscription_viewer", path: "/ui/subscriptions/sub_1", token: "viewer"},
+	{name: "subscription_filled", path: "/ui/subscriptions/sub_1/fill", token: "operator", form: url.Values{},
+		change: func(r *rig) { r.api.set("POST /subscriptions/sub_1/fill", client.SubscriptionFill{Done: true}) }},
+	{name: "subscription_not_renewed", path: "/ui/subscriptions/sub_1/renew", token: "operator", status: 409,
+		form: url.Values{}, change: conflicts("POST /subscriptions/sub_1/renew", "it is paused")},
+	{name: "subscription_choose", path: "/ui/subscriptions/new", token: "operator"},
+	{name: "subscription_new", path: "/ui/subscriptions/new?provider=ams", token: "operator"},
+	{name: "subscription_wrong", path: "/ui/subscriptions/new", token: "operator", status: 422, form: url.Values{
+		"kind": {"ams"}, "name": {"s"}, "source": {"media"}, "change_types": {"created, moved"}},
+		change: refuses("POST /subscriptions", client.FieldError{Path: "change_types[1]", Message: "unknown"},
+			client.FieldError{Path: "resource", Message: "required"})},
+	{name: "subscription_delete", path: "/ui/subscriptions/sub_1/delete", token: "operator"},
+
+	{name: "files", path: "/ui/files", token: "viewer"},
+	{name: "files_empty", path: "/ui/files", token: "viewer", change: (*rig).empty},
+	{name: "files_bad_time", path: "/ui/files?since=then", token: "viewer", status: 422},
+	{name: "file", path: "/ui/files/fil_1", token: "operator"},
+	{name: "file_partial", path: "/ui/files/fil_2", token: "viewer"},
+	{name: "file_not_sent", path: "/ui/files/fil_2/content", token: "viewer", status: 409},
+	{name: "file_delete", path: "/ui/files/fil_1/delete", token: "operator"},
+	{name: "keys", path: "/ui/keys?did=revoked", token: "admin"},
+	{name: "keys_empty", path: "/ui/keys", token: "admin", change: (*rig).empty},
+	{name: "key_new", path: "/ui/keys/new", token: "admin"},
+	{name: "key_wrong", path: "/ui/keys/new", token: "admin", status: 422,
+		form: url.Values{"name": {"a"}, "scope": {"read"}, "expires_at": {"soon"}}},
+	{name: "key_made", path: "/ui/keys/new", token: "admin", status: 201,
+		form: url.Values{"name": {"ada"}, "scope": {"read"}, "expires_at": {"30d"}}, change: func(r *rig) {
+			r.api.set("POST /keys", client.CreatedKey{Key: testKey, Text: "bhk_shown_once"})
+		}},
+	{name: "key_delete", path: "/ui/keys/key_1/delete", token: "admin"},
+	{name: "tenants", path: "/ui/tenants", token: "admin"},
+	{name: "tenants_viewer", path: "/ui/tenants", token: "acme"},
+	{name: "tenants_empty", path: "/ui/tenants", token: "admin", change: (*rig).empty},
+	{name: "tenant_new", path: "/ui/tenants/new", token: "admin"},
+	{name: "tenant_wrong", path: "/ui/tenants/new", token: "admin", status: 422,
+		form: url.Values{"name": {"a"}, "limits.events.per_second": {"-1"}, "limits.stored_bytes": {"much"}}},
+	{name: "tenant_not_deleted", path: "/ui/tenants/ten_1/delete", token: "admin", status: 409, form: url.Values{},
+		change: conflicts("DELETE /tenants/ten_1", "tenant acme still has 1 destination")},
 }

@@ -28,7 +28,9 @@ var (
 			{Name: "rules", Title: "Rules", Doc: "In order.", Kind: "list of objects"},
 			{Name: "template", Title: "Template", Doc: "An expression.", Kind: "text or object"},
 			{Name: "certificates", Title: "Certificates", Doc: "Keys in PEM.", Kind: "object", Secret: true},
-		}, Sends: true}
+		}, Sends: true, Subscribes: true, Resource: "the name of the `endpoint`", ChangeTypes: []string{"created"},
+		Connector: "graph", SubscriptionSettings: []client.Setting{{Name: "replace", Title: "Replace",
+			Kind: "true or false"}}}
 	testSource = client.Source{ID: "src_1", Name: "media", Provider: "ams", URL: "https://hooks.example.com/in/media",
 		URLQuery: "code={query_secret}", Settings: client.Settings{"signing_key": testSecret, "account_id": "acc-1",
 			"levels": []any{"critical", "major"}, "headers": map[string]any{"X-Site": "north"}, "unknown": true,
@@ -91,6 +93,47 @@ var (
 		Cause: "The source has another secret.", Advice: "Copy it at the provider."}
 )
 
+var (
+	testConnector = client.Connector{Name: "graph", Title: "Microsoft Graph", Summary: "Calls with a `token`.",
+		Setup: []string{"Register an application."}, Settings: []client.Setting{
+			{Name: "tenant", Title: "Directory", Kind: "text", Required: true},
+			{Name: "client_secret", Title: "Client secret", Kind: "text", Secret: true}}}
+	testConnection = client.Connection{ID: "con_1", Name: "work", Provider: "graph", Tenant: "acme",
+		Settings: client.Settings{"tenant": "contoso", "client_secret": testSecret}, State: "signed_out",
+		Reason: "nobody has signed in", Account: "ada@contoso.example", ExpiresAt: at(0), UsedAt: at(0),
+		RedirectURI: "https://hooks.example.com/connect/callback", Login: &client.Login{Kind: "browser",
+			State:  "failed",
+			Reason: "consent was refused"}, CreatedAt: at(0), UpdatedAt: at(0),
+		Warnings: []string{"the secret is short"}}
+	testSubscription = client.Subscription{ID: "sub_1", Name: "calendar", Provider: "graph", Source: "media",
+		SourceID: "src_1", Connection: "work", ConnectionID: "con_1", Tenant: "acme", Resource: "/me/events",
+		ChangeTypes: []string{"created", "updated"}, Settings: client.Settings{"immutable_ids": true},
+		ExpectEvery: "24h",
+		State:       "active", Reason: "renewal failed once", RemoteID: "7f10",
+		URL:       "https://hooks.example.com/in/media",
+		ExpiresAt: at(0), RenewAt: at(0), LastEventAt: at(0), LostAt: at(0),
+		Gaps: []client.Gap{{ID: "gap_1", From: at(0),
+			To: at(0), Reason: "it had expired", State: "open", Outcome: "waits", Found: 3, Folded: 1}},
+		CreatedAt: at(0),
+		UpdatedAt: at(0)}
+	testCall = client.SubscriptionCall{At: at(0), Call: "create", Status: 201, Done: true, Outcome: "created",
+		Handshake: "the validation token was answered in 4 ms", Duration: "132ms"}
+)
+
+var (
+	total    = int64(2048)
+	testFile = client.File{ID: "fil_1", Name: "call-1/0.mp4", State: "whole", Size: 2048, Total: &total,
+		SHA256: "9f86d081", ContentType: "video/mp4", Source: "calls", EventID: "evt_1", Destination: "recordings",
+		DestinationID: "dst_1", CreatedAt: at(0), UpdatedAt: at(0), ExpiresAt: at(0), DueAt: at(0)}
+	testPart = client.File{ID: "fil_2", Name: "call-2/0.mp4", State: "partial", Size: 512, Total: &total,
+		EventID:       "evt_1",
+		DestinationID: "dst_1", CreatedAt: at(0), UpdatedAt: at(0)}
+	testKey = client.Key{ID: "key_1", Name: "ci", Scope: "read", Tenant: "acme", CreatedAt: at(0), ExpiresAt: at(0),
+		LastUsedAt: at(0), LastAddress: "192.0.2.7"}
+	testTenant = client.Tenant{ID: "ten_1", Name: "acme", Limits: client.TenantLimits{
+		Events: &client.Rate{PerSecond: 50}, StoredBytes: 1 << 30, Destinations: 5}, CreatedAt: at(0)}
+)
+
 // fillNouns answers the calls about nouns that a person makes.
 func (r *rig) fillNouns() {
 	for call, value := range map[string]any{
@@ -103,6 +146,21 @@ func (r *rig) fillNouns() {
 		"GET /destinations/dst_1":  testWhole,
 		"GET /destinations/dst_3":  testSlack,
 		"POST /destinations/match": testMatched,
+
+		"GET /files":         listOf{Data: []client.File{testFile, testPart}},
+		"GET /files/fil_1":   testFile,
+		"GET /files/fil_2":   testPart,
+		"GET /keys":          listOf{Data: []client.Key{testKey}},
+		"GET /keys/key_1":    testKey,
+		"GET /tenants":       listOf{Data: []client.Tenant{testTenant, {ID: "ten_2", Name: "globex"}}},
+		"GET /tenants/ten_1": testTenant,
+
+		"GET /connectors":                  listOf{Data: []client.Connector{testConnector}},
+		"GET /connections":                 listOf{Data: []client.Connection{testConnection}},
+		"GET /connections/con_1":           testConnection,
+		"GET /subscriptions":               listOf{Data: []client.Subscription{testSubscription}},
+		"GET /subscriptions/sub_1":         testSubscription,
+		"GET /subscriptions/sub_1/history": listOf{Data: []client.SubscriptionCall{testCall}},
 
 		"GET /repairs":                listOf{Data: []client.Repair{testRepair, testDone}},
 		"GET /repairs/rpr_1":          testRepair,
@@ -120,6 +178,10 @@ var nounPaths = []string{
 	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete",
 	"/ui/destinations", "/ui/destinations/dst_1", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/match",
 	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
+	"/ui/connections", "/ui/connections/con_1", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",
+	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
+	"/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete", "/ui/tenants",
+	"/ui/tenants/ten_1/delete",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -131,10 +193,29 @@ func (r *rig) fillHostile(text string) {
 	destination := filled(testWhole, text)
 	destination.Settings = hostileSettings(testWhole.Settings, text)
 	matched := filled(testMatched, text)
+	connection, subscription := filled(testConnection, text), filled(testSubscription, text)
+	connection.Settings = hostileSettings(testConnection.Settings, text)
+	login := *connection.Login
+	login.State = "failed"
+	connection.Login = &login
 	for call, value := range map[string]any{
 		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
 		"GET /destinations/dst_1":  raw(destination),
 		"POST /destinations/match": raw(matched),
+
+		"GET /files":         list(filled(testFile, text), filled(testPart, text)),
+		"GET /files/fil_1":   raw(filled(testFile, text)),
+		"GET /keys":          list(filled(testKey, text)),
+		"GET /keys/key_1":    raw(filled(testKey, text)),
+		"GET /tenants":       list(filled(testTenant, text)),
+		"GET /tenants/ten_1": raw(filled(testTenant, text)),
+
+		"GET /connectors":                  list(testConnector),
+		"GET /connections":                 list(connection),
+		"GET /connections/con_1":           raw(connection),
+		"GET /subscriptions":               list(subscription),
+		"GET /subscriptions/sub_1":         raw(subscription),
+		"GET /subscriptions/sub_1/history": list(filled(testCall, text)),
 
 		"GET /repairs":       list(filled(testRepair, text)),
 		"GET /repairs/rpr_1": raw(filled(testRepair, text)),

@@ -17,7 +17,13 @@ var templateFiles embed.FS
 // navigation lists the pages that every page links to, in their order.
 var navigation = []navigationLink{
 	{"", "Overview"}, {"live", "Live"}, {"events", "Events"}, {"deliveries", "Deliveries"}, {"requests", "Requests"},
-	{"series", "Over time"}, {"sources", "Sources"}, {"destinations", "Destinations"}, {"repairs", "Repairs"},
+	{"series", "Over time"}, {"sources", "Sources"}, {"destinations", "Destinations"},
+}
+
+// more lists the further pages, which every page links to from a menu.
+var more = []navigationLink{
+	{"connections", "Connections"}, {"subscriptions", "Subscriptions"}, {"repairs", "Repairs"},
+	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"},
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -39,6 +45,11 @@ var notices = map[string]string{
 	"tested":     "The test message is on its way. Below is its delivery.",
 	"paused":     "It is paused. Its deliveries wait until it is resumed.",
 	"resumed":    "It is resumed.",
+	"renewed":    "The registration is renewed.",
+	"ended":      "The registration at the provider is ended until it is resumed.",
+	"registered": "The registration is made again.",
+	"revoked":    "The key is revoked.",
+	"forgotten":  "The tokens are forgotten.",
 	"begun":      "It has begun. Look again to see how far it is.",
 	"stopped":    "It is stopped. What it has changed so far stays.",
 }
@@ -48,6 +59,8 @@ type frame struct {
 	Title   string
 	Section string // the first element of the path
 	Links   []navigationLink
+	More    []navigationLink
+	Further string // the title of this page, if it is one of More
 	Person  Person
 	Display display
 	Notice  string
@@ -61,7 +74,8 @@ type frame struct {
 // show writes a page by the template of that name.
 func (v *visit) show(status int, name, title string, page any) {
 	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, Root), "/")
-	f := frame{Title: title, Section: section, Links: navigation, Person: v.person, Display: v.display,
+	f := frame{Title: title, Section: section, Links: navigation, More: more, Further: furtherTitle(section),
+		Person: v.person, Display: v.display,
 		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Made: v.made, Now: v.Now(), Page: page,
 		Here: typed(here(v.r))}
 	var b bytes.Buffer
@@ -76,6 +90,15 @@ func (v *visit) show(status int, name, title string, page any) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	v.w.WriteHeader(status)
 	v.w.Write(b.Bytes())
+}
+
+// furtherTitle returns the title of the page of a section, if that is one of more.
+func furtherTitle(section string) string {
+	i := slices.IndexFunc(more, func(l navigationLink) bool { return l.Path == section })
+	if i < 0 {
+		return ""
+	}
+	return more[i].Title
 }
 
 // here returns the page that r shows, to come back to: without a notice, and the first page if r is no GET.

@@ -152,12 +152,18 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(client.Problem{Code: answer.Code, Detail: answer.Detail, Errors: answer.Errors})
 	case []byte:
 		w.Write(answer)
+	case ranged:
+		w.Header().Set("ETag", `"`+testFile.SHA256+`"`)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(string(answer)))
 	case http.HandlerFunc:
 		answer(w, r)
 	default:
 		json.NewEncoder(w).Encode(answer)
 	}
 }
+
+// ranged is the answer with bytes of which a part can be asked for.
+type ranged string
 
 // fakeSessions are sessions in memory, by token. The key of each is "bhk_" and the token.
 type fakeSessions struct {
@@ -299,7 +305,8 @@ func (r *rig) fill() {
 
 // empty answers every list with nothing.
 func (r *rig) empty() {
-	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs"} {
+	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs",
+		"connections", "subscriptions", "files", "keys", "tenants"} {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})

@@ -400,6 +400,8 @@ type deletion struct {
 	Text    string // what happens
 	Pending string // how many deliveries are pending, and what happens to them; "" for none
 	Forces  bool   // deleting needs a further consent, because deliveries are pending
+	Keep    link   // where the page comes from, if the noun has no page of its own
+	Consent string // what else can be chosen; "" is nothing
 	Command command
 }
 

@@ -74,6 +74,10 @@ func newServer(o Options) *server {
 	s.audit()
 	s.destinations()
 	s.repairs()
+	s.connections()
+	s.subscriptions()
+	s.files()
+	s.keys()
 	return s
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,27 +29,30 @@ func compareWithModel(t *testing.T, runs string) {
 			t.Cleanup(func() { f.Value.Set(f.DefValue) })
 		}
 	}
-	now := epoch.AddDate(2, 0, 0)
+	var passed atomic.Int64 // nanoseconds; the store reads the clock while it writes
+	now := func() time.Time { return epoch.AddDate(2, 0, 0).Add(time.Duration(passed.Load())) }
 	dir := t.TempDir()
-	weak := func(o *Options) { o.sync, o.Now = "off", func() time.Time { return now } }
+	weak := func(o *Options) { o.sync, o.Now = "off", now }
 	s := reopen(t, dir, weak)
 	run := 0
 	rapid.Check(t, func(r *rapid.T) {
 		run++
 		m := newModel(t, r, s, run)
 		r.Repeat(map[string]func(*rapid.T){
-			"accept": func(r *rapid.T) { m.accept(r, now) }, "accept more": func(r *rapid.T) { m.accept(r, now) },
-			"record": func(r *rapid.T) { m.record(r, now) }, "record more": func(r *rapid.T) { m.record(r, now) },
-			"claim":   func(r *rapid.T) { m.claim(r, now) },
-			"release": func(r *rapid.T) { m.release(r, now) },
+			"accept": func(r *rapid.T) { m.accept(r, now()) }, "accept more": func(r *rapid.T) { m.accept(r, now()) },
+			"record": func(r *rapid.T) { m.record(r, now()) }, "record more": func(r *rapid.T) { m.record(r, now()) },
+			"claim":   func(r *rapid.T) { m.claim(r, now()) },
+			"release": func(r *rapid.T) { m.release(r, now()) },
 			"retry": func(r *rapid.T) {
-				m.change(r, now, m.s.RetryDelivery, bellhop.DeliveryPending, "pending", "dead", "cancelled")
+				m.change(r, now(), m.s.RetryDelivery, bellhop.DeliveryPending, "pending", "dead", "cancelled")
 			},
-			"cancel": func(r *rapid.T) { m.change(r, now, m.s.CancelDelivery, bellhop.DeliveryCancelled, "pending") },
-			"next":   m.nextDue,
-			"list":   m.list,
+			"cancel": func(r *rapid.T) {
+				m.change(r, now(), m.s.CancelDelivery, bellhop.DeliveryCancelled, "pending")
+			},
+			"next": m.nextDue,
+			"list": m.list,
 			"wait": func(r *rapid.T) {
-				now = now.Add(time.Duration(rapid.Int64Range(-1e6, 1e7).Draw(r, "µs")) * time.Microsecond)
+				passed.Add(rapid.Int64Range(-1e6, 1e7).Draw(r, "µs") * int64(time.Microsecond))
 			},
 			"restart": func(r *rapid.T) {
 				if rapid.IntRange(0, 15).Draw(r, "rarely") > 0 {
@@ -58,7 +62,7 @@ func compareWithModel(t *testing.T, runs string) {
 					r.Fatal(err)
 				}
 				s = reopen(t, dir, weak)
-				m.restart(s, now)
+				m.restart(s, now())
 				m.compare(r)
 			},
 		})

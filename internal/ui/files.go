@@ -1,0 +1,208 @@
+package ui
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
+)
+
+func (s *server) files() {
+	s.page("/files", viewer, s.listFiles)
+	s.page("/files/{id}", viewer, s.showFile)
+	s.page("/files/{id}/content", viewer, s.sendFile)
+	s.page("/files/{id}/delete", operator, s.askDeleteFile)
+	s.act("/files/{id}/delete", operator, s.deleteFile)
+}
+
+// filesPage is what the list of files shows.
+type filesPage struct {
+	listing
+	Tabs     []tab
+	Narrowed bool
+	Rows     []client.File
+}
+
+// fileStates are the tabs of the list.
+var fileStates = []option{{"", "All"}, {"whole", "Whole"}, {"partial", "In part"}}
+
+func (s *server) listFiles(v *visit) error {
+	query := v.r.URL.Query()
+	f := newForm(query,
+		field{Name: "source", Label: "Source", Known: v.sourceNames()},
+		field{Name: "destination", Label: "Action", Known: v.destinationNames(), Hint: "the destination that keeps " +
+			"them"},
+		field{Name: "event", Label: "Event", Hint: "the id of an event"},
+		field{Name: "since", Label: "Since", Hint: whenHint},
+		field{Name: "until", Label: "Until", Hint: whenHint},
+		field{Name: "state", Label: "State", Kind: "hidden"})
+	f = append(f, v.tenantFilter()...)
+	filter := client.FileFilter{State: f.get("state"), Source: f.get("source"), Destination: f.get("destination"),
+		Event: f.get("event"), Tenant: f.get("tenant"), Since: f.when("since", v.Now()), Until: f.when("until",
+			v.Now())}
+	var l client.List[client.File]
+	if !f.Invalid() {
+		var err error
+		l, err = s.API.Files(v.ctx, filter, client.Page{Cursor: query.Get("cursor")})
+		err = f.accepts(err)
+		if err != nil {
+			return err
+		}
+	}
+	v.show(statusOf(f), "files", "Files", filesPage{Rows: l.Data, Narrowed: f.Narrowed() || filter.State != "",
+		Tabs: tabs(query, Root+"files", "state", fileStates),
+		listing: newListing(v.r, Root+"files", f, l, s.get("files", "/files",
+			flagValue{"state", "state", filter.State},
+			flagValue{"source", "source", filter.Source}, flagValue{"destination", "destination", filter.Destination},
+			flagValue{"event", "event", filter.Event}, flagValue{"tenant", "tenant", filter.Tenant},
+			flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
+			flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))})
+	return nil
+}
+
+// filePage is what the page of a file shows.
+type filePage struct {
+	client.File
+	Path    link
+	Whole   bool
+	Total   string // that was announced, in words; "" if nobody said
+	Percent string // how much is here; "" if that is not known
+	Get     command
+	Show    command
+}
+
+func (s *server) showFile(v *visit) error {
+	file, err := s.API.File(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	page := filePage{File: file, Path: filePath(file), Whole: file.State == "whole",
+		Get:  s.get("files get "+quote(file.ID), "/files/"+file.ID+"/content"),
+		Show: s.get("files show "+quote(file.ID), "/files/"+file.ID)}
+	if file.Total != nil {
+		page.Total = size(*file.Total)
+		if *file.Total > 0 {
+			page.Percent = strconv.FormatInt(100*file.Size / *file.Total, 10) + " %"
+		}
+	}
+	v.show(http.StatusOK, "file", "File "+file.Name, page)
+	return nil
+}
+
+// filePath returns the path of the page of a file.
+func filePath(f client.File) link { return link(Root + "files/" + url.PathEscape(f.ID)) }
+
+// sendFile sends the bytes of a whole file to be saved, from the offset that the browser asks for: so an interrupted
+// download goes on. What it is was told by a stranger, so no browser shows it or runs anything in it.
+func (s *server) sendFile(v *visit) error {
+	file, err := s.API.File(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	if file.State != "whole" {
+		return &client.Error{Status: http.StatusConflict, Detail: "the file is not whole yet"}
+	}
+	offset := offsetOf(v.r, file)
+	content, err := s.API.FileContent(v.ctx, file.ID, offset, file.SHA256)
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", `attachment; filename="`+fileName(file.Name)+`"`)
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("Accept-Ranges", "bytes")
+	h.Set("ETag", `"`+safeName(file.SHA256)+`"`)
+	h.Set("Content-Length", strconv.FormatInt(file.Size-content.Offset, 10))
+	if content.Offset > 0 {
+		last := strconv.FormatInt(file.Size-1, 10)
+		h.Set("Content-Range", "bytes "+strconv.FormatInt(content.Offset, 10)+"-"+last+"/"+strconv.FormatInt(file.Size,
+			10))
+		v.w.WriteHeader(http.StatusPartialContent)
+	}
+	if v.r.Method == http.MethodGet {
+		_, err = io.Copy(patientWriter{v.w, http.NewResponseController(v.w)}, content)
+	}
+	err = errors.Join(err, content.Close())
+	if err != nil { // the answer has begun: the browser sees that it is not whole
+		s.log.Info("ui.download_ended", "file", file.ID, "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// A patientWriter writes the body of a download, whose time has no bound as long as the browser takes it.
+type patientWriter struct {
+	w    io.Writer
+	rest *http.ResponseController
+}
+
+// downloadWait is how long a browser may take nothing.
+const downloadWait = time.Minute
+
+func (p patientWriter) Write(b []byte) (int, error) {
+	err := p.rest.SetWriteDeadline(time.Now().Add(downloadWait))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.w.Write(b)
+}
+
+// offsetOf returns from where on a browser asks for a file: "bytes=1024-". Any other range is the whole file, which
+// HTTP allows, and so is one of another version.
+func offsetOf(r *http.Request, file client.File) int64 {
+	ifRange := r.Header.Get("If-Range")
+	if ifRange != "" && ifRange != `"`+safeName(file.SHA256)+`"` {
+		return 0
+	}
+	text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
+	text, open := strings.CutSuffix(text, "-")
+	offset, err := strconv.ParseInt(text, 10, 64)
+	if !ok || !open || err != nil || offset < 0 || offset >= file.Size {
+		return 0
+	}
+	return offset
+}
+
+// fileName returns the last part of the name of a file, of letters, digits, dots and dashes.
+func fileName(name string) string {
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	safe := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r) {
+			return r
+		}
+		return '_'
+	}, name)
+	safe = strings.TrimLeft(safe[max(0, len(safe)-120):], ".") // the end has the kind of the file
+	return cmp.Or(safe, "file")
+}
+
+func (s *server) askDeleteFile(v *visit) error { return v.asksDeleteFile(http.StatusOK) }
+
+func (v *visit) asksDeleteFile(status int) error {
+	file, err := v.API.File(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v.show(status, "delete", "Delete file "+file.Name, deletion{Noun: "file", Name: file.Name, Plural: Root + "files",
+		Path: filePath(file), Text: "Its bytes are deleted here. The provider's own copy stays.",
+		Command: v.command("DELETE", "files delete "+quote(file.ID), "/files/"+file.ID, "")})
+	return nil
+}
+
+func (s *server) deleteFile(v *visit) error {
+	err := s.API.DeleteFile(v.ctx, v.r.PathValue("id"))
+	if v.refused(err) {
+		return v.asksDeleteFile(statusOfRefusal(err))
+	}
+	if err != nil {
+		return err
+	}
+	return v.back(Root+"files", "deleted")
+}

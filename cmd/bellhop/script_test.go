@@ -565,7 +565,8 @@ func emulateInScript(ts *testscript.TestScript, _ bool, args []string) {
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		text, err := os.ReadFile(output.Name())
 		ts.Check(err)
-		if m := at.FindSubmatch(text); m != nil {
+		// the control API is in the last line
+		if m := at.FindSubmatch(text); m != nil && bytes.Contains(text, []byte("control API: ")) {
 			ts.Setenv("EMULATOR", string(m[1]))
 			if m := regexp.MustCompile(`NODE_EXTRA_CA_CERTS=(\S+)`).FindSubmatch(text); m != nil {
 				ts.Setenv("NODE_EXTRA_CA_CERTS", string(m[1]))

@@ -177,4 +177,14 @@ var pagesOfNouns = []pageCase{
 		form: url.Values{"name": {"a"}, "limits.events.per_second": {"-1"}, "limits.stored_bytes": {"much"}}},
 	{name: "tenant_not_deleted", path: "/ui/tenants/ten_1/delete", token: "admin", status: 409, form: url.Values{},
 		change: conflicts("DELETE /tenants/ten_1", "tenant acme still has 1 destination")},
+
+	{name: "profiles", path: "/ui/profiles", token: "admin", change: func(r *rig) {
+		r.api.set("GET /destinations?limit=250&type=boro",
+			listOf{Data: []client.Destination{{ID: "dst_1", Name: "north",
+				Type: "boro", URL: "https://north.example/", State: "active",
+				Settings: client.Settings{"secret_key": testSecret,
+					"headers": map[string]any{"X-Site": "north", "X-A": "b"}}}}, Next: &next})
+		r.api.set("GET /destinations?limit=250&type=slack", listOf{Data: []client.Destination{testSlack}})
+	}},
+	{name: "profiles_empty", path: "/ui/profiles", token: "viewer", change: (*rig).empty},
 }

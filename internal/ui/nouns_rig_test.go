@@ -180,7 +180,8 @@ var nounPaths = []string{
 	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
 	"/ui/connections", "/ui/connections/con_1", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",
 	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
-	"/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete", "/ui/tenants",
+	"/ui/profiles", "/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete",
+	"/ui/tenants",
 	"/ui/tenants/ten_1/delete",
 }
 

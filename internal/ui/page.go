@@ -22,6 +22,7 @@ var navigation = []navigationLink{
 
 // more lists the further pages, which every page links to from a menu.
 var more = []navigationLink{
+	{"profiles", "Profiles"},
 	{"connections", "Connections"}, {"subscriptions", "Subscriptions"}, {"repairs", "Repairs"},
 	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"},
 }

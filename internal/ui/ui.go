@@ -78,6 +78,7 @@ func newServer(o Options) *server {
 	s.subscriptions()
 	s.files()
 	s.keys()
+	s.profiles()
 	return s
 }
 

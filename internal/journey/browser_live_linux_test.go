@@ -154,6 +154,36 @@ func TestChromiumList(t *testing.T) {
 	}
 }
 
+// TestChromiumProgress: the page of a delivery that waits shows its next attempts by itself, until it is dead.
+func TestChromiumProgress(t *testing.T) {
+	t.Parallel()
+	browser := needBrowser(t)
+	p := newPages(t, newGateway(t))
+	ctx := t.Context()
+	_, err := p.g.client().CreateDestination(ctx, client.NewDestination{Name: "nowhere", URL: "http://127.0.0.1:9",
+		Settings: client.Settings{"format": "raw"}, Retry: &client.Retry{Schedule: client.Schedule{"6s"}}})
+	p.must(err)
+	event := p.publishes("an.event")()
+	delivery := ""
+	eventually(t, patience, "the first attempt has failed", func() bool {
+		l, err := p.g.client().Deliveries(ctx, client.DeliveryFilter{Event: event, State: "pending"}, client.Page{})
+		p.must(err)
+		if len(l.Data) == 0 || l.Data[0].Attempts == 0 {
+			return false
+		}
+		delivery = l.Data[0].ID
+		return true
+	})
+	got := p.runInPage(browser, "/ui/deliveries/"+delivery, `
+	const attempts = () => document.querySelectorAll('.attempts tbody tr').length;
+	const before = attempts();
+	await until('the second attempt is there', () => attempts() === 2);
+	await report({ before, state: document.querySelector('.lead .state').textContent });`, nil)
+	if got["before"] != 1.0 || !strings.Contains(got["state"].(string), "dead") {
+		t.Errorf("%v", got)
+	}
+}
+
 // TestChromiumTail: the tail shows what happens, waits while it is paused, says that the server is gone and comes back
 // with it, and ends with its session.
 func TestChromiumTail(t *testing.T) {

@@ -193,7 +193,7 @@ func (p *pages) fill() (paths []string) {
 		delivery, "/ui/requests", "/ui/requests/" + request, "/ui/live", "/ui/series",
 		"/ui/sources/new?provider=boro", "/ui/sources/door", "/ui/destinations", "/ui/destinations/nowhere",
 		"/ui/destinations/nowhere/edit", "/ui/destinations/nowhere/match", "/ui/deliveries/many?kind=retry",
-		"/ui/subscriptions", "/ui/keys"}
+		"/ui/subscriptions", "/ui/keys", "/ui/audit"}
 }
 
 func (p *pages) must(err error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type filesPage struct {
 	Tabs     []tab
 	Narrowed bool
 	Rows     []client.File
+	Partial  bool // one of them is being written: the page looks again by itself
 }
 
 // fileStates are the tabs of the list.
@@ -55,8 +57,10 @@ func (s *server) listFiles(v *visit) error {
 			return err
 		}
 	}
-	v.show(statusOf(f), "files", "Files", filesPage{Rows: l.Data, Narrowed: f.Narrowed() || filter.State != "",
-		Tabs: tabs(query, Root+"files", "state", fileStates),
+	partial := slices.ContainsFunc(l.Data, func(file client.File) bool { return file.State == "partial" })
+	v.show(statusOf(f), "files", "Files", filesPage{Rows: l.Data, Partial: partial,
+		Narrowed: f.Narrowed() || filter.State != "",
+		Tabs:     tabs(query, Root+"files", "state", fileStates),
 		listing: newListing(v.r, Root+"files", f, l, s.get("files", "/files",
 			flagValue{"state", "state", filter.State},
 			flagValue{"source", "source", filter.Source}, flagValue{"destination", "destination", filter.Destination},

@@ -3,7 +3,6 @@
 package journey
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/hex"
@@ -15,10 +14,8 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // This file makes requests from the OpenAPI document, for TestStressAPIFuzz: first as the document wants them, and
@@ -506,115 +503,4 @@ func appendTree(b []byte, v any) []byte {
 		panic(err)
 	}
 	return append(b, text...)
-}
-
-// ruling is what the document says of a request.
-type ruling int
-
-const (
-	unknown ruling = iota // the document does not say
-	valid
-	invalid
-)
-
-// judged returns what the document says of the parameters and the body of r.
-func (d *apiDocument) judged(r *apiRequest) (v ruling, why string) {
-	if r.broken {
-		return invalid, r.changed
-	}
-	if r.changed != "" && r.want != nil || r.method != r.op.method {
-		return unknown, ""
-	}
-	v = valid
-	for _, part := range r.query {
-		name, text, _ := strings.Cut(part, "=")
-		text, err := url.QueryUnescape(text)
-		p := r.op.parameter(name)
-		if err != nil || p == nil {
-			return unknown, ""
-		}
-		switch fine, sure := p.accepts(text); {
-		case !sure:
-			v = unknown
-		case !fine:
-			return invalid, "the parameter " + name
-		}
-	}
-	for _, p := range r.op.parameters {
-		if p.in != "header" || r.header.Values(p.name) == nil {
-			continue
-		}
-		if fine, sure := p.accepts(r.header.Get(p.name)); sure && !fine {
-			return invalid, "the header " + p.name
-		}
-	}
-	switch {
-	case r.op.body == nil:
-		return v, ""
-	case r.body == nil && r.op.required:
-		return invalid, "it has no body"
-	case r.body == nil:
-		return v, ""
-	case !utf8.Valid(r.body) || !json.Valid(r.body):
-		return invalid, "the body is not JSON"
-	}
-	var value any
-	if json.Unmarshal(r.body, &value) != nil || bytes.Contains(r.body, []byte(`\ud800`)) {
-		return unknown, "" // a number that is too large here, or half a character
-	}
-	err := d.check(r.op.id+"-body", value)
-	if err != nil { // docs/API.md: a member that is null is left out
-		d.leaveOut(r.op.body, value)
-		err = d.check(r.op.id+"-body", value)
-	}
-	if err != nil {
-		return invalid, err.Error()
-	}
-	return v, ""
-}
-
-// leaveOut removes members of value that are null and that s does not require.
-func (d *apiDocument) leaveOut(s schema, value any) {
-	s = d.resolve(s)
-	for _, choice := range choices(s) {
-		d.leaveOut(choice, value)
-	}
-	switch value := value.(type) {
-	case []any:
-		items, _ := s["items"].(map[string]any)
-		for _, x := range value {
-			d.leaveOut(items, x)
-		}
-	case map[string]any:
-		required, _ := s["required"].([]any)
-		for name, of := range d.members(s) {
-			if v, ok := value[name]; ok && v == nil && !slices.Contains(required, any(name)) {
-				delete(value, name)
-			}
-			d.leaveOut(of, value[name])
-		}
-	}
-}
-
-// accepts reports whether text is a value of the parameter; sure is false if the document does not say.
-func (p *apiParameter) accepts(text string) (fine, sure bool) {
-	switch p.schema["type"] {
-	case "integer":
-		n, err := strconv.ParseInt(text, 10, 64)
-		least, hasLeast := p.schema["minimum"].(float64)
-		most, hasMost := p.schema["maximum"].(float64)
-		return err == nil && (!hasLeast || float64(n) >= least) && (!hasMost || float64(n) <= most), text != ""
-	case "boolean":
-		_, err := strconv.ParseBool(text)
-		plain := text == "true" || text == "false"
-		return plain, text != "" && (plain || err != nil) // 1 and t are taken, too
-	case "string":
-		values, listed := p.schema["enum"].([]any)
-		most, bounded := p.schema["maxLength"].(float64)
-		if listed && !slices.Contains(values, any(text)) || bounded && utf8.RuneCountInString(text) > int(most) {
-			return false, text != ""
-		}
-		return true, p.schema["format"] == nil && utf8.ValidString(text)
-	}
-	return true, false
 }

@@ -201,7 +201,7 @@ func (m *apiMaker) changeCursor(r *apiRequest) bool {
 	default:
 		r.changed = "the cursor is none"
 	}
-	r.query = append(r.query, "cursor="+url.QueryEscape(text))
+	r.query = []string{"cursor=" + url.QueryEscape(text)} // nothing else may be wrong
 	r.want = []int{http.StatusUnprocessableEntity}
 	return true
 }

@@ -164,7 +164,11 @@ func (c *Client) StreamOnce(ctx context.Context, f StreamFilter, after string) i
 	return func(yield func(StreamItem, error) bool) {
 		s := stream{client: c, method: http.MethodGet, path: path("stream") + f.query(), after: after}
 		err := s.follow(ctx, func(item StreamItem) bool { return yield(item, nil) })
-		if err != nil && err != errStreamDone {
+		switch {
+		case err == nil || err == errStreamDone:
+		case ctx.Err() != nil: // whoever ends the context may see its end in many ways
+			yield(StreamItem{}, ctx.Err())
+		default:
 			yield(StreamItem{}, err)
 		}
 	}

@@ -170,7 +170,10 @@ func (r *rig) start() {
 	if r.fills {
 		o.PublishCaughtUp = r.caughtUp
 	}
-	r.manager = subscription.New(o)
+	m := subscription.New(o)
+	r.mu.Lock()
+	r.manager = m // a notification may be on its way
+	r.mu.Unlock()
 	r.manager.SetSources(r.list())
 	r.must(r.manager.Load(r.ctx))
 	ctx, cancel := context.WithCancel(context.Background())
@@ -305,12 +308,15 @@ func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
+	r.mu.Lock()
+	manager := r.manager
+	r.mu.Unlock()
 	for _, src := range r.list() {
 		if req.URL.Path != "/in/"+src.Name || !strings.HasPrefix(req.URL.String(), r.public) {
 			continue
 		}
 		p, _ := provider.SubscriberOf(providers, src.Provider)
-		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: r.manager.Of(src.ID)},
+		receiver, err := p.Open(provider.Env{Now: time.Now, Rand: rand.Reader, Subscribed: manager.Of(src.ID)},
 			src.Settings)
 		r.must(err)
 		receipt, err := receiver.Receive(req.Context(), &provider.Request{Method: req.Method,
@@ -323,18 +329,18 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 		case receipt.Reply != nil:
 			w.WriteHeader(receipt.Reply.Status)
 			w.Write(receipt.Reply.Body)
-			r.manager.Handshake(src.ID, time.Now(), receipt.Reply.Status, "")
+			manager.Handshake(src.ID, time.Now(), receipt.Reply.Status, "")
 		default:
 			for _, item := range receipt.Refused {
 				r.note(item.Err.Error())
 			}
-			if clock := r.manager.Clock(src.ID); clock != nil && len(receipt.Events) > 0 {
+			if clock := manager.Clock(src.ID); clock != nil && len(receipt.Events) > 0 {
 				clock.Store(time.Now().UnixMicro())
 			}
 			if r.fills {
 				r.accept(src, receipt.Events)
 			}
-			r.manager.Heard(src.ID, receipt.Heard, time.Now())
+			manager.Heard(src.ID, receipt.Heard, time.Now())
 			r.mu.Lock()
 			r.arrived = append(r.arrived, receipt.Events...)
 			r.mu.Unlock()

@@ -37,7 +37,7 @@ func (s *Store) record(r bellhop.Result, settled chan settlement) error {
 		return bellhop.Invalid("progress", rule)
 	}
 	o := s.records.Get().(*record)
-	o.store, o.n, o.Result, o.settled = s, n, r, settled
+	o.store, o.n, o.Result, o.settled, o.at = s, n, r, settled, s.opts.Now()
 	return s.writer.submit(o)
 }
 
@@ -48,6 +48,7 @@ type record struct {
 	stored bool // false if the result was dropped because its lease is outdated
 	bellhop.Result
 	settled chan settlement // of Settle; nil if nobody waits
+	at      time.Time       // when the caller came, for the series
 }
 
 // A settlement is what came of the result of a Settle.
@@ -69,7 +70,7 @@ func (o *record) done(err error) {
 			attempts: o.Attempt.Number - 1})
 	} else if o.stored {
 		o.store.finals.count(o.State)
-		o.store.countResult(&o.Result)
+		o.store.countResult(&o.Result, o.at)
 		if observer := o.store.opts.Observer; observer != nil && observer.Observing() {
 			observer.Recorded(&o.Result)
 		}

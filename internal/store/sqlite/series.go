@@ -122,8 +122,8 @@ func (s *Store) countAccepted(o *accept) {
 	}
 }
 
-// countResult counts a result that was stored. An attempt that an action went on from is neither good nor bad.
-func (s *Store) countResult(r *bellhop.Result) {
+// countResult counts a result that was stored, in the minute of a time. An attempt that an action went on from is neither good nor bad.
+func (s *Store) countResult(r *bellhop.Result, at time.Time) {
 	good, bad := int64(0), int64(0)
 	switch {
 	case r.State == bellhop.DeliveryDelivered:
@@ -137,7 +137,7 @@ func (s *Store) countResult(r *bellhop.Result) {
 	if !ok {
 		n, _ = s.deletedDestinations.get(r.DestinationID)
 	}
-	s.tally.add(s.opts.Now(), sideDestination, n, "", good, bad)
+	s.tally.add(at, sideDestination, n, "", good, bad)
 }
 
 const addToSeries = `INSERT INTO series (step, at, side, noun, tenant, good, bad) VALUES (?, ?, ?, ?, ?, ?, ?)

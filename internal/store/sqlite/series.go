@@ -122,7 +122,8 @@ func (s *Store) countAccepted(o *accept) {
 	}
 }
 
-// countResult counts a result that was stored, in the minute of a time. An attempt that an action went on from is neither good nor bad.
+// countResult counts a result that was stored, in the minute of a time. An attempt that an action went on from is
+// neither good nor bad.
 func (s *Store) countResult(r *bellhop.Result, at time.Time) {
 	good, bad := int64(0), int64(0)
 	switch {

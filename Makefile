@@ -80,7 +80,7 @@ interop: build interop/node/node_modules ## published clients against a live ser
 # The program that it drives is built from the same packages.
 apifuzz: ## requests to the API, made from its OpenAPI document; STRESS is the number of rounds, ARGS such as -seed 7
 	STRESS=$(STRESS) $(PLAIN) go test -tags stress -run '^TestStressAPIFuzz$$' -count=1 -timeout 30m ./internal/journey \
-		-args $(ARGS)
+		-args -seed $$(date +%s) $(ARGS)
 
 interop/node/node_modules: interop/node/package.json interop/node/package-lock.json
 	cd interop/node && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules

@@ -164,6 +164,12 @@ func TestRotateSecret(t *testing.T) {
 		t.Errorf("stored %s", r.storedSettings())
 	}
 
+	refused := r.do("POST", rotate, `{"secret":" \u200b"}`)
+	refused.refused(422, bellhop.CodeInvalid, "secret")
+	if !strings.Contains(refused.body, "is white space alone; leave it out, and a new one is made") {
+		t.Error(refused.body)
+	}
+
 	made := r.do("POST", rotate, "").is(200)["secret"].(string)
 	if len(made) != len("whsec_")+44 || !strings.Contains(r.storedSettings(), `"secret":["`+made+`","`+second+`"]`) ||
 		strings.Contains(r.logged.String(), made) {

@@ -35,6 +35,9 @@ func (c *Catalog) RotateSecret(
 		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; `+
 			`"0s" ends the old secret at once`)
 	}
+	if secret != "" && bellhop.Pasted(secret) == "" {
+		return d, "", bellhop.Invalid("secret", "is white space alone; leave it out, and a new one is made")
+	}
 	if secret == "" {
 		if made, err = c.newSecret(); err != nil {
 			return d, "", err

@@ -4,6 +4,7 @@ package journey
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -50,10 +51,12 @@ var seldom = map[string]string{
 
 // TestStressAPIFuzz makes requests from the OpenAPI document of a gateway: as the document wants them, with one thing
 // changed, and in sequences. Each answer must be one that the document declares, and keep the properties of judge.
-// STRESS is the number of rounds through all operations. -seed repeats a run.
+// STRESS is the number of rounds through all operations. `make stress` makes the same requests each time, so that it
+// fails for what has changed; `make apifuzz` makes new ones. -seed repeats a run.
 func TestStressAPIFuzz(t *testing.T) {
 	rounds := stress(t)
-	random := newRandom(t)
+	start := cmp.Or(*seed, 1)
+	t.Logf("-seed %d", start)
 	var received atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		form, _ := io.ReadAll(r.Body)
@@ -70,7 +73,7 @@ func TestStressAPIFuzz(t *testing.T) {
 	}))
 	defer receiver.Close()
 	s := newServed(t)
-	f := newAPIFuzz(t, s, random.Uint64(), receiver.URL)
+	f := newAPIFuzz(t, s, start, receiver.URL)
 
 	began := time.Now()
 	for n := range rounds {
@@ -198,6 +201,7 @@ func newAPIFuzz(t *testing.T, s served, seed uint64, receiver string) *apiFuzz {
 		cursors: map[string][]string{}, tags: map[string]string{}, tenants: []string{ourTenant, foreignTenant}}
 	f := &apiFuzz{apiMaker: m, t: t, url: s.url, codes: errorCodes(t), findings: map[string]*finding{},
 		answered: map[string]map[int]int{}, slowest: map[string]time.Duration{}, owners: map[string]string{},
+		open: map[string]bool{},
 		kept: map[string]bool{}}
 	for _, name := range m.tenants {
 		made, err := s.admin.CreateTenant(t.Context(), client.NewTenant{Name: name})

@@ -50,6 +50,7 @@ type apiFuzz struct {
 	answered map[string]map[int]int // how often an operation was answered with a status
 	slowest  map[string]time.Duration
 	owners   map[string]string // the tenants of ids
+	open     map[string]bool   // the ids and names of destinations that take events of other tenants
 	kept     map[string]bool   // ids and names that the run needs: they are not in the pool
 	shown    [][]byte          // secrets that the server made and showed: not a second time
 }
@@ -427,6 +428,7 @@ func (f *apiFuzz) judgeTenant(r *apiRequest, a *apiAnswer) {
 	if r.op.id == "list-audit" { // docs/KEYS.md: it names the key of whoever changed a noun of the tenant
 		sent += strings.Join(anyKeyID.FindAllString(string(a.body), -1), " ")
 	}
+	sent += f.invited(r, a)
 	for _, id := range anyNounID.FindAllString(string(a.body), -1) {
 		if owner, ok := f.owners[id]; ok && owner != r.key.tenant && !strings.Contains(sent, id) {
 			f.report(r, a, "tenant", "%s belongs to %q, and the key to %q", id, owner, r.key.tenant)
@@ -437,6 +439,34 @@ func (f *apiFuzz) judgeTenant(r *apiRequest, a *apiAnswer) {
 			f.report(r, a, "tenant", "%s belongs to %q, and the key to %q", id, owner, r.key.tenant)
 		}
 	}
+}
+
+// invited returns the ids of events that an answer shows to a tenant because a destination of it takes those of others:
+// its tenants say so.
+func (f *apiFuzz) invited(r *apiRequest, a *apiAnswer) string {
+	if id, ok := f.subject(r); ok && f.open[id] {
+		return string(a.body)
+	}
+	var ids []string
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, x := range v {
+				walk(x)
+			}
+		case map[string]any:
+			destination, _ := v["destination_id"].(string)
+			if event, ok := v["event_id"].(string); ok && f.open[destination] {
+				ids = append(ids, event)
+			}
+			for _, x := range v {
+				walk(x)
+			}
+		}
+	}
+	walk(a.value)
+	return strings.Join(ids, " ")
 }
 
 // subject returns the id or name in the path of r.
@@ -451,7 +481,8 @@ func (f *apiFuzz) subject(r *apiRequest) (id string, ok bool) {
 	return id, true
 }
 
-// noteOwners notes the tenants of all objects that have an id and a tenant.
+// noteOwners notes the tenants of all objects that have an id and a tenant, and the destinations that take events of
+// other tenants.
 func (f *apiFuzz) noteOwners(v any) {
 	switch v := v.(type) {
 	case []any:
@@ -462,6 +493,10 @@ func (f *apiFuzz) noteOwners(v any) {
 		id, _ := v["id"].(string)
 		if tenant, ok := v["tenant"].(string); ok && anyNounID.MatchString(id) {
 			f.owners[id] = tenant
+		}
+		if others, _ := v["tenants"].([]any); len(others) > 0 && id != "" {
+			name, _ := v["name"].(string)
+			f.open[id], f.open[name] = true, true
 		}
 		for _, x := range v {
 			f.noteOwners(x)

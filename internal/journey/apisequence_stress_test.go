@@ -445,7 +445,8 @@ func differs(sent, shown any, path string) string {
 		return ""
 	case string:
 		if sent == "" || shown == "…" || // the default; a URL that is a secret
-			strings.Contains(sent, canaryMark) || escapedCanary([]byte(sent)) != nil || sameText(sent, shown) {
+			hidden(shown) || strings.Contains(sent, canaryMark) || escapedCanary([]byte(sent)) != nil ||
+			sameText(sent, shown) {
 			return ""
 		}
 	}
@@ -457,6 +458,16 @@ func differs(sent, shown any, path string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s was %.200v and is %.200v", path, sent, shown)
+}
+
+// hidden reports whether a value is shown in place of a secret: that it is set, and since when.
+func hidden(shown any) bool {
+	o, ok := shown.(map[string]any)
+	if !ok || o["set"] != true {
+		return false
+	}
+	_, since := o["set_at"]
+	return len(o) == 1 || len(o) == 2 && since
 }
 
 // sameText reports whether two texts mean the same: equal, or the same length of time, or the same time.

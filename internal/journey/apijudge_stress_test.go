@@ -441,8 +441,8 @@ func (f *apiFuzz) judgeTenant(r *apiRequest, a *apiAnswer) {
 	}
 }
 
-// invited returns the ids of events that an answer shows to a tenant because a destination of it takes those of others:
-// its tenants say so.
+// invited returns the ids of events that an answer shows to a tenant because a destination of it takes those of
+// others: its tenants say so.
 func (f *apiFuzz) invited(r *apiRequest, a *apiAnswer) string {
 	if id, ok := f.subject(r); ok && f.open[id] {
 		return string(a.body)

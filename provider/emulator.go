@@ -71,27 +71,18 @@ func unprovenEvents(ctx context.Context, p Provider, contentType string, body []
 		return nil, nil
 	}
 	for _, contentType := range append([]string{contentType}, info.MediaTypes...) {
-		receipt, err := receiver.Receive(
-			ctx,
-			&Request{Method: http.MethodPost, Target: "/", Header: http.Header{"Content-Type": {contentType}},
-				Body: body},
-		)
+		receipt, err := receiver.Receive(ctx, &Request{Method: http.MethodPost, Target: "/",
+			Header: http.Header{"Content-Type": {contentType}}, Body: body})
 		switch {
 		case errors.Is(err, ErrUnavailable):
 			return nil, fmt.Errorf(
 				"the body is one of %s's own, and cannot be read without its secrets, so that it cannot be sent: %w",
-				info.Title,
-				err,
-			)
+				info.Title, err)
 		case receipt.Reply != nil:
 			return nil, fmt.Errorf("the body is a handshake of %s; make one with --handshake", info.Title)
 		case len(receipt.Events) > 0 && len(receipt.Refused) > 0:
-			return nil, fmt.Errorf(
-				"the body is one of %s's own, but for item %d: %w",
-				info.Title,
-				receipt.Refused[0].Index,
-				receipt.Refused[0].Err,
-			)
+			return nil, fmt.Errorf("the body is one of %s's own, but for item %d: %w", info.Title,
+				receipt.Refused[0].Index, receipt.Refused[0].Err)
 		case len(receipt.Events) > 0:
 			return receipt.Events, nil
 		}

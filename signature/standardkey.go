@@ -125,9 +125,8 @@ func parseStandardKey(text string) (StandardKey, error) {
 		return StandardKey{}, err
 	}
 	if len(secret) > maxSecretBytes {
-		return StandardKey{}, keyError(
-			fmt.Sprintf("a whsec_ secret has at most %d bytes, this one has %d", maxSecretBytes, len(secret)),
-		)
+		return StandardKey{}, keyError(fmt.Sprintf("a whsec_ secret has at most %d bytes, this one has %d",
+			maxSecretBytes, len(secret)))
 	}
 	return newStandardKey(newSymmetric(secret)), nil
 }
@@ -155,9 +154,8 @@ func parsePrivate(text string) (StandardKey, error) {
 		return StandardKey{}, err
 	}
 	if len(key) != ed25519.PrivateKeySize {
-		return StandardKey{}, keyError(
-			fmt.Sprintf("a whsk_ key has 64 bytes, seed and public key; this one has %d", len(key)),
-		)
+		return StandardKey{}, keyError(fmt.Sprintf("a whsk_ key has 64 bytes, seed and public key; this one has %d",
+			len(key)))
 	}
 	private := ed25519.NewKeyFromSeed(key[:ed25519.SeedSize])
 	if !private.Equal(ed25519.PrivateKey(key)) {

@@ -118,12 +118,8 @@ func findConnector(name string) (provider.Connector, error) {
 		}
 		names = append(names, k.ConnectorInfo().Name)
 	}
-	return nil, wrongUsage(
-		"there are no connections of '%s'; there are those of %s%s",
-		clean(name),
-		strings.Join(names, ", "),
-		didYouMean(name, "", names),
-	)
+	return nil, wrongUsage("there are no connections of '%s'; there are those of %s%s", clean(name),
+		strings.Join(names, ", "), didYouMean(name, "", names))
 }
 
 func newConnectionsCreateCommand(e *env, conn *connection) *cobra.Command {
@@ -170,11 +166,8 @@ Give secrets as @FILE or env:NAME: then they are not in the history of the shell
 				fmt.Fprintln(e.stderr, clean(n.Reason))
 			}
 			if n.State == "signed_out" && n.RedirectURI != "" {
-				fmt.Fprintf(
-					e.stderr,
-					"register this redirect URI for users who sign in by a browser: %s\n",
-					clean(n.RedirectURI),
-				)
+				fmt.Fprintf(e.stderr, "register this redirect URI for users who sign in by a browser: %s\n",
+					clean(n.RedirectURI))
 			}
 			fmt.Fprintln(e.stdout, clean(n.ID))
 			return nil

@@ -134,11 +134,9 @@ func (r *recipeTest) fill(text string) string {
 	}
 	source := fmt.Sprintf("source-%d", r.sources)
 	url := r.server + "/in/" + source
-	return strings.NewReplacer(
-		"https://YOUR-HOST", r.server, "DESTINATION", "to-"+source, "CONNECTION", "connection", "SOURCE", source,
-		"URL?", url+"?", "--url URL", "--url "+url, "--to URL", "--to "+url,
-		"SECRET", r.secret, "TOKEN", r.secret, "GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67",
-	).Replace(text)
+	return strings.NewReplacer("https://YOUR-HOST", r.server, "DESTINATION", "to-"+source, "CONNECTION", "connection",
+		"SOURCE", source, "URL?", url+"?", "--url URL", "--url "+url, "--to URL", "--to "+url, "SECRET", r.secret,
+		"TOKEN", r.secret, "GUID", "7e9a1c34-52bd-4e08-a1f6-90d3c85b2e67").Replace(text)
 }
 
 func (r *recipeTest) run(line string) {

@@ -109,11 +109,8 @@ func openConnection(env provider.ActionEnv, idOrName string, kinds ...string) (p
 	case errors.Is(err, provider.ErrNotHere):
 		return c, nil
 	case errors.As(err, &known) && known.Code == bellhop.CodeNotFound:
-		return c, bellhop.Invalid(
-			connectionSetting,
-			"there is no such connection; create it: bellhop connections create "+
-				"NAME --provider "+kind,
-		)
+		return c, bellhop.Invalid(connectionSetting,
+			"there is no such connection; create it: bellhop connections create NAME --provider "+kind)
 	case err != nil:
 		return c, fmt.Errorf("read the connection: %w", err)
 	case len(kinds) > 0 && !slices.Contains(kinds, c.Provider):

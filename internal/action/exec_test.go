@@ -318,11 +318,8 @@ func TestConcurrent(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range 20 {
 		all.Go(func() {
-			done := p.Perform(
-				t.Context(),
-				&bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)},
-				provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)},
-			)
+			done := p.Perform(t.Context(), &bellhop.Event{Body: fmt.Appendf(nil, "body %d\n", i)},
+				provider.AttemptInfo{DeliveryID: fmt.Sprint("dlv_", i)})
 			if want := fmt.Sprintf("dlv_%d body %d\n", i, i); string(done.Reply) != want {
 				t.Errorf("%q, want %q: %+v", done.Reply, want, done)
 			}
@@ -377,11 +374,8 @@ func perform(t testing.TB, p provider.Performer, body string) provider.ActionRes
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), maxWait)
 	defer cancel()
-	return p.Perform(
-		ctx,
-		&bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)},
-		provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1},
-	)
+	return p.Perform(ctx, &bellhop.Event{ID: "evt_1", Type: "order.paid", Body: []byte(body)},
+		provider.AttemptInfo{DeliveryID: "dlv_1", Attempt: 1})
 }
 
 // start makes an attempt in the background and returns the channel of its result.

@@ -245,9 +245,8 @@ func TestFetchWithoutCall(t *testing.T) {
 	rich := b.notice("created", "me/messages/1")
 	rich.Body = []byte(`{"resource":"me/messages/1","content":{"id":"1","subject":"Lens"}}`)
 	if done := f.Perform(t.Context(), rich, attempt); done.Error != "" || len(b.published) != 1 ||
-		string(
-			b.published[0].Body,
-		) != `{"id":"1","subject":"Lens"}` || b.published[0].ContentType != "application/json" {
+		string(b.published[0].Body) != `{"id":"1","subject":"Lens"}` ||
+		b.published[0].ContentType != "application/json" {
 		t.Errorf("%+v, %+v", done, b.published)
 	}
 	if len(b.calls) != 0 {

@@ -56,11 +56,9 @@ func checkCommand(command []string) error {
 			`required: the program and its arguments, such as ["/usr/local/bin/paid","--json"]`,
 		)
 	case len(command) > maxTexts || size(slices.Values(command)) > maxTextBytes:
-		return bellhop.Invalid(
-			"command",
+		return bellhop.Invalid("command",
 			fmt.Sprintf("too long: at most %d texts, of %d KiB together; put the rest into a file", maxTexts,
-				maxTextBytes>>10),
-		)
+				maxTextBytes>>10))
 	}
 	for i, text := range command {
 		if strings.ContainsRune(text, 0) {
@@ -91,14 +89,9 @@ const reserved = "BELLHOP_"
 
 func checkEnv(env map[string]string) error {
 	if len(env) > maxTexts || size(maps.Keys(env))+size(maps.Values(env)) > maxTextBytes {
-		return bellhop.Invalid(
-			"",
-			fmt.Sprintf(
-				"too long: at most %d variables, of %d KiB together; put the rest into a file",
-				maxTexts,
-				maxTextBytes>>10,
-			),
-		)
+		return bellhop.Invalid("",
+			fmt.Sprintf("too long: at most %d variables, of %d KiB together; put the rest into a file", maxTexts,
+				maxTextBytes>>10))
 	}
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(env)) {

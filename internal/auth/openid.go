@@ -174,9 +174,8 @@ func (o *OpenID) Finish(ctx context.Context, flow Flow, query url.Values,
 		return "", o.unproven(remoteAddr, exchangeProblem(err))
 	}
 	text, _ := got.Extra("id_token").(string)
-	proof, err := p.VerifierContext(o.outward(ctx), &oidc.Config{ClientID: o.opts.ClientID, Now: o.opts.Now}).Verify(
-		ctx,
-		text)
+	verifier := p.VerifierContext(o.outward(ctx), &oidc.Config{ClientID: o.opts.ClientID, Now: o.opts.Now})
+	proof, err := verifier.Verify(ctx, text)
 	if err != nil {
 		return "", o.unproven(remoteAddr, err)
 	}

@@ -336,11 +336,8 @@ func (c *Catalog) ConnectionWarnings(n bellhop.Connection) (warnings []string) {
 	settings := members(n.Settings)
 	for _, name := range k.ConnectorInfo().Addresses {
 		if isPlain(textOf(settings[name])) {
-			warnings = append(
-				warnings,
-				settingsPrefix+name+" is plain http, so others on the way can read secrets and "+
-					"tokens; use https",
-			)
+			warnings = append(warnings,
+				settingsPrefix+name+" is plain http, so others on the way can read secrets and tokens; use https")
 		}
 	}
 	return warnings

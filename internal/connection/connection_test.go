@@ -133,10 +133,8 @@ func TestExpiredSecret(t *testing.T) {
 		Reason     string
 	}
 	if ev.Type != bellhop.TypeConnectionSignedOut || ev.Subject != "work" || ev.ProviderID == "" ||
-		json.Unmarshal(
-			ev.Body,
-			&body,
-		) != nil || body.Connection.Name != "work" || body.Connection.Provider != "graph" ||
+		json.Unmarshal(ev.Body, &body) != nil || body.Connection.Name != "work" ||
+		body.Connection.Provider != "graph" ||
 		!strings.Contains(body.Reason, "AADSTS7000222") {
 		t.Errorf("%+v %s", ev, ev.Body)
 	}
@@ -620,10 +618,7 @@ func TestNoSecretShown(t *testing.T) {
 		}
 	}
 	hidden := tokens{Access: "canary"}
-	if text := fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden); strings.Contains(
-		text,
-		"canary",
-	) {
+	if text := fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden); strings.Contains(text, "canary") {
 		t.Errorf("tokens are printed: %s", text)
 	}
 }

@@ -257,9 +257,8 @@ func (m *Manager) Begin(ctx context.Context, idOrName string, device bool) (Logi
 	case err != nil:
 		return Login{}, err
 	case opened.OAuth == nil:
-		return Login{}, bellhop.Conflict(
-			"connection " + noun.Name + " signs its calls by keys: there is nothing to sign in to",
-		)
+		return Login{}, bellhop.Conflict("connection " + noun.Name +
+			" signs its calls by keys: there is nothing to sign in to")
 	case !opened.OAuth.ByUser():
 		ctx, cancel := context.WithTimeout(ctx, changeTime)
 		defer cancel()

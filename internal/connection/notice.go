@@ -37,17 +37,8 @@ func (m *Manager) announce(ctx context.Context, noun bellhop.Connection, o bellh
 			Fingerprint: bellhop.FingerprintByID, Time: m.now(), ContentType: "application/json", Body: body})
 	}
 	if err != nil {
-		m.log.Error(
-			"announcement.failed",
-			"type",
-			bellhop.TypeConnectionSignedOut,
-			"connection_id",
-			noun.ID,
-			"error",
-			err,
-			"meaning",
-			"destinations that match events of "+bellhop.SourceSelf+" do not hear of it",
-		)
+		m.log.Error("announcement.failed", "type", bellhop.TypeConnectionSignedOut, "connection_id", noun.ID, "error",
+			err, "meaning", "destinations that match events of "+bellhop.SourceSelf+" do not hear of it")
 	}
 }
 

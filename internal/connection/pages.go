@@ -113,12 +113,8 @@ func (m *Manager) serveStart(w http.ResponseWriter, r *http.Request) {
 	if scopes := strings.Join(opened.OAuth.UserScopes, " "); scopes != "" {
 		lines = append(lines, "It asks for: "+scopes)
 	}
-	m.write(
-		w,
-		http.StatusOK,
-		page{Title: "Sign in to connection " + noun.Name, Lines: lines, Redirect: m.RedirectURI(),
-			Ticket: text, Action: StartPath + noun.Name, Authority: host(at.auth)},
-	)
+	m.write(w, http.StatusOK, page{Title: "Sign in to connection " + noun.Name, Lines: lines,
+		Redirect: m.RedirectURI(), Ticket: text, Action: StartPath + noun.Name, Authority: host(at.auth)})
 }
 
 // serveContinue uses the ticket, and leads to the authority.

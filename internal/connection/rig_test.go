@@ -134,9 +134,8 @@ func (r *rig) start() {
 	client := egress.New(egress.Config{AllowPrivate: true})
 	m := New(Options{Store: r.store, Connectors: all.Connectors(), PublicURL: r.pages.URL,
 		Env: provider.Env{Now: r.clock.now, Rand: rand.Reader, Client: client.HTTP(),
-			Logger: slog.New(
-				slog.NewTextHandler(&syncWriter{b: r.logged}, &slog.HandlerOptions{Level: slog.LevelDebug}),
-			)},
+			Logger: slog.New(slog.NewTextHandler(&syncWriter{b: r.logged},
+				&slog.HandlerOptions{Level: slog.LevelDebug}))},
 		Announce: func(_ context.Context, ev bellhop.Event) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()

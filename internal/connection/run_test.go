@@ -116,10 +116,8 @@ func TestRunForDays(t *testing.T) {
 		var ids []string
 		for i := range connections {
 			settings, err := json.Marshal(map[string]any{"token_url": "https://id.example/token",
-				"client_id": fmt.Sprintf(
-					"client-%d",
-					i,
-				), "client_secret": "a-long-secret", "api_url": "https://api.example"})
+				"client_id": fmt.Sprintf("client-%d", i), "client_secret": "a-long-secret",
+				"api_url": "https://api.example"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -129,14 +129,8 @@ func (m *Manager) obtain(ctx context.Context, l *link, n need) (*session, error)
 	l.mu.Unlock()
 	opened, err := m.open(noun)
 	if err != nil {
-		return nil, m.fail(
-			ctx,
-			l,
-			noun,
-			tokens{},
-			&failure{final: true, what: "the settings cannot be used: " + err.Error(),
-				remedy: "change them"},
-		)
+		return nil, m.fail(ctx, l, noun, tokens{}, &failure{final: true, what: "the settings cannot be used: " +
+			err.Error(), remedy: "change them"})
 	}
 	s := &session{noun: noun, opened: opened}
 	if opened.OAuth == nil {

@@ -285,11 +285,8 @@ func TestBeginRefused(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	r.create("wrong", "graph", map[string]any{"grant": "client_credentials", "client_secret": "wrong-wrong-wrong"})
-	r.create(
-		"plain",
-		"oauth2",
-		map[string]any{"token_url": r.base, "client_id": "me", "api_url": r.base, "grant": "user"},
-	)
+	r.create("plain", "oauth2", map[string]any{"token_url": r.base, "client_id": "me", "api_url": r.base,
+		"grant": "user"})
 	r.create("strange", "oauth2", map[string]any{"token_url": r.base, "device_url": r.base + "/v1.0/me",
 		"client_id": "me", "api_url": r.base, "grant": "user"})
 	for _, c := range []struct {

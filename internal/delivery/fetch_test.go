@@ -136,11 +136,8 @@ func fetchBursts(t *testing.T, bursts map[time.Duration]int) {
 						t.Fatalf("%+v, %+v", d, d.Last)
 					}
 				}
-				list, _, err := r.store.Events(
-					t.Context(),
-					bellhop.EventFilter{Type: "graph.fetched"},
-					bellhop.Page{Limit: 10},
-				)
+				list, _, err := r.store.Events(t.Context(), bellhop.EventFilter{Type: "graph.fetched"},
+					bellhop.Page{Limit: 10})
 				if err != nil || len(list) == 0 {
 					t.Fatal(list, err)
 				}

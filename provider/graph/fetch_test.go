@@ -127,11 +127,8 @@ func TestFetchCheck(t *testing.T) {
 			provider.APIInvalid, "malformed"},
 		{500, "", "me/events/1", provider.APITemporary, "500"},
 	} {
-		err := f.Check(
-			provider.Answer{Status: c.status, Body: []byte(c.body)},
-			provider.FetchPlan{Resource: c.resource},
-			time.Now(),
-		)
+		err := f.Check(provider.Answer{Status: c.status, Body: []byte(c.body)},
+			provider.FetchPlan{Resource: c.resource}, time.Now())
 		var e *provider.APIError
 		if errors.As(err, &e) != (c.kind != "") ||
 			e != nil && (e.Kind != c.kind || !strings.Contains(e.Error(), c.text)) {

@@ -46,11 +46,8 @@ func openCertificate(clientID, certificate, key string) (
 	case !public.Equal(private.Public()):
 		return nil, bellhop.Invalid("private_key", "is not the key of the certificate")
 	case public.N.BitLen() < minRSABits:
-		return nil, bellhop.Invalid(
-			"certificate",
-			fmt.Sprintf("its key has %d bits; use at least %d", public.N.BitLen(),
-				minRSABits),
-		)
+		return nil, bellhop.Invalid("certificate", fmt.Sprintf("its key has %d bits; use at least %d",
+			public.N.BitLen(), minRSABits))
 	}
 	thumbprint := sha256.Sum256(parsed.Raw)
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.PS256, Key: private}, new(jose.SignerOptions).
@@ -64,10 +61,8 @@ func openCertificate(clientID, certificate, key string) (
 			return "", fmt.Errorf("microsoft: make an assertion: %w", err)
 		}
 		claims, err := json.Marshal(map[string]any{"aud": audience, "iss": clientID, "sub": clientID,
-			"jti": provider.NewGUID(
-				id,
-				4,
-			), "nbf": now.Unix(), "iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix()})
+			"jti": provider.NewGUID(id, 4), "nbf": now.Unix(), "iat": now.Unix(),
+			"exp": now.Add(assertionLifetime).Unix()})
 		if err != nil {
 			return "", fmt.Errorf("microsoft: make an assertion: %w", err)
 		}

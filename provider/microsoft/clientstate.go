@@ -28,11 +28,8 @@ func CheckClientState(path string, states provider.Secrets) error {
 	var errs []error
 	for i, state := range states {
 		if !provider.Printable(state) || len(state) > MaxClientStateLength {
-			errs = append(
-				errs,
-				bellhop.Invalid(states.Path(path, i), "use at most 255 printable ASCII characters, no blank at "+
-					"either end"),
-			)
+			errs = append(errs, bellhop.Invalid(states.Path(path, i),
+				"use at most 255 printable ASCII characters, no blank at either end"))
 		}
 	}
 	return bellhop.Join("", errs...)

@@ -249,10 +249,8 @@ func (s *entraSettings) checkNames() error {
 	}
 	switch {
 	case s.ClientID == "":
-		errs = append(
-			errs,
-			bellhop.Invalid("client_id", "required: the Application (client) ID of the app registration"),
-		)
+		errs = append(errs, bellhop.Invalid("client_id",
+			"required: the Application (client) ID of the app registration"))
 	case !provider.Alphanumeric(s.ClientID, "-._:/"):
 		errs = append(errs, bellhop.Invalid("client_id", "use the Application (client) ID of the app registration"))
 	}
@@ -276,10 +274,8 @@ func (s *entraSettings) checkProof(grant provider.GrantKind, byCertificate bool)
 				"this is the Secret ID; give the Value of the client secret, which the portal shows once"))
 		}
 		if byCertificate {
-			errs = append(
-				errs,
-				bellhop.Invalid("client_secret", "give either a client secret or a certificate, not both"),
-			)
+			errs = append(errs, bellhop.Invalid("client_secret",
+				"give either a client secret or a certificate, not both"))
 		}
 	}
 	none := s.ClientSecret == "" && s.Certificate == "" && s.PrivateKey == ""
@@ -289,10 +285,8 @@ func (s *entraSettings) checkProof(grant provider.GrantKind, byCertificate bool)
 	}
 	anyTenant := slices.Contains([]string{"common", "organizations", "consumers"}, strings.ToLower(s.Tenant))
 	if anyTenant && grant == provider.GrantClient {
-		errs = append(
-			errs,
-			bellhop.Invalid("tenant", "the grant client_credentials needs the id or domain of one directory"),
-		)
+		errs = append(errs, bellhop.Invalid("tenant",
+			"the grant client_credentials needs the id or domain of one directory"))
 	}
 	return bellhop.Join("", errs...)
 }

@@ -44,10 +44,8 @@ func (o *FetchOptions) CheckOptions() error {
 	errs := []error{body, checkNames("select", o.Select), checkNames("expand", o.Expand)}
 	if len(o.Timezone) > 64 || !provider.Printable(o.Timezone) && o.Timezone != "" ||
 		strings.ContainsAny(o.Timezone, `"\`) {
-		errs = append(
-			errs,
-			bellhop.Invalid("timezone", "use the name of a time zone, such as UTC or Pacific Standard Time"),
-		)
+		errs = append(errs, bellhop.Invalid("timezone",
+			"use the name of a time zone, such as UTC or Pacific Standard Time"))
 	}
 	return bellhop.Join("", errs...)
 }

@@ -77,10 +77,8 @@ func EchoHandshake(env provider.Env, at provider.AttemptInfo, parameter string) 
 		}
 		if fault := echoFault(string(body), token); fault != "" {
 			return provider.HandshakeResult{}, fmt.Errorf(
-				"answered the handshake with %s; it must be the decoded value of %s and nothing else",
-				fault,
-				parameter,
-			)
+				"answered the handshake with %s; it must be the decoded value of %s and nothing else", fault,
+				parameter)
 		}
 		return provider.HandshakeResult{}, nil
 	}

@@ -106,11 +106,8 @@ func FuzzEcho(f *testing.F) {
 // newHandshake returns a handshake for the URL to, and its token, decoded and as in the URL.
 func newHandshake(t *testing.T, to string) (g provider.HandshakeRequest, token, escaped string) {
 	t.Helper()
-	g, err := microsoft.EchoHandshake(
-		provider.Env{Rand: rand.NewChaCha8([32]byte{1})},
-		provider.AttemptInfo{URL: to},
-		"validationToken",
-	)
+	g, err := microsoft.EchoHandshake(provider.Env{Rand: rand.NewChaCha8([32]byte{1})}, provider.AttemptInfo{URL: to},
+		"validationToken")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,10 +131,8 @@ func TestEchoHandshake(t *testing.T) {
 		t.Errorf("a decoder that keeps "+" reads %q", plain)
 	}
 	to, _ := url.Parse(g.URL)
-	reply, _, err := microsoft.Echo(
-		&provider.Request{Method: g.Request.Method, Target: to.RequestURI()},
-		"validationtoken",
-	)
+	reply, _, err := microsoft.Echo(&provider.Request{Method: g.Request.Method, Target: to.RequestURI()},
+		"validationtoken")
 	if err != nil || string(reply.Body) != token {
 		t.Errorf("Echo returns %+v, %v", reply, err)
 	}
@@ -184,11 +179,8 @@ func TestEchoHandshakeURL(t *testing.T) {
 			t.Errorf("%s: URL of the handshake is %s", to, g.URL)
 		}
 	}
-	_, err := microsoft.EchoHandshake(
-		provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))},
-		provider.AttemptInfo{URL: "https://cAnArY\x00"},
-		"x",
-	)
+	_, err := microsoft.EchoHandshake(provider.Env{Rand: strings.NewReader(strings.Repeat("x", 16))},
+		provider.AttemptInfo{URL: "https://cAnArY\x00"}, "x")
 	if err == nil || strings.Contains(err.Error(), "cAnArY") {
 		t.Errorf("invalid URL: %v", err)
 	}

@@ -156,10 +156,8 @@ func (s *settings) checkURLs() error {
 		case text == "":
 		case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Opaque != "",
 			u.User != nil || u.Fragment != "":
-			errs = append(
-				errs,
-				bellhop.Invalid(path, "use a URL such as https://id.example.com, without a user and a fragment"),
-			)
+			errs = append(errs, bellhop.Invalid(path,
+				"use a URL such as https://id.example.com, without a user and a fragment"))
 		}
 	}
 	if s.TestPath != "" && !strings.HasPrefix(s.TestPath, "/") {

@@ -59,10 +59,8 @@ func (r bellsReceiver) Receive(_ context.Context, req *provider.Request) (provid
 			receipt.Refused = append(receipt.Refused, provider.ItemError{Index: i, Err: provider.ErrForbidden})
 			return
 		}
-		receipt.Events = append(
-			receipt.Events,
-			bellhop.Event{Type: "bells.rung", ProviderID: provider.RepeatKey(id.Text()), Body: item},
-		)
+		receipt.Events = append(receipt.Events, bellhop.Event{Type: "bells.rung",
+			ProviderID: provider.RepeatKey(id.Text()), Body: item})
 	})
 	return receipt, err
 }

@@ -110,23 +110,16 @@ func (s *suite) testSendBatch(t *testing.T) {
 
 func (s *suite) checkBatch(t *testing.T, batcher provider.Batcher, events []*bellhop.Event) {
 	t.Helper()
-	m, err := batcher.RenderBatch(
-		events,
-		provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1, Time: Now, URL: s.SendURL},
-	)
+	m, err := batcher.RenderBatch(events, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: 1,
+		Time: Now, URL: s.SendURL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	req := sent(t, m, s.SendURL, Now)
 	receipt := s.accept(t, s.open(t, s.SendSource(s.Secrets[0]), Now), req)
 	if len(receipt.Events) != len(events) || len(receipt.Refused) > 0 {
-		t.Fatalf(
-			"of %d events, %d arrive and %d are refused\n%s",
-			len(events),
-			len(receipt.Events),
-			len(receipt.Refused),
-			describe(req),
-		)
+		t.Fatalf("of %d events, %d arrive and %d are refused\n%s", len(events), len(receipt.Events),
+			len(receipt.Refused), describe(req))
 	}
 	for i, got := range receipt.Events {
 		if want := events[i]; got.Type != want.Type || got.Subject != want.Subject ||
@@ -308,10 +301,8 @@ func (s *suite) render(
 	t.Helper()
 	before := *ev
 	before.Body, before.Header = bytes.Clone(ev.Body), bytes.Clone(ev.Header)
-	m, err := renderer.Render(
-		ev,
-		provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt, Time: at, URL: s.SendURL},
-	)
+	m, err := renderer.Render(ev, provider.AttemptInfo{DeliveryID: bellhop.PrefixDelivery + "0", Attempt: attempt,
+		Time: at, URL: s.SendURL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,11 @@ import "time"
 // A SeriesStep is a length of the spans in which is counted what happens, and how long their counts are kept.
 type SeriesStep struct{ Length, Kept time.Duration }
 
-// SeriesSteps are the steps, the shortest first. Each longer one is a whole multiple of the shorter ones.
+// SeriesSteps are the steps, the shortest first. Each longer one is a whole multiple of the shorter ones. Days are in
+// no series: the sums of a month are made of them.
 var SeriesSteps = [...]SeriesStep{
 	{time.Minute, 3 * time.Hour}, {10 * time.Minute, 48 * time.Hour}, {time.Hour, 30 * 24 * time.Hour},
+	{24 * time.Hour, 31 * 24 * time.Hour},
 }
 
 // Bounds of a series.

@@ -28,6 +28,10 @@ const everyNoun = 0
 // seriesTop is how many sources, and how many destinations, a series names.
 const seriesTop = 100
 
+// maxTally bounds the counts that are not in the table yet, some 100 bytes each: an hour of them, if nothing can be
+// saved because the disk is full. Later ones are counted in all alone.
+const maxTally = 120_000
+
 // A tally holds the counts that are not in the table yet.
 type tally struct {
 	// saving is held from the moment at which counts are taken until they are in the table, and while a series is
@@ -67,7 +71,7 @@ func (t *tally) add(now time.Time, side int, noun int64, tenant string, good, ba
 	}
 	key := tallyKey{at, side, noun, tenant}
 	_, known := t.counts[key]
-	if !known && t.nouns[side] >= bellhop.MaxSeriesNouns {
+	if !known && (t.nouns[side] >= bellhop.MaxSeriesNouns || len(t.counts) >= maxTally) {
 		return
 	}
 	if !known {
@@ -141,8 +145,8 @@ func (s *Store) countResult(r *bellhop.Result, at time.Time) {
 	s.tally.add(at, sideDestination, n, "", good, bad)
 }
 
-const addToSeries = `INSERT INTO series (step, at, side, noun, tenant, good, bad) VALUES (?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT (step, at, side, noun, tenant) DO UPDATE SET good = good + excluded.good, bad = bad + excluded.bad`
+const addToSeries = `INSERT INTO series (step, side, at, noun, tenant, good, bad) VALUES (?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (step, side, at, noun, tenant) DO UPDATE SET good = good + excluded.good, bad = bad + excluded.bad`
 
 // saveSeries adds some of the counts to the table.
 func (s *Store) saveSeries() (more bool, err error) {
@@ -156,7 +160,7 @@ func (s *Store) saveSeries() (more bool, err error) {
 		for key, counts := range taken {
 			for _, step := range bellhop.SeriesSteps {
 				at := time.UnixMicro(key.at).Truncate(step.Length)
-				err := c.exec(addToSeries, int64(step.Length/time.Second), at, key.side, key.noun, key.tenant,
+				err := c.exec(addToSeries, int64(step.Length/time.Second), key.side, at, key.noun, key.tenant,
 					counts.good, counts.bad)
 				if err != nil {
 					return err
@@ -193,13 +197,15 @@ func (s *Store) deleteOldSeries() (more bool, err error) {
 	err = s.do(func(c *conn) error {
 		more = false
 		for _, step := range bellhop.SeriesSteps {
-			err := c.exec(`DELETE FROM series WHERE step = ?1 AND at < ?2
-				AND at = (SELECT min(at) FROM series WHERE step = ?1)`, int64(step.Length/time.Second),
-				now.Add(-step.Kept-step.Length))
-			if err != nil {
-				return err
+			for side := range 2 {
+				err := c.exec(`DELETE FROM series WHERE step = ?1 AND side = ?2 AND at < ?3
+					AND at = (SELECT min(at) FROM series WHERE step = ?1 AND side = ?2)`,
+					int64(step.Length/time.Second), side, now.Add(-step.Kept-step.Length))
+				if err != nil {
+					return err
+				}
+				more = more || c.db.Changes() > 0
 			}
-			more = more || c.db.Changes() > 0
 		}
 		return nil
 	})
@@ -278,10 +284,77 @@ func spansOf(q bellhop.SeriesQuery) (spans []bellhop.Span) {
 	return spans
 }
 
-// selectTotals reads the counts of all nouns of a side: one row of each span is looked up.
-const selectTotals = `WITH RECURSIVE spans (at) AS (VALUES (?3) UNION ALL SELECT at + ?4 FROM spans WHERE at + ?4 < ?5)
-	SELECT r.at, r.good, r.bad FROM spans CROSS JOIN series r ON r.step = ?1 AND r.at = spans.at AND r.side = ?2
-	AND r.noun = 0 AND r.tenant = ''`
+// withSpans begins a query that looks up rows of each span of a period.
+const withSpans = `WITH RECURSIVE spans (at) AS (VALUES (?3) UNION ALL SELECT at + ?4 FROM spans WHERE at + ?4 < ?5)
+	SELECT r.at, r.noun, r.tenant, r.good, r.bad FROM spans CROSS JOIN series r ON r.step = ?1 AND r.side = ?2
+	AND r.at = spans.at AND r.noun = `
+
+// selectSums reads the sums of each noun of a side. That is all that a series of everything shows of a noun: a
+// thousand nouns in the 720 hours of a month would otherwise be 720,000 rows to look at.
+const selectSums = `SELECT ?3, noun, '', sum(good), sum(bad) FROM series WHERE step = ?1 AND side = ?2 AND at >= ?3
+	AND at < ?4 AND noun > 0 GROUP BY noun`
+
+// selectEach reads the rows of all nouns of a side.
+const selectEach = `SELECT at, noun, tenant, good, bad FROM series WHERE step = ?1 AND side = ?2 AND at >= ?3
+	AND at < ?4 AND noun > 0`
+
+// query returns the rows of the table that q needs, one at a time: the time of a span, a noun, a tenant and two
+// counts.
+func (q *sideQuery) query(c *conn, row func(*sqlite3.Stmt) error) error {
+	side := []any{int64(q.Step / time.Second), q.side}
+	spans := append(slices.Clone(side), q.Since, q.Step.Microseconds(), q.Until)
+	switch {
+	case q.nouns != nil:
+		for _, n := range q.nouns {
+			err := c.query(withSpans+"?6", append(slices.Clone(spans), n), row)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	case len(q.tenants) > 0:
+		text, arguments := selectEach, append(side, q.Since, q.Until)
+		for _, tenant := range q.tenants {
+			text += " AND (tenant = ? OR noun IN (SELECT n FROM " + q.table + " WHERE tenant = ?))"
+			arguments = append(arguments, tenant, tenant)
+		}
+		return c.query(text, arguments, row)
+	}
+	err := c.query(withSpans+"0 AND r.tenant = ''", spans, row)
+	for _, part := range q.parts() {
+		if err != nil {
+			return err
+		}
+		err = c.query(selectSums, []any{int64(part.Step / time.Second), q.side, part.Since, part.Until}, row)
+	}
+	return err
+}
+
+// parts divides the period into at most three, of which the one in the middle is in whole spans of the next longer
+// step: it has fewer rows.
+func (q *sideQuery) parts() (all []bellhop.SeriesQuery) {
+	add := func(step time.Duration, since, until time.Time) {
+		if since.Before(until) {
+			all = append(all, bellhop.SeriesQuery{Step: step, Since: since, Until: until})
+		}
+	}
+	from, to := q.Until, q.Until
+	for _, longer := range bellhop.SeriesSteps {
+		if longer.Length <= q.Step {
+			continue
+		}
+		from, to = q.Since.Add(longer.Length-1).Truncate(longer.Length), q.Until.Truncate(longer.Length)
+		if from.Before(to) {
+			add(longer.Length, from, to)
+		} else {
+			from, to = q.Until, q.Until
+		}
+		break
+	}
+	add(q.Step, q.Since, from)
+	add(q.Step, to, q.Until)
+	return all
+}
 
 // readSide adds the counts of a side to spans, and returns those of its nouns.
 func (s *Store) readSide(c *conn, q *sideQuery, spans []bellhop.Span) ([]bellhop.NounCounts, error) {
@@ -314,21 +387,10 @@ func (s *Store) readSide(c *conn, q *sideQuery, spans []bellhop.Span) ([]bellhop
 		}
 		q.addTo(&byNoun[noun].Counts, good, bad)
 	}
-	step := int64(q.Step / time.Second)
-	if whole {
-		err = c.query(selectTotals, []any{step, q.side, q.Since, q.Step.Microseconds(), q.Until},
-			func(row *sqlite3.Stmt) error {
-				count(timeAt(row, 0), everyNoun, "", row.ColumnInt64(1), row.ColumnInt64(2))
-				return nil
-			})
-	}
-	if err == nil {
-		err = c.query(`SELECT at, noun, tenant, good, bad FROM series WHERE step = ? AND at >= ? AND at < ?
-			AND side = ? AND noun > 0`, []any{step, q.Since, q.Until, q.side}, func(row *sqlite3.Stmt) error {
-			count(timeAt(row, 0), row.ColumnInt64(1), row.ColumnText(2), row.ColumnInt64(3), row.ColumnInt64(4))
-			return nil
-		})
-	}
+	err = q.query(c, func(row *sqlite3.Stmt) error {
+		count(timeAt(row, 0), row.ColumnInt64(1), row.ColumnText(2), row.ColumnInt64(3), row.ColumnInt64(4))
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -162,13 +162,13 @@ CREATE INDEX requests_source ON requests (source, n);
 -- How much happened in each span of time. Rows are added to once a minute, and their order is that of the time.
 CREATE TABLE series (
 	step   INTEGER NOT NULL,                        -- the length of the span, in seconds
-	at     INTEGER NOT NULL,                        -- its beginning
 	side   INTEGER NOT NULL CHECK (side IN (0, 1)), -- 0: events and requests of sources; 1: attempts at destinations
+	at     INTEGER NOT NULL,                        -- its beginning
 	noun   INTEGER NOT NULL,                        -- the source or destination; 0 is all of the side
 	tenant TEXT NOT NULL,                           -- of events whose source has none
 	good   INTEGER NOT NULL,                        -- accepted events; deliveries that were taken
 	bad    INTEGER NOT NULL,                        -- refused requests; failed attempts
-	PRIMARY KEY (step, at, side, noun, tenant)
+	PRIMARY KEY (step, side, at, noun, tenant)
 ) STRICT, WITHOUT ROWID;
 
 -- A replay, retry or cancel of many, selected by a filter. It goes in steps, and the row says how far it is.

@@ -35,6 +35,9 @@ type DestinationFilter struct {
 	Tenant string
 	Type   string // a whole type, or a prefix and "*"
 	State  DestinationState
+	// Troubled selects those that are not active or fail, and those with an id of InTrouble.
+	Troubled  bool
+	InTrouble []string
 }
 
 // A ConnectionFilter narrows a list of connections. Zero fields select all.

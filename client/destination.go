@@ -251,12 +251,17 @@ type DestinationFilter struct {
 	Type   string // a whole type, or a prefix and "*"
 	State  string
 	Tenant string
+	// Troubled selects those that get nothing, or get it late or in part.
+	Troubled bool
 }
 
 // Destinations lists the destinations.
 func (c *Client) Destinations(ctx context.Context, f DestinationFilter, page Page) (List[Destination], error) {
-	return list[Destination](ctx, c, path("destinations"), page,
-		url.Values{"type": {f.Type}, "state": {f.State}, "tenant": {f.Tenant}})
+	query := url.Values{"type": {f.Type}, "state": {f.State}, "tenant": {f.Tenant}}
+	if f.Troubled {
+		query.Set("troubled", "true")
+	}
+	return list[Destination](ctx, c, path("destinations"), page, query)
 }
 
 // Destination returns the destination of that id or name.

@@ -76,6 +76,7 @@ func addDestinationFilter(c *cobra.Command) listCall[client.Destination] {
 	c.Flags().StringVar(&filter.Type, "type", "", "only destinations of this type; a * at the end stands for any rest")
 	states := []string{"active", "paused", "disabled", "unverified", "expired"}
 	enumFlag(c, &filter.State, "state", "", states, "only destinations in this state")
+	c.Flags().BoolVar(&filter.Troubled, "troubled", false, "only those that get nothing, or get it late or in part")
 	tenantFlag(c, &filter.Tenant, "destinations")
 	return func(api *client.Client, ctx context.Context, page client.Page) (client.List[client.Destination], error) {
 		return api.Destinations(ctx, filter, page)

@@ -15,7 +15,7 @@ import (
 var notOfTheAPI = []string{"server", "api-key", "data", "json", "help", "watch", "dry-run", "no-wait", "set", "access",
 	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward",
 	"position", "exec", "once", "ack", "max", "nack-delay",
-	"prune", "exit-code", "secrets"}
+	"prune", "exit-code", "secrets", "troubled"}
 
 // TestEveryFlagHasAPath: each flag of a command that calls the API is one that an error of the API can name.
 func TestEveryFlagHasAPath(t *testing.T) {

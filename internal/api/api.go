@@ -91,6 +91,9 @@ type Options struct {
 
 	// Closed returns why a destination cannot be opened; "" if it can. Nil is "" for all.
 	Closed func(destinationID string) string
+	// Troubled returns the ids of destinations that the engine knows to be closed, held back, or to have a where that
+	// fails.
+	Troubled func() []string
 	// Hold returns why a destination is held back; zero if it is not. Nil is zero for all.
 	Hold func(destinationID string) bellhop.Hold
 

@@ -54,6 +54,7 @@ func newRig(t *testing.T) *rig {
 		HTTPSettings: httpSettings,
 		MatchError:   func(string) bellhop.MatchError { return r.matchError },
 		Hold:         func(string) bellhop.Hold { return r.hold },
+		Troubled:     func() []string { return []string{"dst_1"} },
 		Catalog: catalog.New(catalog.Options{
 			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Verifier: r.fake, Repairer: r.fake,
 			Providers: providers, Actions: []provider.Action{chore{}},

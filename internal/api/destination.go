@@ -30,8 +30,9 @@ func (s *server) destinations() {
 
 // listDestinationsInput narrows a list of destinations.
 type listDestinationsInput struct {
-	Type  string `query:"type" maxLength:"65" example:"http" doc:"The whole type, or a prefix and *"`
-	State string `query:"state" enum:"active,paused,disabled,unverified,expired" doc:"Only those in this state"`
+	Type     string `query:"type" maxLength:"65" example:"http" doc:"The whole type, or a prefix and *"`
+	State    string `query:"state" enum:"active,paused,disabled,unverified,expired" doc:"Only those in this state"`
+	Troubled bool   `query:"troubled" doc:"Only those that get nothing, or get it late or in part: not active, failing, held back, closed, or with a where that fails"`
 	Owned
 	Paging
 }
@@ -39,7 +40,11 @@ type listDestinationsInput struct {
 func (s *server) listDestinations(
 	ctx context.Context, in *listDestinationsInput,
 ) (*listOutput[client.Destination], error) {
-	filter := bellhop.DestinationFilter{Tenant: in.Tenant, Type: in.Type, State: bellhop.DestinationState(in.State)}
+	filter := bellhop.DestinationFilter{Tenant: in.Tenant, Type: in.Type, State: bellhop.DestinationState(in.State),
+		Troubled: in.Troubled}
+	if in.Troubled {
+		filter.InTrouble = s.Troubled()
+	}
 	list, next, err := s.Store.Destinations(ctx, filter, in.page())
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ func TestFilters(t *testing.T) {
 		"sources?provider=lock&tenant=acme": bellhop.SourceFilter{Provider: "lock", Tenant: "acme"},
 		"destinations?type=ht*&state=paused&tenant=acme": bellhop.DestinationFilter{Type: "ht*",
 			State: bellhop.DestinationPaused, Tenant: "acme"},
+		"destinations?troubled=true": bellhop.DestinationFilter{Troubled: true, InTrouble: []string{"dst_1"}},
 		"connections?provider=graph&state=ready&tenant=acme": bellhop.ConnectionFilter{Provider: "graph",
 			State: bellhop.ConnectionReady, Tenant: "acme"},
 		"events?source=media&type=ams.*&subject=s*&provider_id=p&tenant=acme&caused_by=evt_1&contains=a%00b" +

@@ -55,7 +55,7 @@ func (a *App) handler() http.Handler {
 	mux.Handle(connection.StartPath, a.links.Handler())
 	handler := api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
-		Closed: a.engine.Closed, Hold: a.engine.Hold,
+		Closed: a.engine.Closed, Hold: a.engine.Hold, Troubled: a.engine.Troubled,
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,

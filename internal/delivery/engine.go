@@ -280,6 +280,22 @@ func (e *Engine) Hold(destinationID string) bellhop.Hold {
 	return l.pacer.hold(e.now())
 }
 
+// maxTroubled bounds the ids of Troubled.
+const maxTroubled = 1000
+
+// Troubled returns the ids of at most maxTroubled destinations that are closed, held back, or have a where that fails.
+func (e *Engine) Troubled() (ids []string) {
+	for id := range e.lanes.Load().byID {
+		if e.Closed(id) != "" || e.Hold(id) != (bellhop.Hold{}) || e.MatchError(id).Count > 0 {
+			ids = append(ids, id)
+		}
+		if len(ids) == maxTroubled {
+			break
+		}
+	}
+	return ids
+}
+
 // Wake makes a destination's lane claim, because some of its deliveries have become due.
 func (e *Engine) Wake(destinationID string) {
 	if l := e.lanes.Load().byID[destinationID]; l != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,8 +31,16 @@ func TestHold(t *testing.T) {
 		if a, b := r.engine.Hold(first.ID), r.engine.Hold("dst_none"); a != none || b != none {
 			t.Fatalf("before anything was sent: %+v, %+v", a, b)
 		}
+		if troubled := r.engine.Troubled(); len(troubled) > 0 {
+			t.Errorf("in trouble before anything was sent: %v", troubled)
+		}
 		r.acceptMany(bellhop.DefaultBreaker.Failures)
 		time.Sleep(5 * time.Second)
+		troubled := r.engine.Troubled()
+		slices.Sort(troubled)
+		if both := []string{first.ID, second.ID}; !slices.Equal(troubled, slices.Sorted(slices.Values(both))) {
+			t.Errorf("in trouble: %v, want %v", troubled, both)
+		}
 		hold, now := r.engine.Hold(first.ID), r.now()
 		if !strings.Contains(hold.Reason, "does not accept") || !hold.NextAt.After(now) ||
 			hold.NextAt.After(now.Add(2*maxHold)) {

@@ -35,6 +35,9 @@ func TestMatchError(t *testing.T) {
 			!strings.HasPrefix(got.Message, "where: cannot fetch b from <nil>") {
 			t.Errorf("%+v", got)
 		}
+		if troubled := r.engine.Troubled(); !slices.Equal(troubled, []string{d.ID}) {
+			t.Errorf("in trouble: %v", troubled)
+		}
 		r.update(d.ID, func(d *bellhop.Destination) { d.Concurrency = 2 })
 		if got := r.engine.MatchError(d.ID); got.Count != 3 {
 			t.Errorf("after another change: %+v", got)

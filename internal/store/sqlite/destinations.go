@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -70,6 +71,14 @@ func (s *Store) Destinations(ctx context.Context, f bellhop.DestinationFilter,
 	l.and("deleted_at IS NULL")
 	l.tenant(ctx, "tenant", f.Tenant, l.and)
 	l.equal("state", string(f.State))
+	if f.Troubled {
+		ids := make([]any, len(f.InTrouble))
+		for i, id := range f.InTrouble {
+			ids[i] = id
+		}
+		l.and("(state <> 'active' OR failing_since IS NOT NULL OR id IN ("+
+			strings.TrimPrefix(strings.Repeat(", ?", len(ids)), ", ")+"))", ids...)
+	}
 	if f.Type != "" {
 		condition, args := pattern("type", f.Type)
 		l.and(condition, args...)

@@ -347,7 +347,10 @@ func filterNouns(w *world) {
 		"type":  {bellhop.DestinationFilter{Type: bellhop.TypeHTTP}, []string{paused, w.destination}},
 		"type, prefix": {bellhop.DestinationFilter{Type: "ht*", State: bellhop.DestinationActive},
 			[]string{w.destination}},
-		"no type": {bellhop.DestinationFilter{Type: "slack"}, nil},
+		"no type":  {bellhop.DestinationFilter{Type: "slack"}, nil},
+		"troubled": {bellhop.DestinationFilter{Troubled: true}, []string{paused}},
+		"troubled, by id": {bellhop.DestinationFilter{Troubled: true, InTrouble: []string{w.destination, "dst_0"}},
+			[]string{paused, w.destination}},
 	} {
 		list, _, err := w.Destinations(w.ctx, c.f, bellhop.Page{})
 		w.must(err)

@@ -13,9 +13,10 @@ func newAuditCommand(e *env) *cobra.Command {
 		Use:   "audit",
 		Short: "List who changed what",
 		Long: `List who changed what: each change of a source, destination, connection, subscription, key or tenant,
-each repair that was begun or cancelled and each replay, with the name of the key by which it was
-made. What the server changes by itself is not listed. The latest 10,000 changes are kept; they have
-no value of a setting, and so no secret.`,
+each repair that was begun or cancelled, each replay, each retry or cancel of one delivery and each
+file that was deleted, with the name of the key by which it was made. What the server changes by
+itself is not listed. The latest 10,000 changes are kept; they have no value of a setting, and so no
+secret.`,
 		Example: `  bellhop audit --noun destination --name billing
   bellhop audit --by ada --since 2h`,
 	}
@@ -38,7 +39,7 @@ func addAuditFilter(c *cobra.Command) listCall[client.AuditEntry] {
 	// The flag of the name of a key is not --key, which is that of a secret elsewhere.
 	c.Flags().StringVar(&f.Key, "by", "", "only changes by the key of this name")
 	enumFlag(c, &f.Noun, "noun", "", []string{"source", "destination", "connection", "subscription", "key", "tenant",
-		"repair", "event"}, "only changes of such nouns")
+		"repair", "event", "delivery", "file"}, "only changes of such nouns")
 	c.Flags().StringVar(&f.Name, "name", "", "only changes of the noun with this name or id")
 	c.Flags().StringVar(&f.Action, "action", "", "only this, such as created, updated, deleted or paused")
 	tenantFlag(c, &f.Tenant, "changes")

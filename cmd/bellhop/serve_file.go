@@ -49,7 +49,9 @@ func (e *env) settingsOf(file *configFile, flags map[string]string) (cfg config.
 	if len(lines) > 0 {
 		return cfg, errors.New(strings.Join(lines, "\n"))
 	}
-	return config.LoadFile(file.path, file.file.Settings(), e.getenv, flags)
+	cfg, err = config.LoadFile(file.path, file.file.Settings(), e.getenv, flags)
+	cfg.Locate(file.path, func(name string) int { return file.file.Place(name, "").Line })
+	return cfg, err
 }
 
 // isOverridden reports whether a flag or the environment gives a setting, so that its value in the file does not

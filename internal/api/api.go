@@ -111,6 +111,9 @@ type Options struct {
 	// Serve has the settings of serve with which the server was started; nil does not say them.
 	Serve Serve
 
+	// Checkup has the server look at itself; nil cannot.
+	Checkup func(ctx context.Context) (client.Checkup, error)
+
 	// Settings are the schemas of the settings of serve, by name: the other members of a configuration file.
 	Settings map[string]any
 
@@ -135,6 +138,8 @@ type Options struct {
 
 // Serve has the settings with which a server was started, by the names of its flags.
 type Serve interface {
+	// Info describes the program, and all settings with where each has its value from. It has no secret.
+	Info() client.ServerInfo
 	// Given returns those that are not the default, in the form in which a file has them. A secret is the reference to
 	// it, or the mask.
 	Given() client.Settings
@@ -191,6 +196,7 @@ func build(o Options) *server {
 	s.listen()
 	s.pulls()
 	s.providers()
+	s.serveInfo()
 	s.document()
 	return s
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,7 @@ func newRig(t *testing.T) *rig {
 			},
 			CallbackURL: "https://hooks.example.com" + AgreePath, Logger: logger,
 		}),
+		Serve: fakeServe{}, Checkup: fakeCheckup,
 		Auth: auth.NewAdminKey(testKey), PublicURL: "https://hooks.example.com/", Version: "1.2.3", Logger: logger,
 	})
 	return r
@@ -330,6 +332,8 @@ var routes = []struct {
 	{"GET", "/stats", "", 200},
 	{"GET", "/series", "", 200},
 	{"GET", "/audit", "", 200},
+	{"GET", "/settings", "", 200},
+	{"GET", "/doctor", "", 200},
 	{"GET", "/providers", "", 200},
 	{"GET", "/destination-types", "", 200},
 	{"GET", "/connectors", "", 200},
@@ -539,7 +543,8 @@ func TestSignInLink(t *testing.T) {
 
 func TestStoreFailures(t *testing.T) {
 	for _, route := range routes {
-		if route.path == "/providers" || route.path == "/destination-types" || route.path == "/connectors" {
+		if slices.Contains([]string{"/providers", "/destination-types", "/connectors", "/settings", "/doctor"},
+			route.path) {
 			continue
 		}
 		t.Run(route.method+route.path, func(t *testing.T) {

@@ -135,6 +135,11 @@ func (s *server) loginConnection(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	c, err := s.Store.Connection(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	s.Catalog.NoteChange(ctx, "connection", c.ID, c.Name, "began a sign-in")
 	return &bodyOf[client.Login]{login}, nil
 }
 
@@ -147,9 +152,14 @@ func (s *server) testConnection(ctx context.Context, in *one) (*bodyOf[client.Co
 }
 
 func (s *server) logoutConnection(ctx context.Context, in *one) (*tagged[client.Connection], error) {
+	c, err := s.Store.Connection(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.Connections.Logout(ctx, in.ID); err != nil {
 		return nil, err
 	}
+	s.Catalog.NoteChange(ctx, "connection", c.ID, c.Name, "signed out")
 	return s.showConnection(ctx, in)
 }
 

@@ -114,6 +114,10 @@ func TestConnectionLogin(t *testing.T) {
 		r.logins[len(r.logins)-1] != "logout work" {
 		t.Errorf("%v, %q", out, r.logins)
 	}
+	if want := "admin began a sign-in connection work con_1"; len(r.noted) != 4 || r.noted[0] != want ||
+		r.noted[3] != "admin signed out connection work con_1" {
+		t.Errorf("noted %q", r.noted)
+	}
 	for _, verb := range []string{"login", "test", "logout"} {
 		r.do("POST", "/api/v1/connections/nobody/"+verb, "").refused(404, bellhop.CodeNotFound)
 	}

@@ -40,6 +40,7 @@ type fake struct {
 	keys          []bellhop.Key
 	tenants       []bellhop.Tenant
 	rotated       []string // calls of RotateAdmin
+	noted         []string // calls of NoteChange
 	rotateErr     error
 	arrivals      []bellhop.Arrival
 	attempted     []bellhop.Attempted
@@ -590,6 +591,37 @@ func (f *fake) Audit(_ context.Context, filter bellhop.AuditFilter, p bellhop.Pa
 	f.filter = filter
 	return page(f, []bellhop.AuditEntry{{At: testNow, Actor: bellhop.Actor{Key: "ada", KeyID: "key_1"}, Noun: "source",
 		NounID: "src_1", Name: "media", Tenant: "acme", Action: "updated"}}, p, nil)
+}
+
+func (f *fake) NoteChange(ctx context.Context, noun, id, name, action string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	by, _ := bellhop.ActorOf(ctx)
+	f.noted = append(f.noted, strings.TrimSpace(by.Key+" "+action+" "+noun+" "+name+" "+id))
+	return nil
+}
+
+// fakeServe are the settings of a server.
+type fakeServe struct{}
+
+// fakeCheckup finds a disk that is full.
+func fakeCheckup(context.Context) (client.Checkup, error) {
+	return client.Checkup{At: client.Time{Time: testNow}, State: "failed", TookMS: 1.5, Checks: []client.Check{{
+		Name: "disk", Title: "Disk", State: "failed", Message: "1 MiB is free", Remedy: "make room",
+		Nouns: []client.CheckedNoun{}}}}, nil
+}
+
+func (fakeServe) Given() client.Settings { return nil }
+
+func (fakeServe) Compare(client.Settings) ([]client.SettingChange, []bellhop.FieldError, error) {
+	return nil, nil, nil
+}
+
+func (fakeServe) Info() client.ServerInfo {
+	return client.ServerInfo{Version: "1.2.3", StartedAt: client.Time{Time: testNow}, Data: "/var/lib/bellhop",
+		Settings: []client.ServerSetting{{Name: "retain", Group: "Storage", Kind: "length", Value: "90d",
+			Default: "30d",
+			Set:     true, Changed: true, Origin: "file", Place: "bellhop.yaml:3"}}}
 }
 
 func (f *fake) Series(_ context.Context, q bellhop.SeriesQuery) (bellhop.Series, error) {

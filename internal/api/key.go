@@ -105,6 +105,7 @@ func (s *server) rotateAdminKey(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	s.Catalog.NoteChange(ctx, "key", "", bellhop.AdminKeyName, "rotated")
 	rotated := client.RotatedAdmin{Key: text}
 	if grace > 0 {
 		rotated.OldUntil = client.Time{Time: until}

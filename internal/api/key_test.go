@@ -95,8 +95,8 @@ func TestRotateAdminKey(t *testing.T) {
 			t.Errorf("%s: %s", body, a.body)
 		}
 	}
-	if len(r.rotated) != 4 {
-		t.Errorf("%q", r.rotated)
+	if len(r.rotated) != 4 || len(r.noted) != 4 || r.noted[0] != "admin rotated key admin" {
+		t.Errorf("%q, noted %q", r.rotated, r.noted)
 	}
 	r.do("POST", "/api/v1/keys/rotate-admin", `{"grace":"soon"}`).refused(422, bellhop.CodeInvalid, "grace")
 	r.do("POST", "/api/v1/keys/rotate-admin", `{"key":"bhk_mine"}`).refused(422, bellhop.CodeInvalid, "key")

@@ -28,6 +28,8 @@ var tags = []*huma.Tag{
 	{Name: "tenants", Description: "Customers, whose nouns are kept apart"},
 	{Name: "stream", Description: "What happens, as it happens"},
 	{Name: "config", Description: "All nouns at once, as a configuration file declares them"},
+	{Name: "settings", Description: "How the server was started"},
+	{Name: "doctor", Description: "How well the server is"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "audit", Description: "Who changed what"},
 	{Name: "series", Description: "How much happened over time"},
@@ -188,8 +190,15 @@ var operationTexts = map[string]string{
 		"stored, or nothing. A noun is the one of the same name. A secret that is masked, and the URL …, stay as " +
 		"they are stored. Calls of receivers and providers that follow are made afterwards.",
 
-	"list-audit": "Returns one page of the changes that holders of keys have made, newest first: of nouns, repairs " +
-		"and replays. The latest 10,000 are kept. No value of a setting is in them.",
+	"check-server": "Looks at the server itself: the clock, the data folder, the disk and its syncs, open " +
+		"files, the public URL and its certificate, keys, secrets, connections and subscriptions that end or fail, " +
+		"silent sources, destinations, deliveries and repairs. Each check says what was found and what to do. The " +
+		"checks run at the same time and take 9 seconds at most; one checkup runs at a time.",
+	"show-settings": "Returns the program, its addresses, and every setting of serve with its value and where that " +
+		"came from: the default, a flag, a variable of the environment, or a line of the configuration file. Of a " +
+		"secret it says whether it is set.",
+	"list-audit": "Returns one page of the changes that holders of keys have made, newest first: of nouns, repairs, " +
+		"replays, and of single deliveries and files. The latest 10,000 are kept. No value of a setting is in them.",
 	"show-series": "Counts events, refused requests, deliveries and failed attempts in each span of a period that " +
 		"ends now: in minutes up to 3 hours, in ten minutes up to 48 hours, and in hours up to 30 days. The nouns " +
 		"with the most are counted one by one, 100 of each kind at most. A crash loses the counts of a minute.",

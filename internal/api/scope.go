@@ -116,6 +116,8 @@ var scopes = map[string]bellhop.Scope{
 	"show-stats":     bellhop.ScopeRead,
 	"show-series":    bellhop.ScopeRead,
 	"list-audit":     bellhop.ScopeAdmin,
+	"show-settings":  bellhop.ScopeAdmin,
+	"check-server":   bellhop.ScopeAdmin,
 	"list-providers": bellhop.ScopeRead,
 
 	"list-destination-types": bellhop.ScopeRead,
@@ -126,6 +128,7 @@ var scopes = map[string]bellhop.Scope{
 var allTenants = map[string]bool{
 	"rotate-admin-key": true, "create-tenant": true, "update-tenant": true, "delete-tenant": true, "show-stats": true,
 	"sync-subscriptions": true, "export-config": true, "plan-config": true, "apply-config": true,
+	"show-settings": true, "check-server": true,
 }
 
 // requireScope notes which scope the route of an operation needs, and says so in the document.

@@ -109,6 +109,8 @@ var neededScopes = map[bellhop.Scope]string{
 		PATCH /tenants/{id}
 		DELETE /tenants/{id}
 		GET /audit
+		GET /settings
+		GET /doctor
 		GET /config
 		POST /config/plan
 		POST /config/apply`,

@@ -124,6 +124,7 @@ func TestAboutAllTenants(t *testing.T) {
 		{"PATCH", "/api/v1/tenants/acme", `{"limits":{}}`}, {"DELETE", "/api/v1/tenants/acme", ""},
 		{"GET", "/api/v1/stats", ""}, {"POST", "/api/v1/subscriptions/sync", ""}, {"GET", "/metrics", ""},
 		{"GET", "/api/v1/config", ""}, {"POST", "/api/v1/config/plan", `{}`}, {"POST", "/api/v1/config/apply", `{}`},
+		{"GET", "/api/v1/settings", ""}, {"GET", "/api/v1/doctor", ""},
 	} {
 		r.send(route.method, route.path, route.body).refused(403, bellhop.CodeForbidden)
 	}

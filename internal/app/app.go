@@ -26,6 +26,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
@@ -63,6 +64,13 @@ type App struct {
 	listener *limiter
 	url      string
 	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
+
+	startedAt    time.Time
+	hasPublicURL bool // the settings have one
+	probes       doctor.Probes
+	told         toldTime
+	doctor       *doctor.Doctor
+
 	actions  []provider.Action
 	gate     *match.Gate // of large bodies, for all who evaluate expressions
 	opener   *outbound.Opener
@@ -118,7 +126,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
 		grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
-		usage: usage{now: make(chan struct{}, 1)},
+		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(),
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -247,7 +255,8 @@ func (a *App) listen() error {
 		return nil
 	})
 	a.url = "http://" + reachable(listener.Addr())
-	if a.opts.Config.PublicURL == "" {
+	a.hasPublicURL = a.opts.Config.PublicURL != ""
+	if !a.hasPublicURL {
 		a.opts.Config.PublicURL = a.url
 	}
 	a.listener = newLimiter(listener, a.maxConnections(), time.Now, a.log)
@@ -296,7 +305,7 @@ func (a *App) actionSource(ctx context.Context, idOrName string) (provider.Actio
 // openRooms makes the rooms of the corridor and the catalog.
 func (a *App) openRooms(client *egress.Client) {
 	o := a.opts
-	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: client.HTTP(), Logger: o.Logger}
+	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: a.told.through(client.HTTP()), Logger: o.Logger}
 	a.openOpener(client, env)
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,
@@ -328,6 +337,7 @@ func (a *App) openRooms(client *egress.Client) {
 		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys, Later: a.later,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,
 	})
+	a.doctor = a.newDoctor()
 }
 
 // openOpener makes the room that opens destinations.

@@ -3,6 +3,9 @@ package app
 import (
 	"errors"
 	"maps"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -11,7 +14,70 @@ import (
 )
 
 // A served has the settings with which the server was started, for the configurations of the API.
-type served struct{ config.Config }
+type served struct {
+	config.Config
+	app *App
+}
+
+// Info implements [api.Serve].
+func (s served) Info() client.ServerInfo {
+	a := s.app
+	info := client.ServerInfo{Version: a.opts.Version, Commit: commit(debug.ReadBuildInfo()), Go: runtime.Version(),
+		StartedAt: client.Time{Time: a.startedAt}, URL: a.URL(), PublicURL: a.opts.Config.PublicURL,
+		MetricsURL: a.MetricsURL(), UIURL: a.UIURL(), Data: absolute(a.opts.Config.Data), AdminKey: a.keyFrom,
+		Settings: []client.ServerSetting{}}
+	inUse := map[string]any{"listen": a.listener.Addr().String(), "data": info.Data, "public-url": info.PublicURL,
+		"max-connections": a.listener.limit, "max-attempts": bound(a.opts.Config.MaxAttempts, descriptors(), 2)}
+	if a.uiListener != nil {
+		inUse["ui-listen"] = a.uiListener.Addr().String()
+	}
+	if a.opts.Config.UI {
+		inUse["ui-url"] = a.uiURL()
+	}
+	if a.metricsListener != nil {
+		inUse["listen-metrics"] = a.metricsListener.Addr().String()
+	}
+	for _, g := range s.Standings() {
+		setting := client.ServerSetting{Name: g.Name, Group: g.Group, Doc: g.Doc, Kind: g.Kind, Value: g.Value,
+			Default: g.Preset, Secret: g.Secret, Set: g.Set, Changed: g.Changed, Origin: string(g.Origin),
+			Place: g.Place}
+		if used, ok := inUse[g.Name]; ok && used != g.Value {
+			setting.InUse = used
+		}
+		info.Settings = append(info.Settings, setting)
+	}
+	return info
+}
+
+// commit returns the commit of the source code that a build notes, with a mark if it had further changes; "" if it
+// notes none.
+func commit(build *debug.BuildInfo, ok bool) string {
+	if !ok {
+		return ""
+	}
+	revision, mark := "", ""
+	for _, s := range build.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			mark = " with changes"
+		}
+	}
+	if revision == "" {
+		return ""
+	}
+	return revision + mark
+}
+
+// absolute returns the absolute path of dir, or dir if the current folder is not known.
+func absolute(dir string) string {
+	whole, err := filepath.Abs(dir)
+	if err != nil {
+		return dir
+	}
+	return whole
+}
 
 // Given implements [api.Serve].
 func (s served) Given() client.Settings {

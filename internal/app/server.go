@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -59,7 +60,8 @@ func (a *App) handler() http.Handler {
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
-		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Serve: served{a.opts.Config},
+		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Serve: served{a.opts.Config, a},
+		Checkup: a.checkup,
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})
@@ -67,6 +69,10 @@ func (a *App) handler() http.Handler {
 	a.addUI(mux, handler)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
+			if answer, ok := a.probes.Answer(strings.TrimPrefix(r.URL.Path, ingest.Prefix)); ok {
+				io.WriteString(w, answer)
+				return
+			}
 			a.door.ServeHTTP(w, r)
 			return
 		}

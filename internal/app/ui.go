@@ -17,6 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/manifest"
 	"github.com/bellhop-gateway/bellhop/internal/ui"
 )
 
@@ -157,7 +158,7 @@ func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
 	}
 	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions},
 		OpenID: a.openID(), URL: a.uiURL(), APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader,
-		Logger: a.opts.Logger})
+		ConfigFile: configFile, Logger: a.opts.Logger})
 	if a.uiListener != nil {
 		a.uiServer = a.newServer(pages)
 		a.uiServer.ConnState = a.uiListener.state
@@ -172,6 +173,12 @@ func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
 		}
 		handler.ServeHTTP(w, r)
 	})
+}
+
+// configFile returns what the server exports in the form of a file, with references to variables in place of secrets.
+func configFile(cfg client.Config) map[string]any {
+	manifest.Refer(&cfg, manifest.FromEnv)
+	return manifest.FileOf(cfg)
 }
 
 // sessions are the sessions as the pages ask for them: with the errors of package client.

@@ -42,6 +42,8 @@ type Store interface {
 	Event(ctx context.Context, id string) (bellhop.Event, error)
 	// Request returns one request on record with its headers and its body.
 	Request(ctx context.Context, id string) (bellhop.Request, error)
+	// NoteChange notes in the audit what the holder of a key changed outside of the store.
+	NoteChange(ctx context.Context, noun, id, name, action string) error
 	// RetryDelivery makes a pending, dead or cancelled delivery due now; CodeConflict in any other state.
 	RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error)
 	// CancelDelivery cancels a pending delivery; CodeConflict in any other state.
@@ -317,3 +319,13 @@ func (c *Catalog) DestinationID(ctx context.Context, idOrName string) (string, e
 
 // maxNamedIDs bounds how many ids a message names.
 const maxNamedIDs = 5
+
+// NoteChange notes in the audit what the holder of a key changed outside of the store, such as the sign-in of a
+// connection. The change stays if it cannot be noted, which is logged.
+func (c *Catalog) NoteChange(ctx context.Context, noun, id, name, action string) {
+	err := c.opts.Store.NoteChange(context.WithoutCancel(ctx), noun, id, name, action)
+	if err != nil {
+		c.log.Error("audit.failed", "noun", noun, "id", id, "action", action, "error", err,
+			"meaning", "the change was made, and the audit does not have it")
+	}
+}

@@ -115,10 +115,39 @@ var docs = map[string]string{
 }
 
 // A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int,
-// list (comma-separated), or length (of time).
+// list (comma-separated), or length (of time). Group is the heading under which people find it.
 type Setting struct {
 	Name, Default, Doc, Kind string
 	Secret                   bool
+	Group                    string
+}
+
+// groups are the headings of the settings, in the order of pages, with the names of their settings, or what those
+// begin with.
+var groups = []struct {
+	title string
+	names []string
+}{
+	{"Addresses", []string{"listen", "listen-metrics", "public-url"}},
+	{"Storage", []string{"data", "database", "retain"}},
+	{"Pages", []string{"ui"}},
+	{"Configuration file", []string{"config-prune"}},
+	{"Files", []string{"files"}},
+	{"What destinations may reach and run", []string{"allow", "proxies"}},
+	{"Limits", []string{"shutdown-timeout", "read-timeout", "max"}},
+	{"Log", []string{"log"}},
+}
+
+// groupOf returns the heading of a setting; "" if it has none.
+func groupOf(name string) string {
+	for _, g := range groups {
+		for _, prefix := range g.names {
+			if name == prefix || strings.HasPrefix(name, prefix+"-") {
+				return g.title
+			}
+		}
+	}
+	return ""
 }
 
 // Settings returns the fields of Config in their order.
@@ -128,7 +157,8 @@ func Settings() []Setting {
 	for i := range all {
 		tag := t.Field(i).Tag
 		name := tag.Get("name")
-		all[i] = Setting{name, tag.Get("default"), docs[name], kindOf(t.Field(i).Type), tag.Get("secret") != ""}
+		all[i] = Setting{name, tag.Get("default"), docs[name], kindOf(t.Field(i).Type), tag.Get("secret") != "",
+			groupOf(name)}
 	}
 	return all
 }
@@ -181,19 +211,21 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 	v := reflect.ValueOf(&c).Elem()
 	c.given = map[string]given{}
 	for i, s := range Settings() {
-		value, from, wins := s.Default, "default", false
+		value, from, origin, place := s.Default, "default", FromDefault, ""
 		if in := file[s.Name]; in != nil { // a key without a value counts as absent
-			value, from = flagText(in), path+": "+s.Name
+			value, from, origin, place = flagText(in), path+": "+s.Name, FromFile, path
 			if reflect.TypeOf(in).Kind() == reflect.Map {
 				return c, fmt.Errorf("%s: write one value, not an object", from)
 			}
 		}
 		delete(file, s.Name)
 		if in := getenv(EnvName(s.Name)); in != "" {
-			value, from, wins = in, EnvName(s.Name), true
+			value, from, origin = in, EnvName(s.Name), FromEnvironment
+			place = from
 		}
 		if in, ok := flags[s.Name]; ok {
-			value, from, wins = in, "--"+s.Name, true
+			value, from, origin = in, "--"+s.Name, FromFlag
+			place = from
 		}
 		if err := set(v.Field(i), value); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
@@ -201,7 +233,8 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 		if err := readSecret(v.Type().Field(i), v.Field(i), getenv); err != nil {
 			return c, fmt.Errorf("%s: %w", from, err)
 		}
-		c.given[s.Name] = given{text: value, from: from, wins: wins}
+		c.given[s.Name] = given{text: value, from: from, origin: origin, place: place,
+			wins: origin == FromFlag || origin == FromEnvironment}
 	}
 	for name := range file {
 		return c, fmt.Errorf("config: %s: unknown key %q; bellhop serve --help lists them", path, name)

@@ -12,10 +12,23 @@ import (
 
 // A given is how one setting was given.
 type given struct {
-	text string // in the form of a flag's value; of a secret, a reference to it or the secret itself
-	from string // for people: "--listen", "BELLHOP_LISTEN", "bellhop.yaml: listen" or "default"
-	wins bool   // a flag or the environment gave it, and so it wins over a file
+	text   string // in the form of a flag's value; of a secret, a reference to it or the secret itself
+	from   string // for people: "--listen", "BELLHOP_LISTEN", "bellhop.yaml: listen" or "default"
+	wins   bool   // a flag or the environment gave it, and so it wins over a file
+	origin Origin
+	place  string // see [Standing]
 }
+
+// An Origin says what gave a setting its value.
+type Origin string
+
+// The origins.
+const (
+	FromDefault     Origin = "default"
+	FromFlag        Origin = "flag"
+	FromEnvironment Origin = "environment"
+	FromFile        Origin = "file"
+)
 
 // Same reports whether c and other have the same values, however they were given.
 func (c Config) Same(other Config) bool {
@@ -45,6 +58,51 @@ func (c *Config) Given() (values []Value) {
 		values = append(values, v)
 	}
 	return values
+}
+
+// A Standing is a setting of a server with its value, and where that came from.
+type Standing struct {
+	Setting
+	Value   any // in the form of a file; of a secret, the reference to it, or nil if the secret itself was given
+	Preset  any // the default, in the same form
+	Set     bool
+	Origin  Origin
+	Place   string // "--listen", "BELLHOP_LISTEN", "bellhop.yaml:3"; "" for the default
+	Changed bool   // the value is not the default
+}
+
+// Standings returns every setting in the order of the fields.
+func (c *Config) Standings() (standings []Standing) {
+	for i, s := range Settings() {
+		g, ok := c.given[s.Name]
+		if !ok {
+			continue
+		}
+		value, place := plain(s.Kind, g.text), g.place
+		if s.Secret && !isReference(g.text) {
+			value = nil
+		}
+		if g.origin == FromDefault {
+			place = ""
+		}
+		standings = append(standings, Standing{Setting: s, Value: value, Preset: plain(s.Kind, s.Default),
+			Set: g.text != "", Origin: g.origin, Place: place, Changed: !equal(i, g.text, s.Default)})
+	}
+	return standings
+}
+
+// Locate adds the lines of the file at path to the places of the settings that it gave. line returns 0 for a setting
+// whose line is not known.
+func (c *Config) Locate(path string, line func(name string) int) {
+	for name, g := range c.given {
+		if g.origin != FromFile {
+			continue
+		}
+		if n := line(name); n > 0 {
+			g.place = path + ":" + strconv.Itoa(n)
+			c.given[name] = g
+		}
+	}
 }
 
 // A Difference is a setting that a server has otherwise than it would have it if it was started again with a file.

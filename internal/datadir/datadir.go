@@ -57,6 +57,10 @@ func Open(dir string) (*Folder, error) {
 	return &Folder{dir, root, created, unlock}, nil
 }
 
+// Hold takes the folder dir of a server that does not run, until release: no server starts meanwhile. It fails if a
+// process owns the folder.
+func Hold(dir string) (release func() error, err error) { return lock(dir) }
+
 // create creates dir and its missing parents, and reports whether it created dir. It calls sync for the parent
 // of each folder that it created: until a folder is synced, a power cut may lose the names in it, and
 // everything below them.

@@ -39,6 +39,23 @@ func checkForServer(dir string, uid int) error {
 	return checkFiles(dir)
 }
 
+// Check returns nil if a server of this user may keep its data in the folder dir, and its keys and its database are
+// for their owner alone; or what is wrong, and after a colon what to do.
+func Check(dir string) error {
+	err := checkForServer(dir, os.Geteuid())
+	for _, name := range ownFiles {
+		if err != nil || runtime.GOOS == "windows" { // whose modes do not show it
+			return err
+		}
+		path := filepath.Join(dir, name)
+		info, statErr := os.Lstat(path)
+		if statErr == nil && name != ServerFile && info.Mode().Perm()&0o077 != 0 {
+			err = fmt.Errorf("%s can be read or written by other users: chmod 600 it", path)
+		}
+	}
+	return err
+}
+
 // checkForClient returns nil if a client of the user uid may believe the files in dir, or why not. They must belong to
 // that user or to root. If the user is root and has named the folder, it may belong to any user.
 func checkForClient(dir string, uid int, named bool) error {

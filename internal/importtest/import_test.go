@@ -108,8 +108,9 @@ var rooms = []row{
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it
 	{"internal/config", []room{"."}, []string{"yaml"}},
-	{"internal/manifest", []room{".", "internal/nearest"}, []string{"yaml"}},
+	{"internal/manifest", []room{".", "client", "internal/nearest"}, []string{"yaml"}},
 	{"internal/datadir", []room{"."}, []string{"x/sys"}},
+	{"internal/doctor", []room{"."}, []string{"x/sys"}},
 	{"internal/bench", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
 	{"internal/importtest", nil, nil},

@@ -521,8 +521,12 @@ type Tenants interface {
 }
 
 // An Audit has who changed what, newest first: the latest [bellhop.MaxAuditEntries]. A change by a context of
-// [bellhop.WithActor] is noted in its transaction; what the gateway changes by itself is not noted.
+// [bellhop.WithActor] is noted in its transaction; what the gateway changes by itself is not noted. A caller of one
+// tenant sees what was of that tenant, without the ids of keys that are not of it.
 type Audit interface {
+	// NoteChange notes a change that was made outside of the store, by a context of [bellhop.WithActor]; by any other
+	// it does nothing. A noun that is stored has its own name and tenant in place of the given ones.
+	NoteChange(ctx context.Context, noun, id, name, action string) error
 	Audit(ctx context.Context, f bellhop.AuditFilter, page bellhop.Page) (list []bellhop.AuditEntry, next string,
 		err error)
 }

@@ -25,17 +25,18 @@ type auditRow struct {
 
 // auditPaths are the pages of nouns, by their id.
 var auditPaths = map[string]string{"source": "sources/", "destination": "destinations/", "repair": "repairs/",
-	"event": "events/"}
+	"event": "events/", "delivery": "deliveries/", "file": "files/", "connection": "connections/",
+	"subscription": "subscriptions/"}
 
 func (s *server) listAudit(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
 		field{Name: "noun", Label: "What", Known: []string{"source", "destination", "connection", "subscription",
-			"key", "tenant", "repair", "event"}},
+			"key", "tenant", "repair", "event", "delivery", "file"}},
 		field{Name: "name", Label: "Its name", Hint: "or its id"},
 		field{Name: "key", Label: "By the key", Hint: "the name of a key"},
 		field{Name: "action", Label: "Action", Known: []string{"created", "updated", "deleted", "paused", "resumed",
-			"replayed"}},
+			"replayed", "retried", "cancelled", "rotated"}},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 	)

@@ -47,6 +47,9 @@ func stateOf(name string) stateText {
 		"filled":     {"delivered", "filled", "✓"},
 		"whole":      {"delivered", "whole", "✓"},
 		"done":       {"delivered", "done", "✓"},
+		"ok":         {"active", "ok", "✓"},
+		"warning":    {"pending", "warning", "!"},
+		"skipped":    {"unknown", "skipped", "·"},
 	}
 	text, ok := texts[name]
 	if !ok {

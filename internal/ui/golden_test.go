@@ -53,6 +53,13 @@ var pagesOfWhatHappens = []pageCase{
 	{name: "audit_none_match", path: "/ui/audit?action=deleted", token: "admin", change: (*rig).empty},
 	{name: "audit_bad_time", path: "/ui/audit?since=soon", token: "admin", status: 422},
 	{name: "audit_operator", path: "/ui/audit", token: "operator", status: 403},
+	{name: "settings", path: "/ui/settings", token: "admin"},
+	{name: "settings_checked", path: "/ui/settings?doctor=1", token: "admin"},
+	{name: "settings_well", path: "/ui/settings?doctor=1", token: "admin", change: func(r *rig) {
+		r.api.set("GET /settings", client.ServerInfo{Version: "(devel)", StartedAt: at(time.Minute)})
+		r.api.set("GET /doctor", client.Checkup{At: at(0), State: "ok", Checks: testCheckup.Checks[:2]})
+	}},
+	{name: "settings_operator", path: "/ui/settings", token: "operator", status: 403},
 	{name: "live", path: "/ui/live", token: "viewer"},
 	{name: "live_empty", path: "/ui/live?kinds=event.accepted", token: "viewer", change: (*rig).empty},
 	{name: "live_attempts", path: "/ui/live?kinds=delivery.attempted&destination=billing", token: "viewer"},

@@ -182,7 +182,7 @@ var nounPaths = []string{
 	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
 	"/ui/profiles", "/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete",
 	"/ui/tenants",
-	"/ui/tenants/ten_1/delete",
+	"/ui/tenants/ten_1/delete", "/ui/settings?doctor=1",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -199,10 +199,15 @@ func (r *rig) fillHostile(text string) {
 	login := *connection.Login
 	login.State = "failed"
 	connection.Login = &login
+	server := filled(testServer, text)
+	server.Settings[0].Value, server.Settings[0].InUse = text, []any{text}
 	for call, value := range map[string]any{
 		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
 		"GET /destinations/dst_1":  raw(destination),
 		"POST /destinations/match": raw(matched),
+
+		"GET /settings": raw(server),
+		"GET /doctor":   raw(filled(testCheckup, text)),
 
 		"GET /files":         list(filled(testFile, text), filled(testPart, text)),
 		"GET /files/fil_1":   raw(filled(testFile, text)),

@@ -24,7 +24,20 @@ var navigation = []navigationLink{
 var more = []navigationLink{
 	{"profiles", "Profiles"},
 	{"connections", "Connections"}, {"subscriptions", "Subscriptions"}, {"repairs", "Repairs"},
-	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"},
+	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"}, {"settings", "Settings"},
+}
+
+// moreFor returns the further pages that a person may look at.
+func moreFor(p Person) []navigationLink {
+	return slices.DeleteFunc(slices.Clone(more), func(l navigationLink) bool {
+		switch l.Path {
+		case "keys":
+			return !p.Administers()
+		case "settings":
+			return !p.Administers() || p.Tenant != ""
+		}
+		return false
+	})
 }
 
 // A navigationLink is a page, by the first element of its path below /ui.
@@ -75,8 +88,9 @@ type frame struct {
 // show writes a page by the template of that name.
 func (v *visit) show(status int, name, title string, page any) {
 	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, Root), "/")
-	f := frame{Title: title, Section: section, Links: navigation, More: more, Further: furtherTitle(section),
-		Person: v.person, Display: v.display,
+	f := frame{Title: title, Section: section, Links: navigation, More: moreFor(v.person),
+		Further: furtherTitle(section),
+		Person:  v.person, Display: v.display,
 		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Made: v.made, Now: v.Now(), Page: page,
 		Here: typed(here(v.r))}
 	var b bytes.Buffer

@@ -43,8 +43,10 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 			"acme":     {Name: "customer", Role: operator, Tenant: "acme", Ends: now.Add(time.Hour)},
 		}, links: map[string]string{"good": "operator"}}}
 	o := Options{API: client.Over(r.api), Sessions: r.people, URL: "http://127.0.0.1:8080",
-		APIURL: "https://hooks.example.com",
-		Now:    func() time.Time { return now }, Rand: zeros{}, Logger: slog.New(slog.NewTextHandler(r.logged, nil))}
+		APIURL: "https://hooks.example.com", ConfigFile: func(cfg client.Config) map[string]any {
+			return map[string]any{"retain": cfg.Settings["retain"], "sources": cfg.Sources}
+		},
+		Now: func() time.Time { return now }, Rand: zeros{}, Logger: slog.New(slog.NewTextHandler(r.logged, nil))}
 	for _, f := range change {
 		f(&o)
 	}
@@ -255,6 +257,43 @@ var (
 		{At: at(time.Hour), Key: "admin", Action: "deleted", Noun: "source", NounID: "src_9", Name: "old"},
 		{At: at(time.Hour), Key: "admin", Action: "replayed", Noun: "event", NounID: "evt_1"},
 	}
+	testServer = client.ServerInfo{Version: "v1.2.3", Commit: "0123456789abcdef0123", Go: "go1.26.1",
+		StartedAt: at(26 * time.Hour), URL: "http://127.0.0.1:8080", PublicURL: "https://hooks.example.com",
+		MetricsURL: "http://127.0.0.1:8080/metrics", UIURL: "https://hooks.example.com/ui/", Data: "/var/lib/bellhop",
+		AdminKey: "admin.key", Settings: []client.ServerSetting{
+			{Name: "listen", Group: "Addresses", Doc: "address and port", Kind: "string", Value: "127.0.0.1:0",
+				Default: "127.0.0.1:8080", InUse: "127.0.0.1:41234", Set: true, Changed: true, Origin: "flag",
+				Place: "--listen"},
+			{Name: "retain", Group: "Storage", Doc: "how long", Kind: "length", Value: "90d", Default: "30d",
+				Set:     true,
+				Changed: true, Origin: "file", Place: "bellhop.yaml:3"},
+			{Name: "ui-roles", Group: "Pages", Doc: "who may do what", Kind: "list", Value: []any{}, Default: []any{},
+				Origin: "default"},
+			{Name: "ui-oidc-client-secret", Group: "Pages", Doc: "the secret", Kind: "string", Secret: true, Set: true,
+				Changed: true, Origin: "environment", Place: "BELLHOP_UI_OIDC_CLIENT_SECRET"},
+			{Name: "files-secret-key", Group: "Files", Doc: "of the bucket", Kind: "string", Secret: true, Set: true,
+				Value: "env:KEY", Changed: true, Origin: "file", Place: "bellhop.yaml:9"},
+			{Name: "max-attempts", Group: "Limits", Doc: "at the same time", Kind: "int", Value: 100, Default: 8192,
+				Set: true, Changed: true, Origin: "environment", Place: "BELLHOP_MAX_ATTEMPTS"},
+		}}
+	testCheckup = client.Checkup{At: at(0), State: "failed", TookMS: 1204.5, Checks: []client.Check{
+		{Name: "disk", Title: "Disk", State: "ok", Message: "40 GiB of 80 GiB are free; the database has 5.0 MiB",
+			TookMS: 0.2},
+		{Name: "clock", Title: "Clock", State: "skipped", Message: "no provider has told the time",
+			Remedy: "have the clock kept by NTP", TookMS: 1},
+		{Name: "keys", Title: "Keys", State: "warning", Message: "1 key has ended or ends soon",
+			Remedy: "make another", TookMS: 0.4,
+			Nouns: []client.CheckedNoun{{Noun: "key", ID: "key_1", Name: "ci", Message: "ends in 3 d"}}},
+		{Name: "destinations", Title: "Destinations", State: "failed", Message: "1 destination does not take its " +
+			"events",
+			Remedy: "see the latest attempts", TookMS: 3.5,
+			Nouns: []client.CheckedNoun{{Noun: "destination", ID: "dst_1",
+				Name: "billing", Message: "fails since 2026-11-30 14:30 UTC"}}},
+	}}
+	testConfig = client.Config{Settings: client.Settings{"retain": "90d",
+		"files-secret-key": map[string]any{"set": true}},
+		Sources: []client.NewSource{{Name: "shop", Provider: "generic",
+			Settings: client.Settings{"secret": map[string]any{"set": true}}}}}
 	testSeries = client.Series{Step: "1m", Since: at(time.Hour), Until: at(0), Data: spans(60, client.Counts{
 		Accepted: 120, Refused: 3, Delivered: 240}),
 		Sources: []client.NounCounts{{ID: "src_1", Name: "media", Counts: client.Counts{Accepted: 1200, Refused: 9}}},
@@ -285,6 +324,9 @@ func (r *rig) fill() {
 		"GET /stats":        testStats,
 		"GET /audit":        listOf{Data: testAudit},
 		"GET /series":       testSeries,
+		"GET /settings":     testServer,
+		"GET /doctor":       testCheckup,
+		"GET /config":       testConfig,
 		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
 		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},
 		"GET /events": listOf{Data: []client.Event{testEvent,

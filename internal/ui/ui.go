@@ -33,9 +33,11 @@ type Options struct {
 	OpenID   OpenID // nil if nobody signs in by an OpenID issuer
 	URL      string // where people reach the pages: scheme and host, "https://hooks.example.com"
 	APIURL   string // where programs reach the API, for the commands that pages show
-	Now      func() time.Time
-	Rand     io.Reader // of secrets that are made for a person
-	Logger   *slog.Logger
+	// ConfigFile returns what a server exports in the form of a file, with references in place of secrets.
+	ConfigFile func(cfg client.Config) map[string]any
+	Now        func() time.Time
+	Rand       io.Reader // of secrets that are made for a person
+	Logger     *slog.Logger
 }
 
 // A server answers the requests of the pages. Nothing in it changes after New but the count of its streams, and
@@ -72,6 +74,7 @@ func newServer(o Options) *server {
 	s.sources()
 	s.live()
 	s.audit()
+	s.serve()
 	s.destinations()
 	s.repairs()
 	s.connections()

@@ -193,13 +193,13 @@ const (
 
 // RetryDelivery makes a pending, dead or cancelled delivery due now. Its schedule begins anew.
 func (s *Store) RetryDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	return s.changeDelivery(ctx, id, makeDue+` AND state IN ('pending', 'dead', 'cancelled')`,
+	return s.changeDelivery(ctx, id, "retried", makeDue+` AND state IN ('pending', 'dead', 'cancelled')`,
 		"can be retried only while pending, dead or cancelled, and only if its destination exists", s.opts.Now())
 }
 
 // CancelDelivery ends a pending delivery.
 func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery, error) {
-	d, err := s.changeDelivery(ctx, id, makeCancelled+` AND state = 'pending'`,
+	d, err := s.changeDelivery(ctx, id, "cancelled", makeCancelled+` AND state = 'pending'`,
 		"can be cancelled only while pending (pause its destination first: then its queued "+
 			"deliveries are pending again)",
 		time.Time{})
@@ -210,8 +210,8 @@ func (s *Store) CancelDelivery(ctx context.Context, id string) (bellhop.Delivery
 }
 
 // changeDelivery runs update, with nextAt, now and the number of the delivery as arguments, and returns the
-// delivery afterwards. It is a conflict, told by rule, if update changes nothing.
-func (s *Store) changeDelivery(ctx context.Context, id, update, rule string,
+// delivery afterwards. It is a conflict, told by rule, if update changes nothing. action is for the audit.
+func (s *Store) changeDelivery(ctx context.Context, id, action, update, rule string,
 	nextAt time.Time) (d bellhop.Delivery, err error) {
 	n, ok := s.ids.ParseDelivery(id)
 	if !ok {
@@ -224,12 +224,15 @@ func (s *Store) changeDelivery(ctx context.Context, id, update, rule string,
 		if err := c.exec(update, nextAt, s.opts.Now(), n); err != nil {
 			return err
 		}
-		unchanged := c.db.Changes() == 0
+		missed := c.db.Changes() == 0
 		if d, err = s.deliveryIn(c, n, id); err != nil {
 			return err
 		}
-		if unchanged {
+		if missed {
 			return bellhop.Conflict("a delivery " + rule + "; this one is " + string(d.State))
+		}
+		if err := s.noteChange(ctx, c, "delivery", id, action, unchanged); err != nil {
+			return err
 		}
 		return s.noteState(c, n)
 	})

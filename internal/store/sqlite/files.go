@@ -121,11 +121,14 @@ func (s *Store) FinishFile(_ context.Context, id, sha256 string, expiresAt time.
 }
 
 // DoomFile dooms a file, and returns its record.
-func (s *Store) DoomFile(_ context.Context, id string, why bellhop.FileDoom) (rec bellhop.FileRecord, err error) {
+func (s *Store) DoomFile(ctx context.Context, id string, why bellhop.FileDoom) (rec bellhop.FileRecord, err error) {
 	err = s.do(func(c *conn) error {
 		rec, err = oneIn(c, "file", id, selectFileByID, id, s.scanFileRecord)
 		if err == nil {
 			err = c.exec("UPDATE files SET doom = ? WHERE id = ?", string(why), id)
+		}
+		if err == nil && why == bellhop.FileAsked {
+			err = s.noteChange(ctx, c, "file", id, "deleted", unchanged)
 		}
 		rec.Doom = why
 		return err

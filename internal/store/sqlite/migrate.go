@@ -53,22 +53,9 @@ func migrations() ([]migration, error) {
 
 // migrate brings the schema up to date. It refuses a database that a newer version of the program has written.
 func migrate(c *conn, random io.Reader) error {
-	all, err := migrations()
+	all, version, err := checkSchema(c)
 	if err != nil {
 		return err
-	}
-	version, err := schemaVersion(c)
-	if err != nil {
-		return err
-	}
-	if newest := all[len(all)-1].version; version > newest {
-		return fmt.Errorf("the database has schema %d, this program knows %d: use the newer bellhop that wrote it",
-			version, newest)
-	}
-	if version > 0 {
-		if err := checkMade(c, all[:version]); err != nil {
-			return err
-		}
 	}
 	for _, m := range all {
 		if m.version <= version {
@@ -134,6 +121,26 @@ func fillMeta(c *conn, random io.Reader) error {
 		updated_at, secrets_at)
 		VALUES (1, ?, ?, 'api', x'', 0, 0, 0, 0, '{}'), (2, ?, ?, 'bellhop', x'', 0, 0, 0, 0, '{}')`,
 		bellhop.SourceAPIID, bellhop.SourceAPI, bellhop.SourceSelfID, bellhop.SourceSelf)
+}
+
+// checkSchema returns the migrations and the version of a database, or an error if this program cannot read it.
+func checkSchema(c *conn) (all []migration, version int, err error) {
+	all, err = migrations()
+	if err != nil {
+		return nil, 0, err
+	}
+	version, err = schemaVersion(c)
+	if err != nil {
+		return nil, 0, err
+	}
+	if newest := all[len(all)-1].version; version > newest {
+		return nil, 0, fmt.Errorf("the database has schema %d, this program knows %d: use the newer bellhop that "+
+			"wrote it", version, newest)
+	}
+	if version > 0 {
+		err = checkMade(c, all[:version])
+	}
+	return all, version, err
 }
 
 func schemaVersion(c *conn) (version int, err error) {

@@ -110,9 +110,14 @@ func (s *Store) createSubscription(sub bellhop.Subscription) (w write, err error
 	return w, nil
 }
 
-// SaveSubscription replaces a subscription, except its LastEventAt, and stores what note has.
+// SaveSubscription replaces a subscription, except its LastEventAt, and stores what note has. One that is going to be
+// deleted counts as deleted by whoever asked for that: the gateway deletes it once the provider has been told.
 func (s *Store) SaveSubscription(ctx context.Context, sub bellhop.Subscription, note bellhop.SubscriptionNote) error {
-	return s.write(s.noted(ctx, "subscription", sub.ID, "updated")(s.saveSubscription(sub, note)))
+	action := "updated"
+	if sub.Deleting {
+		action = "deleted"
+	}
+	return s.write(s.noted(ctx, "subscription", sub.ID, action)(s.saveSubscription(sub, note)))
 }
 
 func (s *Store) saveSubscription(sub bellhop.Subscription, note bellhop.SubscriptionNote) (w write, err error) {

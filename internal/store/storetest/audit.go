@@ -61,3 +61,43 @@ func audit(w *world) {
 	w.ctx = bellhop.WithTenant(w.ctx, "acme")
 	w.equal("of its own tenant", read(bellhop.AuditFilter{}), all[1:3])
 }
+
+// auditOfDeliveries shows that what is done with one delivery or one file is noted, with the tenant of its
+// destination, as is a change outside of the store; and that a tenant learns the ids of its own keys alone.
+func auditOfDeliveries(w *world) {
+	plain := w.ctx
+	at := bellhop.StoredTime(w.clock.now())
+	w.must(w.CreateTenant(plain, bellhop.Tenant{ID: "ten_1", Name: "acme", CreatedAt: at, UpdatedAt: at}))
+	mine := w.newID(bellhop.PrefixDestination)
+	w.must(w.CreateDestination(plain, bellhop.Destination{ID: mine, Name: "mine", Type: bellhop.TypeHTTP,
+		URL: "https://acme.example/in", Settings: []byte(`{}`), Timeout: time.Second, Concurrency: 1,
+		Retry: bellhop.Retry{Schedule: bellhop.ScheduleSharePoint}, State: bellhop.DestinationActive, Tenant: "acme",
+		CreatedAt: at, UpdatedAt: at}))
+	owed := []bellhop.NewDelivery{{DestinationID: mine}}
+	w.accept([]bellhop.Event{w.event("", []byte(`{}`))}, owed)
+	delivery := owed[0].DeliveryID
+	ada := bellhop.Actor{Key: "ada", KeyID: "key_1"}
+	own := bellhop.Actor{Key: "own", KeyID: "key_2"}
+	byAda := bellhop.WithActor(plain, ada)
+	w.must(second(w.CancelDelivery(byAda, delivery)))
+	_, err := w.CancelDelivery(byAda, delivery)
+	w.refused("cancelled again", err, bellhop.CodeConflict)
+	w.must(second(w.RetryDelivery(bellhop.WithTenant(bellhop.WithActor(plain, own), "acme"), delivery)))
+	w.must(second(w.CancelDelivery(plain, delivery))) // by nobody
+	w.must(w.NoteChange(byAda, "key", "", bellhop.AdminKeyName, "rotated"))
+	w.must(w.NoteChange(byAda, "destination", mine, "another name", "looked at"))
+	w.must(w.NoteChange(plain, "key", "", bellhop.AdminKeyName, "rotated"))
+	all := []bellhop.AuditEntry{
+		{At: at, Actor: ada, Noun: "destination", NounID: mine, Name: "mine", Tenant: "acme", Action: "looked at"},
+		{At: at, Actor: ada, Noun: "key", Name: bellhop.AdminKeyName, Action: "rotated"},
+		{At: at, Actor: own, Noun: "delivery", NounID: delivery, Name: "mine", Tenant: "acme", Action: "retried"},
+		{At: at, Actor: ada, Noun: "delivery", NounID: delivery, Name: "mine", Tenant: "acme", Action: "cancelled"},
+	}
+	list, _, err := w.Audit(plain, bellhop.AuditFilter{}, bellhop.Page{Limit: 50})
+	w.must(err)
+	w.equal("all", list, all)
+	all[0].KeyID, all[3].KeyID = "", ""
+	list, _, err = w.Audit(bellhop.WithTenant(plain, "acme"), bellhop.AuditFilter{}, bellhop.Page{Limit: 50})
+	w.must(err)
+	w.equal("of the tenant", list, []bellhop.AuditEntry{all[0], all[2], all[3]})
+}

@@ -111,6 +111,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"RetainConflicts", retainConflicts},
 		{"Stats", stats},
 		{"Audit", audit},
+		{"AuditOfDeliveries", auditOfDeliveries},
 		{"Series", series},
 		{"SeriesOfMany", seriesOfMany},
 		{"Backlog", backlog},

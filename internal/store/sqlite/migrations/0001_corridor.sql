@@ -269,6 +269,7 @@ CREATE TABLE audit (
 	at      INTEGER NOT NULL,
 	key     TEXT NOT NULL,                             -- the name of the key, at that time
 	key_id  TEXT NOT NULL,                             -- empty is the admin key
+	key_tenant TEXT NOT NULL,                          -- that the key is bound to
 	noun    TEXT NOT NULL,
 	noun_id TEXT NOT NULL,
 	name    TEXT NOT NULL,                             -- of the noun, at that time

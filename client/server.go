@@ -1,0 +1,41 @@
+package client
+
+import "context"
+
+// A ServerInfo is a server as it was started: the program, its addresses, and the settings of serve.
+type ServerInfo struct {
+	Version   string `json:"version" example:"v1.2.3"`
+	Commit    string `json:"commit"` // of the source code; "" if the build did not note it
+	Go        string `json:"go" example:"go1.26.1"`
+	StartedAt Time   `json:"started_at"`
+
+	URL        string `json:"url" example:"http://127.0.0.1:8080"` // on its own machine
+	PublicURL  string `json:"public_url" example:"https://hooks.example.com"`
+	MetricsURL string `json:"metrics_url"` // on its own machine
+	UIURL      string `json:"ui_url"`      // of the pages; "" if there are none
+	Data       string `json:"data" example:"/var/lib/bellhop"`
+	AdminKey   string `json:"admin_key" example:"admin.key"` // the file or the variable that holds it
+
+	Settings []ServerSetting `json:"settings"` // all of them, in the order of the help of serve
+}
+
+// A ServerSetting is one setting of serve, with its value and where that came from.
+type ServerSetting struct {
+	Name    string `json:"name" example:"retain"`
+	Group   string `json:"group" example:"Storage"` // the heading that it belongs to
+	Doc     string `json:"doc"`
+	Kind    string `json:"kind" enum:"string,bool,int,list,length"`
+	Value   any    `json:"value"` // nil of a secret that was given as it is
+	Default any    `json:"default"`
+	InUse   any    `json:"in_use,omitempty"` // what the server goes by, where it is not the value; nil: the value
+	Secret  bool   `json:"secret"`
+	Set     bool   `json:"set"`                                         // whether there is a value
+	Changed bool   `json:"changed"`                                     // whether the value is not the default
+	Origin  string `json:"origin" enum:"default,flag,environment,file"` // what gave the value
+	Place   string `json:"place" example:"bellhop.yaml:3"`              // where it is; "" of a default
+}
+
+// Settings returns how a server was started. No secret is shown.
+func (c *Client) Settings(ctx context.Context) (ServerInfo, error) {
+	return get[ServerInfo](ctx, c, path("settings"))
+}

@@ -141,6 +141,7 @@ type eventPage struct {
 	To           typed // the destination that was chosen
 	Replay       command
 	Show         command
+	Published    []publishedURL
 }
 
 // A header is one header of a request.
@@ -167,6 +168,7 @@ func (v *visit) showsEvent(status int) error {
 		Body:   showBody(body, path, v.r.URL.Query().Get("body"), v.r.URL.Query().Get("whole") == "1"),
 		Replay: v.post("replay "+quote(ev.ID), "/events/"+ev.ID+"/replay", "{}"), To: typed(v.r.PostFormValue("to")),
 		Show: v.get("events show "+quote(ev.ID), "/events/"+ev.ID)}
+	page.Published = publishedURLs(ev.Event, body)
 	page.Body.Download, page.Body.SHA256, page.Body.MediaType = link(path+"/body"), ev.BodySHA256, ev.ContentType
 	l, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{Event: ev.ID}, client.Page{Limit: maxShownDeliveries})
 	if err != nil {
@@ -187,6 +189,35 @@ func (v *visit) showsEvent(status int) error {
 	}
 	v.show(status, "event", "Event "+ev.Type, page)
 	return nil
+}
+
+// A publishedURL is where an asset is streamed.
+type publishedURL struct {
+	Format string
+	To     link
+	Text   string
+}
+
+// publishedURLs returns the URLs under which an action here published an asset; none of any other event. They are the
+// only links that pages make of a body: an action wrote it, not a stranger, and only https leads there.
+func publishedURLs(ev client.Event, body []byte) (all []publishedURL) {
+	if ev.Type != "ams.asset.published" || ev.CausedBy == "" {
+		return nil
+	}
+	var published struct {
+		URLs map[string]string `json:"urls"`
+	}
+	err := json.Unmarshal(body, &published)
+	if err != nil {
+		return nil
+	}
+	for _, format := range slices.Sorted(maps.Keys(published.URLs)) {
+		u, err := url.Parse(published.URLs[format])
+		if err == nil && u.Scheme == "https" && u.Host != "" && u.User == nil {
+			all = append(all, publishedURL{format, link(u.String()), u.String()})
+		}
+	}
+	return all
 }
 
 // sortedHeaders returns headers by name, one value each.

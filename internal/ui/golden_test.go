@@ -107,6 +107,13 @@ var pagesOfWhatHappens = []pageCase{
 			r.api.set("POST /events/evt_1/replay", &client.Error{Status: 409, Code: "conflict",
 				Detail: "billing is disabled"})
 		}},
+	{name: "event_published", path: "/ui/events/evt_1", token: "viewer", change: func(r *rig) {
+		published := testDetail
+		published.Type, published.CausedBy = "ams.asset.published", "evt_2"
+		r.api.set("GET /events/evt_1", published)
+		r.api.set("GET /events/evt_1/body", []byte(`{"urls":{"smooth":"https://media.example/a%20b.ism/manifest",`+
+			`"dash":"javascript:alert(1)","hls_v4":"http://media.example/a"}}`))
+	}},
 	{name: "event_unknown", path: "/ui/events/evt_9", token: "viewer", status: 404},
 	{name: "copy", path: "/ui/events/evt_1/copy", token: "operator"},
 	{name: "copy_wrong", path: "/ui/events/evt_1/copy", token: "operator", status: 422,

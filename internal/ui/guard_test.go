@@ -164,6 +164,40 @@ func TestForeignForms(t *testing.T) {
 	}
 }
 
+// TestLookingChangesNothing: no page makes a call of the API that changes something, whoever gets it.
+func TestLookingChangesNothing(t *testing.T) {
+	t.Parallel()
+	looked := 0
+	for _, c := range pageCases {
+		if c.form != nil {
+			continue
+		}
+		r := newRig(t)
+		r.fill()
+		for _, token := range []string{"admin", "operator", "acme", "viewer", ""} {
+			r.do("GET", c.path, token, nil)
+		}
+		for call := range strings.Lines(r.api.called()) {
+			looked++
+			method, path, _ := strings.Cut(strings.TrimSpace(call), " ")
+			path, _, _ = strings.Cut(path, " ")
+			if method != "GET" && !slices.Contains(readOnlyPosts, path) && !strings.Contains(call, `"dry_run":true`) {
+				t.Errorf("%s: %s", c.path, call)
+			}
+		}
+		if len(r.people.links) != 1 || len(r.people.people) != len(newRig(t).people.people) {
+			t.Errorf("%s: begins or ends a session", c.path)
+		}
+	}
+	if looked < 100 {
+		t.Fatalf("the pages make %d calls", looked)
+	}
+}
+
+// readOnlyPosts are the calls of the API that change nothing although they are POST: what they ask has no room in a
+// URL.
+var readOnlyPosts = []string{"/destinations/match", "/destinations/preview"}
+
 // TestRoles: no action and no page is for somebody without a session, and no action for a viewer.
 func TestRoles(t *testing.T) {
 	t.Parallel()

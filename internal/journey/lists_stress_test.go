@@ -56,7 +56,7 @@ func TestStressLists(t *testing.T) {
 		t.Fatalf("exit status %d", status)
 	}
 	began := time.Now()
-	newest := g.fill()
+	newest := g.fill(storedEvents)
 	t.Logf("%d events were stored in %v", storedEvents, time.Since(began).Round(time.Second))
 	g.start()
 
@@ -107,9 +107,9 @@ func TestStressLists(t *testing.T) {
 	}
 }
 
-// fill stores the events and the deliveries of the test in the folder of the gateway, which is stopped, as if they had
-// come during the last ten days. It returns the newest event.
-func (g *gateway) fill() bellhop.Event {
+// fill stores events, a multiple of 1000, and the deliveries of the test in the folder of the gateway, which is
+// stopped, as if they had come during the last ten days. It returns the newest event.
+func (g *gateway) fill(count int) bellhop.Event {
 	g.t.Helper()
 	const batch = 1000
 	now := time.Now().Add(-10 * 24 * time.Hour)
@@ -124,7 +124,7 @@ func (g *gateway) fill() bellhop.Event {
 		`{"text":"one of the events that are stored, with a body of about a hundred bytes, as small ones have"}`)
 	sum := sha256.Sum256(body)
 	events, owed := make([]bellhop.Event, batch), make([]bellhop.NewDelivery, 0, batch)
-	for n := 0; n < storedEvents; n += batch {
+	for n := 0; n < count; n += batch {
 		src, err := s.Source(ctx, fmt.Sprintf("stored-%d", n/batch%storedSources))
 		if err != nil {
 			g.t.Fatal(err)
@@ -154,7 +154,7 @@ func (g *gateway) fill() bellhop.Event {
 				g.t.Fatal(err)
 			}
 		}
-		now = now.Add(10 * 24 * time.Hour / (storedEvents / batch))
+		now = now.Add(10 * 24 * time.Hour / time.Duration(count/batch))
 	}
 	return events[batch-1]
 }

@@ -7,9 +7,7 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -133,24 +131,4 @@ func (g *gateway) openPages(pages int) (stop func() []int64) {
 		all.Wait()
 		return counts
 	}
-}
-
-// visitor returns a browser that has signed in by a link.
-func (g *gateway) visitor() *http.Client {
-	g.t.Helper()
-	link, err := g.client().CreateSignInLink(context.Background())
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	visitor := &http.Client{Jar: jar}
-	reply, err := visitor.PostForm(link.LocalURL, url.Values{})
-	if err != nil || reply.StatusCode != http.StatusOK {
-		g.t.Fatalf("sign in by the link: %v %v", reply, err)
-	}
-	reply.Body.Close()
-	return visitor
 }

@@ -32,7 +32,7 @@ PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint vet staticcheck tests fuzz stress browser bench interop apifuzz help
+.PHONY: build run test lint vet staticcheck tests fuzz stress browser screenshots bench interop apifuzz help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -68,7 +68,12 @@ stress: ## forgeries, kill, power cut and load, on this machine alone; STRESS is
 STRESSED = $(sort $(dir $(shell grep -rl --include='*_test.go' --exclude-dir=interop '^func TestStress' .)))
 
 browser: ## what a real browser does with the answers: needs chromium
-	$(PLAIN) go test -tags browser -run '^TestChromium' -count=1 ./internal/journey
+	$(PLAIN) go test -tags browser -run '^TestChromium' -count=1 -timeout 4m ./internal/journey $(ARGS)
+
+# ARGS=-shots=FOLDER of `make browser` keeps a picture of every page, for somebody who looks at them.
+screenshots: ## the pictures of docs/images, from the demonstration: needs chromium
+	$(PLAIN) go test -tags browser -run '^TestChromiumPictures$$' -count=1 ./internal/journey \
+		-args -pictures $(CURDIR)/docs/images
 
 bench: build ## this machine end to end, then the hot packages one by one
 	./bin/bellhop bench

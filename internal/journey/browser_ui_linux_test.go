@@ -4,93 +4,158 @@ package journey
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
-	"html"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
-	"os/exec"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
+	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/chromedp/chromedp"
 )
 
-// hostileTexts are texts of strangers that would do something if a page took them for markup, and characters that have
-// no shape of their own, each with what a page shows.
-var hostileTexts = map[string]string{
-	`<script>alert(1)</script>`:     `<script>alert(1)</script>`,
-	`<img src=x onerror=alert(1)>`:  `<img src=x onerror=alert(1)>`,
-	`"><svg onload=alert(1)>`:       `"><svg onload=alert(1)>`,
-	`</pre></main><h1>owned</h1>`:   `</pre></main><h1>owned</h1>`,
-	"safe\u202etxt.exe\u2066":       `safe\u202etxt.exe\u2066`,
-	"zero\u200bwidth\ufeff \u2028x": `zero\u200bwidth\ufeff \u2028x`,
+// hostileTexts returns the texts of strangers that the tests of the pages have, but those that JSON cannot hold.
+func hostileTexts(t *testing.T) (texts []string) {
+	content, err := os.ReadFile("../ui/testdata/hostile.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(content)) {
+		text, err := strconv.Unquote(strings.TrimSpace(line))
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if utf8.ValidString(text) {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
-// TestChromiumPages opens each page of the server in a real browser, with hostile texts in what it shows: with and
-// without JavaScript, in both themes and narrow. The console has no error and no report of the policy, the texts are
-// there as text, and the modules have run.
+// shotsFolder is a folder for a picture of each page, for somebody who looks at them.
+var shotsFolder = flag.String("shots", "", "folder for a picture of each page in both themes and widths")
+
+// TestChromiumPages opens each page to which a link leads in a real browser, with hostile texts in what it shows: with
+// and without JavaScript, in both themes, wide and narrow. No page opens a dialog, breaks its policy, runs what
+// strangers sent or scrolls sideways; the texts are there as text, and the modules have run.
 func TestChromiumPages(t *testing.T) {
 	t.Parallel()
-	browser, err := exec.LookPath("chromium")
-	if err != nil {
-		skipAloud(t, "there is no chromium")
-	}
 	g := newGateway(t)
-	p := newPages(t, g)
-	paths := p.fill()
-	if _, console := openPage(t, browser, p.control.URL, "1280,900"); !strings.Contains(console, "Content Security "+
-		"Policy") {
-		t.Fatalf("a page that breaks its policy leaves nothing in the console, so the test shows nothing:\n%s",
-			console)
-	}
-	for _, path := range paths {
+	published := "/ui/events/" + fillHostile(t, g)
+	p := newPerson(t, g)
+	p.do(chromedp.Navigate(newControl(t)))
+	p.expects("Content Security Policy") // otherwise the test would show nothing
+	p.signIn(g)
+	for _, path := range append(p.walk(), published) {
 		for _, c := range []struct {
-			at      *httptest.Server
+			theme   string
+			width   int64
 			scripts bool
-			size    string
-		}{{p.light, true, "1280,900"}, {p.dark, true, "320,900"}, {p.still, false, "1280,900"}} {
-			dom, console := openPage(t, browser, c.at.URL+path, c.size)
-			if c.scripts && console != "" { // without scripts it says that the modules were not loaded
-				t.Errorf("%s: the console has:\n%s", path, console)
+		}{{"light", 1280, true}, {"dark", 320, true}, {"dark", 1280, false}, {"light", 320, false}} {
+			what := fmt.Sprintf("%s, %s, %d pixels, scripts %t", path, c.theme, c.width, c.scripts)
+			p.looks(c.theme, c.width)
+			p.runsScripts(c.scripts)
+			p.open(path)
+			p.fitsWidth(what)
+			got := find[struct {
+				H1, Foreign int
+				Ran         bool
+				Text        string
+			}](p, `({
+				H1: document.querySelectorAll('h1').length,
+				Foreign: document.querySelectorAll('img, iframe, base, style, main svg:not(.chart svg), ' +
+					'script:not([src^="/ui/static/"]), form:not([action^="/ui/"])').length,
+				Ran: document.body.innerText.includes('Times are local'),
+				Text: document.body.textContent,
+			})`)
+			if got.H1 != 1 || got.Foreign != 0 || got.Ran != c.scripts {
+				t.Errorf("%s: %d h1, %d foreign elements, modules have run: %t", what, got.H1, got.Foreign, got.Ran)
 			}
-			if strings.Contains(dom, "<h1>owned") || strings.Contains(dom, "<svg onload") {
-				t.Errorf("%s, scripts %t: a text is markup", path, c.scripts)
-			}
-			if !strings.Contains(dom, "<h1") {
-				t.Errorf("%s, scripts %t: there is no page:\n%s\n%s", path, c.scripts, dom, console)
-				continue
-			}
-			if ran := strings.Contains(dom, "Times are local"); ran != c.scripts {
-				t.Errorf("%s, scripts %t: the modules have run: %t", path, c.scripts, ran)
-			}
-			if strings.Contains(path, "/events/") {
-				for _, shown := range hostileTexts {
-					if !strings.Contains(dom, html.EscapeString(shown)) &&
-						!strings.Contains(html.UnescapeString(dom), shown) {
-						t.Errorf("%s, scripts %t: %q is not there", path, c.scripts, shown)
+			if path == published {
+				for _, text := range hostileTexts(t) {
+					if !strings.Contains(got.Text, text) && !strings.Contains(got.Text, strings.Trim(
+						strconv.QuoteToGraphic(text), `"`)) && isPlain(text) {
+						t.Errorf("%s: %q is not there", what, text)
 					}
 				}
+			}
+			if c.scripts { // without, the browser says that it did not load them
+				for _, complaint := range p.heard() {
+					t.Errorf("%s: the browser complains: %s", what, complaint)
+				}
+			}
+			p.heard()
+			if *shotsFolder != "" {
+				name := strings.NewReplacer("/", "_", "?", "_", "&", "_", "=", "-").Replace(strings.TrimPrefix(path,
+					"/ui/"))
+				p.must(os.WriteFile(filepath.Join(*shotsFolder, fmt.Sprintf("%s_%s_%d_%t.png", name, c.theme, c.width,
+					c.scripts)), p.shoots(true), 0o600))
 			}
 		}
 	}
 }
 
-// pages are the pages of a gateway for a browser that has signed in, in both themes.
+// isPlain reports whether a page shows text as it is, and not with escapes.
+func isPlain(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// newControl returns the URL of a page that breaks its policy.
+func newControl(t *testing.T) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'")
+		fmt.Fprint(w, "<!doctype html><title>x</title><script>1</script><h1>x</h1>")
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// walk returns the paths of the pages that links lead to from the first page on: of pages that differ in ids and
+// filters alone, one.
+func (p *person) walk() (paths []string) {
+	p.t.Helper()
+	seen := map[string]bool{"/ui/": true}
+	ids := regexp.MustCompile(`[a-z]{3}_[A-Za-z0-9+~.-]+`)
+	for next := []string{"/ui/"}; len(next) > 0 && len(paths) < 150; next = next[1:] {
+		paths = append(paths, next[0])
+		p.open(next[0])
+		for _, to := range find[[]string](p, `[...document.querySelectorAll('a[href]:not([download])')].map((a) => a.href)`) {
+			u, err := url.Parse(to)
+			if err != nil || u.Scheme+"://"+u.Host != p.base || !strings.HasPrefix(u.Path, "/ui/") {
+				continue
+			}
+			kind := ids.ReplaceAllString(u.Path, "ID")
+			if strings.HasSuffix(u.Path, "/new") && u.RawQuery != "" {
+				kind += "?" // one of many forms
+			}
+			if !seen[kind] {
+				seen[kind] = true
+				next = append(next, u.RequestURI())
+			}
+		}
+	}
+	if len(paths) < 30 {
+		p.t.Errorf("links lead to %d pages only: %q", len(paths), paths)
+	}
+	return paths
+}
+
+// pages are the pages of a gateway for a browser that has signed in.
 type pages struct {
-	t           *testing.T
-	g           *gateway
-	light, dark *httptest.Server
-	still       *httptest.Server // the browser runs no script of it
-	control     *httptest.Server // a page that breaks its policy
-	at          *url.URL         // the gateway
-	session     string           // its cookie
+	t       *testing.T
+	g       *gateway
+	at      *url.URL // the gateway
+	session string   // its cookie
 }
 
 func newPages(t *testing.T, g *gateway) *pages {
@@ -121,79 +186,86 @@ func newPages(t *testing.T, g *gateway) *pages {
 	if reply.StatusCode != http.StatusOK || session == "" {
 		t.Fatalf("sign in by the link: %s", reply.Status)
 	}
-	p := &pages{t: t, g: g, at: at, session: session}
-	p.light, p.dark = p.proxy(at, session, "light", true), p.proxy(at, session, "dark", true)
-	p.still = p.proxy(at, session, "light", false)
-	p.control = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'")
-		fmt.Fprint(w, "<!doctype html><title>x</title><script>1</script><h1>x</h1>")
-	}))
-	t.Cleanup(p.control.Close)
-	return p
+	return &pages{t: t, g: g, at: at, session: session}
 }
 
-// proxy passes requests on with a session and a theme, as the browser of somebody who signed in would send them.
-// Without scripts, it has the browser run none: with its own switch for that, Chromium does not print a page.
-func (p *pages) proxy(to *url.URL, session, theme string, scripts bool) *httptest.Server {
-	reverse := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		r.SetURL(&url.URL{Scheme: to.Scheme, Host: to.Host})
-		r.Out.Host = to.Host
-		r.Out.Header.Set("Cookie", session+"; bellhop-display="+theme+"--")
-	}}
-	if !scripts {
-		reverse.ModifyResponse = func(r *http.Response) error {
-			r.Header.Set("Content-Security-Policy", "script-src 'none'")
-			return nil
+// fillHostile stores hostile texts wherever a stranger can put them: in events, in refused requests, and in what a
+// receiver answers; and in what people of the house may write. It returns the id of an event that has all of them.
+func fillHostile(t *testing.T, g *gateway) (event string) {
+	t.Helper()
+	ctx, api, texts := t.Context(), g.client(), hostileTexts(t)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
-	// A stream without an end would keep the virtual time of the browser from passing.
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/ui/stream" {
-			w.WriteHeader(http.StatusNoContent)
-			return
-		}
-		reverse.ServeHTTP(w, r)
-	}))
-	p.t.Cleanup(s.Close)
-	return s
-}
-
-// fill stores an event with hostile texts, deliveries of it and a refused request, and returns the paths of all pages.
-func (p *pages) fill() (paths []string) {
-	p.t.Helper()
-	ctx := p.t.Context()
-	p.g.source("door", "generic", map[string]any{"scheme": "token", "header": "X-Token",
-		"secret": "a-secret-of-this-test"})
-	_, err := p.g.client().CreateDestination(ctx, client.NewDestination{Name: "nowhere", URL: "http://127.0.0.1:9",
-		Settings: client.Settings{"format": "raw"}, Retry: &client.Retry{Schedule: client.Schedule{"none"}}})
-	p.must(err)
-	var data bytes.Buffer
-	encoder := json.NewEncoder(&data)
+	if len(texts) < 40 {
+		t.Fatalf("%d texts", len(texts))
+	}
+	var all bytes.Buffer
+	encoder := json.NewEncoder(&all)
 	encoder.SetEscapeHTML(false)
-	p.must(encoder.Encode(hostileTexts))
-	ev, _, err := p.g.client().Publish(ctx, client.NewEvent{Type: `<script>alert(1)</script>`,
-		Subject: "\u202e<img src=x onerror=alert(1)>", Data: data.Bytes()}, "")
-	p.must(err)
-	reply, err := http.Post(p.g.in("door"), "text/plain", strings.NewReader("<script>alert(1)</script>\u202e"))
-	p.must(err)
-	reply.Body.Close()
-	var delivery, request string
-	eventually(p.t, patience, "a dead delivery and a refused request", func() bool {
-		deliveries, err := p.g.client().Deliveries(ctx, client.DeliveryFilter{Event: ev.ID, State: "dead"},
-			client.Page{})
-		requests, err2 := p.g.client().Requests(ctx, client.RequestFilter{}, client.Page{})
-		if err != nil || err2 != nil || len(deliveries.Data) == 0 || len(requests.Data) == 0 {
-			return false
+	must(encoder.Encode(texts))
+	hostile := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusTeapot)
+		w.Write(all.Bytes())
+	}))
+	t.Cleanup(hostile.Close)
+	g.source("door", "generic", map[string]any{"scheme": "token", "header": "X-Token",
+		"secret": "a-secret-of-this-test"})
+	g.source("open", "generic", map[string]any{"scheme": "none"})
+	none := &client.Retry{Schedule: client.Schedule{"none"}}
+	g.destination(client.NewDestination{Name: "hostile", URL: hostile.URL, Retry: none,
+		Settings: client.Settings{"format": "raw", "headers": map[string]any{"X-Note": texts[0]}},
+		Match:    &client.Match{Sources: []string{"api"}, Where: `data != "</textarea><script>alert(1)</script>"`}})
+	g.destination(client.NewDestination{Name: "waits", URL: "http://127.0.0.1:9",
+		Settings: client.Settings{"format": "raw"}, Match: &client.Match{Sources: []string{"open"}}})
+	g.destination(client.NewDestination{Name: "profile", Type: "boro", URL: "http://127.0.0.1:9/x?a=<b>",
+		Match: &client.Match{Types: []string{"boro.*"}}})
+	taken := 0
+	for _, text := range texts {
+		for _, ev := range []client.NewEvent{{Type: text, Subject: text}, {Type: "refused.as.type", Subject: text}} {
+			ev.Data = all.Bytes()
+			made, _, err := api.Publish(ctx, ev, "")
+			if err == nil {
+				event = made.ID
+				taken++
+				break
+			}
 		}
-		delivery, request = deliveries.Data[0].ID, requests.Data[0].ID
-		return true
+		r, err := http.NewRequest("POST", g.in("door"), strings.NewReader(text))
+		must(err)
+		r.Header.Set("Content-Type", "text/plain")
+		for name, value := range map[string]string{"User-Agent": text, "X-Token": text} {
+			r.Header.Set(name, strings.Map(func(c rune) rune {
+				if c < ' ' || c > '~' {
+					return -1
+				}
+				return c
+			}, value))
+		}
+		reply, err := http.DefaultTransport.RoundTrip(r)
+		must(err)
+		reply.Body.Close()
+		reply, err = http.Post(g.in("open"), "text/plain", strings.NewReader(text))
+		must(err)
+		reply.Body.Close()
+	}
+	if taken < 30 {
+		t.Fatalf("only %d of %d texts are types or subjects of events", taken, len(texts))
+	}
+	_, err := api.CreateKey(ctx, client.NewKey{Name: "reader", Scope: "read"})
+	must(err)
+	_, err = api.CreateConnection(ctx, client.NewConnection{Name: "calls", Provider: "acs",
+		Settings: client.Settings{"endpoint": "http://127.0.0.1:9", "access_key": "c2VjcmV0"}})
+	must(err)
+	eventually(t, patience, "a dead delivery", func() bool {
+		l, err := api.Deliveries(ctx, client.DeliveryFilter{State: "dead"}, client.Page{})
+		return err == nil && len(l.Data) > 0
 	})
-	return []string{"/ui/", "/ui/events", "/ui/events/" + ev.ID, "/ui/deliveries?state=dead", "/ui/deliveries/" +
-		delivery, "/ui/requests", "/ui/requests/" + request, "/ui/live", "/ui/series",
-		"/ui/sources/new?provider=boro", "/ui/sources/door", "/ui/destinations", "/ui/destinations/nowhere",
-		"/ui/destinations/nowhere/edit", "/ui/destinations/nowhere/match", "/ui/deliveries/many?kind=retry",
-		"/ui/subscriptions", "/ui/keys", "/ui/audit"}
+	return event
 }
 
 func (p *pages) must(err error) {
@@ -201,31 +273,4 @@ func (p *pages) must(err error) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-}
-
-// openPage opens a page, and returns its elements once it has loaded, and what the browser wrote into its console.
-func openPage(t *testing.T, browser, page, size string) (dom, console string) {
-	t.Helper()
-	args := []string{"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--disable-background-networking", "--user-data-dir=" + t.TempDir(), "--enable-logging=stderr",
-		"--virtual-time-budget=5000", "--window-size=" + size, "--dump-dom", page}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	c := exec.CommandContext(ctx, browser, args...)
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
-	c.WaitDelay = 5 * time.Second
-	var out, log bytes.Buffer
-	c.Stdout, c.Stderr = &out, &log
-	err := c.Run()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", page, err, log.String())
-	}
-	var lines []string
-	for line := range strings.Lines(log.String()) {
-		if strings.Contains(line, "CONSOLE") && !strings.Contains(line, `"[DOM] `) { // advice: one form, two secrets
-			lines = append(lines, line)
-		}
-	}
-	return out.String(), strings.Join(lines, "")
 }

@@ -70,6 +70,10 @@ const CauseHeader = "Bellhop-Cause-Id"
 // id of the gap in which that was.
 const CaughtUpHeader = "Bellhop-Caught-Up"
 
+// SampleHeader is the header of an event, or of a request on record, that the gateway made itself to try a source:
+// "true". No sender can set it.
+const SampleHeader = "Bellhop-Sample"
+
 // MaxHops is the largest count at which an event is still accepted.
 const MaxHops = 8
 

@@ -16,6 +16,7 @@ type Provider struct {
 	Links        []string  `json:"links"`
 	Settings     []Setting `json:"settings"`      // of a source
 	Setup        []string  `json:"setup"`         // steps to take at the system so that it calls a source, in Markdown
+	Paste        []Paste   `json:"paste"`         // texts to paste at the system, in place of some steps
 	Sends        bool      `json:"sends"`         // whether Name can be the type of a destination
 	SendSettings []Setting `json:"send_settings"` // of such a destination
 
@@ -25,6 +26,16 @@ type Provider struct {
 	Resource             string    `json:"resource"`     // what the resource of a subscription is, in Markdown
 	ChangeTypes          []string  `json:"change_types"` // that a subscription may name
 	Connector            string    `json:"connector"`    // whose connections make the calls of a subscription
+
+	// Samples are what can be sent to a source as the system would; none if only the system can sign.
+	Samples []SampleType `json:"samples"`
+}
+
+// A Paste is a text that sets a system up so that it calls a source. In it stand https://YOUR-HOST/in/SOURCE for the
+// URL of the source, and {name} for the value of its setting of that name.
+type Paste struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
 }
 
 // A DestinationType is what the type of a destination can be: http, pull, a provider that sends, or an action.

@@ -20,8 +20,8 @@ type Emulator interface {
 }
 
 // An Emulation is a provider's system, played towards a receiver: the requests that the system makes, its own
-// bodies, and the message by which it tries a receiver. 'bellhop send', the test message of a destination and the
-// suite in providertest all go through it.
+// bodies, samples of them, and the message by which it tries a receiver. 'bellhop send', the sample of a source, the
+// test message of a destination and the suite in providertest all go through it.
 type Emulation struct {
 	// Open returns a Renderer of the system's own requests, which the provider's Receiver accepts. It is nil if only
 	// the system itself can make authentic requests. Default: OpenSender of a [Sender]. [EmulationOf] makes it report
@@ -38,6 +38,15 @@ type Emulation struct {
 	// It checks no proof. It is an error if body is the system's but cannot be sent as events. Default: what a source
 	// makes of it that is "unauthenticated", for providers that have this setting.
 	OwnEvents func(ctx context.Context, contentType string, body []byte) ([]bellhop.Event, error)
+	// Samples are events by which a source is tried. Default: one test event.
+	Samples []Sample
+	// Handshake is the body, as that of a [Sample], of a handshake that the system makes as it sends events. "" is the
+	// handshake of a [Handshaker], if Open returns one.
+	Handshake string
+	// ToSource returns the settings that Open takes to play the system towards a source with these settings, and the
+	// URL that the system calls, where to is that of the source. Its error says in words why that cannot be.
+	// Default: the settings of the source if OfSource is set, and else what the function ToSource returns.
+	ToSource func(source json.RawMessage, to string) (settings json.RawMessage, url string, err error)
 }
 
 // EmulationOf returns the emulation of p, with defaults for the fields that p does not set.
@@ -52,6 +61,14 @@ func EmulationOf(p Provider) Emulation {
 	if open := e.Open; open != nil {
 		e.Open = func(env Env, settings json.RawMessage) (Renderer, error) {
 			return openWhole(open, env, settings)
+		}
+	}
+	if e.ToSource == nil {
+		e.ToSource = func(source json.RawMessage, to string) (json.RawMessage, string, error) {
+			if e.OfSource {
+				return source, to, nil
+			}
+			return ToSource(p, source, to)
 		}
 	}
 	if e.OwnEvents == nil {

@@ -108,6 +108,7 @@ func GuideOf(p Provider) Guide {
 // A Guide is what the reference page of a provider says beside its [Info]. The server never reads it.
 type Guide struct {
 	Setup     []string // steps to take at the provider so that it calls a source, in Markdown
+	Paste     []Paste  // texts to paste at the provider, in place of some of these steps
 	SendSetup []string // steps to take so that a destination of this type has something to call
 	Notes     []string // facts about its events, repeats, handshakes and limits, in Markdown
 	Recipe    Recipe
@@ -118,6 +119,10 @@ type Guide struct {
 	// set"; "" is never.
 	HandshakeWhen string
 }
+
+// A Paste is a text that sets the provider up: a command, or a piece of a program. In it stand
+// https://YOUR-HOST/in/SOURCE for the URL of the source, and {name} for the value of its setting of that name.
+type Paste struct{ Title, Text string }
 
 // HandshakeAlways says that the handshake is made before anything is sent, unless a destination says otherwise.
 const HandshakeAlways = "always"

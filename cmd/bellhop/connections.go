@@ -49,6 +49,7 @@ listed.`,
 			long:    "Show one connection, by name or id. Secrets are not shown, only since when each is set.",
 			example: "  bellhop connections show work",
 		}, (*client.Client).Connection, showConnection),
+		newConnectionTypesCommand,
 		newConnectionsCreateCommand,
 		newConnectionsUpdateCommand,
 		deleteVerb("connection", help{

@@ -126,6 +126,9 @@ func settingText(value any) string {
 		return value
 	case map[string]any:
 		if at, ok := value["set_at"].(string); ok && value["set"] == true {
+			if n, ok := value["count"].(json.Number); ok {
+				return n.String() + " are set, the newest at " + at
+			}
 			return "set at " + at
 		}
 		if len(value) > 0 {

@@ -76,7 +76,11 @@ func printProviders(e *env, list []provider.Provider) error {
 			Name: info.Name, Title: info.Title, Summary: info.Summary, Links: info.Links,
 			Settings: settingsOf(info.Settings), Setup: append([]string{}, provider.GuideOf(p).Setup...),
 			Sends: info.SendSettings != nil, SendSettings: settingsOf(info.SendSettings),
-			SubscriptionSettings: []client.Setting{}, ChangeTypes: []string{},
+			SubscriptionSettings: []client.Setting{}, ChangeTypes: []string{}, Samples: samplesOf(p),
+			Paste: []client.Paste{},
+		}
+		for _, text := range provider.GuideOf(p).Paste {
+			shown.Paste = append(shown.Paste, client.Paste(text))
 		}
 		if s, ok := p.(provider.Subscriber); ok {
 			about := s.SubscribeInfo()

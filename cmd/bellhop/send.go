@@ -94,7 +94,7 @@ func send(ctx context.Context, e *env, name string, f sendFlags) error {
 	if err != nil {
 		return err
 	}
-	requests, err := render(ctx, p, renderer, ev, attempt)
+	requests, err := provider.EmulationOf(p).Render(ctx, renderer, ev, attempt)
 	if err != nil {
 		return err
 	}
@@ -168,47 +168,6 @@ func headerIn(lines []string, name string) string {
 		}
 	}
 	return ""
-}
-
-// render returns the requests that carry ev. If the body of ev is in the provider's own form, with one event
-// or several, it is first read into those events, so that it goes out as it is. Several events go in one
-// request if the renderer has batches, otherwise in one request each.
-func render(
-	ctx context.Context, p provider.Provider, renderer provider.Renderer, ev *bellhop.Event,
-	attempt provider.AttemptInfo,
-) (requests []provider.OutboundRequest, err error) {
-	own, err := provider.EmulationOf(p).OwnEvents(ctx, ev.ContentType, ev.Body)
-	if err != nil {
-		return nil, err
-	}
-	events := asReceived(own, ev)
-	if len(events) == 0 {
-		events = []*bellhop.Event{ev}
-	}
-	if batcher, ok := renderer.(provider.Batcher); ok && len(events) > 1 {
-		request, err := batcher.RenderBatch(events, attempt)
-		return []provider.OutboundRequest{request}, err
-	}
-	for _, ev := range events {
-		request, err := renderer.Render(ev, attempt)
-		if err != nil {
-			return nil, err
-		}
-		requests = append(requests, request)
-	}
-	return requests, nil
-}
-
-// asReceived gives items, which were read from ev's body, the id, source and time of ev, as a source would.
-func asReceived(items []bellhop.Event, ev *bellhop.Event) (events []*bellhop.Event) {
-	for _, item := range items {
-		if !bytes.Contains(ev.Body, item.Body) {
-			continue // an event that the provider package added, such as a note of a gap
-		}
-		item.ID, item.Source, item.ReceivedAt = ev.ID, ev.Source, ev.ReceivedAt
-		events = append(events, &item)
-	}
-	return events
 }
 
 // sendHandshake makes the handshake and prints the answer. It fails unless the receiver agrees or may agree later.

@@ -17,8 +17,8 @@ import (
 func newSourcesCommand(e *env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sources",
-		Short: "List, show, create, update and delete sources",
-		Long: `List, show, create, update and delete sources.
+		Short: "List, show, create, update, try and delete sources",
+		Long: `List, show, create, update, try and delete sources, and rotate their secrets.
 
 A source is a URL of this server that one provider calls, together with the secrets that prove its
 requests. Without a verb, sources are listed.`,
@@ -36,6 +36,9 @@ requests. Without a verb, sources are listed.`,
 		}, (*client.Client).Source, showSource),
 		newSourcesCreateCommand,
 		newSourcesUpdateCommand,
+		newSourcesSampleCommand,
+		newSourcesRotateCommand,
+		newSourcesDropCommand,
 		newSourcesDeleteCommand)
 }
 
@@ -167,8 +170,8 @@ func newSourcesUpdateCommand(e *env, conn *connection) *cobra.Command {
 		Short: "Change a source",
 		Long: `Change a source, by name or id. Settings that no flag names stay as they are, secrets included.
 
-To rotate a secret without losing events, set the new and the old one together; when the provider
-uses the new one, set the new one alone.`,
+To rotate a secret without losing events, use 'bellhop sources rotate-secret', or set the new and the
+old one together; when the provider uses the new one, set the new one alone.`,
 		Example: `  bellhop sources update media --set signing_key='["NEW","OLD"]'
   bellhop sources update media --unset account_id
   bellhop sources update media --disabled

@@ -180,6 +180,7 @@ func New(o Options) Handler {
 func build(o Options) *server {
 	s := newServer(o)
 	s.sources()
+	s.samples()
 	s.destinations()
 	s.trials()
 	s.events()

@@ -57,8 +57,9 @@ func newRig(t *testing.T) *rig {
 		Hold:         func(string) bellhop.Hold { return r.hold },
 		Troubled:     func() []string { return []string{"dst_1"} },
 		Catalog: catalog.New(catalog.Options{
-			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Verifier: r.fake, Repairer: r.fake,
-			Providers: providers, Actions: []provider.Action{chore{}},
+			Store: r.fake, Opener: r.fake, Engine: r.fake, Publisher: r.fake, Verifier: r.fake, Sampler: r.fake,
+			PublicURL: "https://hooks.example.com", Repairer: r.fake, Providers: providers,
+			Actions:    []provider.Action{chore{}},
 			Connectors: []provider.Connector{crm{}}, Connections: r.fake, Subscriptions: keeper{r.fake},
 			Keys: keyRing{r.fake},
 			Env:  provider.Env{Now: r.time},
@@ -247,6 +248,9 @@ var routes = []struct {
 	{"GET", "/sources/src_1", "", 200},
 	{"PATCH", "/sources/{id}", `{"disabled":true}`, 200},
 	{"DELETE", "/sources/{id}", "", 204},
+	{"POST", "/sources/{id}/sample", `{"type":"lock.sample"}`, 200},
+	{"POST", "/sources/{id}/rotate-secret", `{"secret":"` + canary + `2"}`, 200},
+	{"POST", "/sources/{id}/drop-secret", "", 200},
 	{"GET", "/destinations", "", 200},
 	{"POST", "/destinations", `{"name":"two","url":"https://two.example.com","settings":{"secret":"` + canary + `"}}`,
 		201},
@@ -355,11 +359,15 @@ func concrete(path string) string {
 	return Prefix + strings.ReplaceAll(path, "{id}", ids[noun])
 }
 
-// fillFor is fill for a request of an operation: a source is deleted only without pending deliveries.
+// fillFor is fill for a request of an operation: a source is deleted only without pending deliveries, and an old
+// secret is dropped only if there is one.
 func (r *rig) fillFor(operation string) {
 	r.fill()
-	if operation == "DELETE /sources/{id}" {
+	switch operation {
+	case "DELETE /sources/{id}":
 		r.deliveries = nil
+	case "POST /sources/{id}/drop-secret":
+		r.sources[0].Settings = json.RawMessage(`{"key":["` + canary + `","older"]}`)
 	}
 }
 

@@ -208,7 +208,7 @@ func differences(path string, before, after, shownBefore, shownAfter any) (chang
 func isMaskedSecret(v any) bool {
 	object, ok := v.(map[string]any)
 	_, hasTime := object["set_at"]
-	return ok && len(object) == 2 && object["set"] == true && hasTime
+	return ok && len(object) <= 3 && object["set"] == true && hasTime
 }
 
 // exportConfig answers with the settings of serve and with all nouns, by name, without values that are the default.

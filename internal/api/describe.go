@@ -67,7 +67,7 @@ var descriptions = []struct {
 		"advice":  "What to do",
 	}},
 
-	{"NewSource Source", map[string]string{
+	{"NewSource Source RotatedSource", map[string]string{
 		"reply": "What a request whose events are stored is answered with. Default: the " +
 			"provider's status without a body",
 	}},
@@ -75,6 +75,42 @@ var descriptions = []struct {
 		"followed": "In the answer to a new name: the destinations whose match named the old name, " +
 			"and has the new one now",
 		"url": "The URL for the provider to call",
+		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its " +
+			"secret: code={query_secret}; mostly empty",
+		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
+		"max_body_bytes": "Largest body accepted; 0 is the provider's default",
+	}},
+
+	{"NewSample", map[string]string{
+		"type": "The type of a sample of the provider, or handshake. Default: the provider's first sample",
+	}},
+	{"SampleType", map[string]string{
+		"type": "Of the event that a source makes of it; handshake is the handshake of the system",
+	}},
+	{"Sample", map[string]string{
+		"request":    "What was sent, with an ellipsis in place of each secret",
+		"status":     "Of the answer",
+		"body":       "Of the answer",
+		"event_ids":  "The events that are stored",
+		"request_id": "The request on record, if it was refused or is a handshake; mostly empty",
+		"reason":     "Of a refusal: a short code",
+		"detail":     "Of a refusal, or of a handshake with which the provider would not be content: in words",
+		"cause":      "The likely cause of a refusal",
+		"advice":     "What to do about a refusal",
+		"handshake":  "Of a handshake: whether the provider would be content with the answer",
+	}},
+	{"SourceRotation", map[string]string{
+		"secret":  "The new secret. Default: one that the gateway makes, where both sides agree on it, and shows once",
+		"setting": "The setting that holds the secret. Default: the only one that is set, or the main one",
+	}},
+	{"DroppedSecret", map[string]string{
+		"setting": "The setting that holds the secret. Default: the only one that is set, or the main one",
+	}},
+	{"RotatedSource", map[string]string{
+		"followed": "Not in this answer",
+		"setting":  "The setting that holds the secret",
+		"secret":   "The new secret, if the gateway made it; it is not shown again",
+		"url":      "The URL for the provider to call",
 		"url_query": "The query that the provider has to add to the URL, with the name of a setting in place of its " +
 			"secret: code={query_secret}; mostly empty",
 		"settings":       "The settings of the provider. Of a secret: whether it is set, and since when",
@@ -108,7 +144,7 @@ var descriptions = []struct {
 			"url, access.token_url or access.proxy to such an address is refused, unless it gives or removes the " +
 			"secrets that are sent there. Default: false",
 	}},
-	{"Source Destination RotatedDestination", map[string]string{
+	{"Source RotatedSource Destination RotatedDestination", map[string]string{
 		"warnings": "In the answer to a change: the weaknesses of the values that were accepted, such as secrets " +
 			"that are sent over plain http",
 	}},

@@ -113,8 +113,10 @@ func examples() []any {
 	known := client.Provider{Name: "ams", Title: "Azure Media Services", Summary: "Signed notifications of jobs",
 		Links: []string{"https://learn.microsoft.com/azure/media-services/"}, Settings: []client.Setting{setting},
 		Setup: []string{"Create a signing key of 64 random bytes in Base64."}, Sends: true,
+		Paste:        []client.Paste{{Title: "In .NET", Text: `context.NotificationEndPoints.Create("bellhop", …)`}},
 		SendSettings: []client.Setting{setting}, Subscribes: true, SubscriptionSettings: []client.Setting{},
-		Resource: "the name of the notification endpoint", ChangeTypes: []string{}, Connector: "ams"}
+		Resource: "the name of the notification endpoint", ChangeTypes: []string{}, Connector: "ams",
+		Samples: []client.SampleType{{Type: "ams.JobStateChange", Title: "A job has finished"}}}
 	kind := client.DestinationType{Name: "slack", Title: "Slack", Summary: "Messages to an incoming webhook",
 		Links: []string{}, Settings: []client.Setting{}, Access: []client.Setting{}, Setup: []string{}, NeedsURL: true,
 		SecretURL: true}
@@ -144,6 +146,12 @@ func examples() []any {
 			Settings: client.Settings{"signing_key": "c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU=",
 				"account_id": "6f1d4c3e-6a0b-4d3a-9b43-1c2f6d0e8a11"}},
 		source, listOfOne(source),
+		client.NewSample{Type: "ams.JobStateChange"},
+		client.Sample{Request: client.PreviewedRequest{Method: http.MethodPost, URL: source.URL,
+			Headers: map[string][]string{"Ms-Signature": {"sha256=4F1B6C0E"}}, Body: `{"EventType":1}`, BodyBytes: 15},
+			Status: http.StatusOK, DurationMS: 3.1, EventIDs: []string{exampleEvent}},
+		client.SourceRotation{Setting: "signing_key"}, client.DroppedSecret{Setting: "signing_key"},
+		client.RotatedSource{Source: source, Setting: "signing_key", Secret: "c2lnbmluZyBrZXkgb2YgdGhlIGV4YW1wbGU="},
 		client.NewDestination{Name: "billing", URL: "https://billing.example.com/hooks",
 			Settings: client.Settings{"format": "standard", "secret": "whsec_c2VjcmV0IG9mIHRoZSBleGFtcGxlLCBsb25n"},
 			Match:    &match, Retry: &client.Retry{Schedule: client.Schedule{"5s", "5m", "30m"}}},

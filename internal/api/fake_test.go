@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +69,7 @@ type fake struct {
 	matchError bellhop.MatchError
 	hold       bellhop.Hold
 	tried      func(d bellhop.Destination, ev bellhop.Event) (bellhop.Result, error) // nil delivers
+	sampled    func(query string, r provider.OutboundRequest) bellhop.Sampled        // nil accepts
 	verify     func(src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error)  // nil accepts
 	previewed  func(d bellhop.Destination, ev bellhop.Event) (bellhop.Preview, error)
 }
@@ -579,6 +582,18 @@ func (f *fake) Request(_ context.Context, id string) (bellhop.Request, error) {
 	return get(f, "request", id, f.requests, requestNames)
 }
 
+func (f *fake) Sample(_ context.Context, sourceID, query string, r provider.OutboundRequest) (bellhop.Sampled, error) {
+	switch src, err := f.Source(context.Background(), sourceID); {
+	case err != nil:
+		return bellhop.Sampled{}, err
+	case src.Disabled:
+		return bellhop.Sampled{}, bellhop.Conflict("source " + src.Name + " is disabled")
+	case f.sampled == nil:
+		return bellhop.Sampled{Status: 202, EventIDs: []string{"evt_1"}}, nil
+	}
+	return f.sampled(query, r), nil
+}
+
 func (f *fake) Verify(_ context.Context, src bellhop.Source, r bellhop.Request) (bellhop.Verdict, error) {
 	if f.verify == nil {
 		return bellhop.Verdict{Outcome: bellhop.RequestAccepted, Status: 202, Events: 1}, nil
@@ -808,7 +823,8 @@ func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellh
 type lock struct{}
 
 func (lock) Info() provider.Info {
-	settings := []provider.Setting{{Name: "key", Secret: true, Required: true}, {Name: "account_id"}}
+	settings := []provider.Setting{{Name: "key", Secret: true, Required: true, Many: true, Make: provider.MakeHex},
+		{Name: "account_id"}}
 	return provider.Info{Name: "lock", Title: "Lock", Settings: settings, SendSettings: settings[:1], Key: "key"}
 }
 
@@ -828,7 +844,28 @@ func (lock) Emulation() provider.Emulation {
 	return provider.Emulation{TestBody: func(at time.Time) []byte {
 		return []byte(`{"lock":"` + at.Format(time.TimeOnly) +
 			`"}`)
-	}}
+	}, Open: func(_ provider.Env, raw json.RawMessage) (provider.Renderer, error) {
+		var settings struct {
+			Key string `json:"key"`
+		}
+		if err := json.Unmarshal(raw, &settings); err != nil {
+			return nil, err
+		}
+		if settings.Key == "blank" {
+			return nil, bellhop.Invalid("key", "opens nothing")
+		}
+		return key(settings.Key), nil
+	}, Samples: []provider.Sample{{Type: "lock.sample", Title: "A sample", Body: `{"account":"{{account_id|none}}"}`}},
+		Handshake: `{"hello":"{{id}}"}`}
+}
+
+// A key renders the samples of Lock: the key is in a header, and in the body.
+type key string
+
+func (k key) Render(ev *bellhop.Event, _ provider.AttemptInfo) (provider.OutboundRequest, error) {
+	body := bytes.TrimSuffix(ev.Body, []byte("}"))
+	return provider.OutboundRequest{Header: http.Header{"X-Key": {"Key " + string(k)}},
+		Body: append(body, `,"key":"`+string(k)+`"}`...)}, nil
 }
 
 // shy is a provider with a handshake.
@@ -858,6 +895,8 @@ func (chore) Info() provider.Info {
 type deaf struct{ lock }
 
 func (deaf) Info() provider.Info { return provider.Info{Name: "deaf"} }
+
+func (deaf) Emulation() provider.Emulation { return provider.Emulation{} }
 
 // signInLink makes a link with the name of the principal in it.
 func (f *fake) signInLink(_ context.Context, p auth.Principal) (client.SignInLink, error) {

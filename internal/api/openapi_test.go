@@ -113,7 +113,8 @@ func TestDocumentIsComplete(t *testing.T) {
 		}
 	}
 	key := schemas["LockSourceSettings"].(map[string]any)["properties"].(map[string]any)["key"].(map[string]any)
-	same(t, key["anyOf"], `[{"type":"string","writeOnly":true},{"$ref":"#/components/schemas/SecretMask"}]`)
+	same(t, key["anyOf"], `[{"oneOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}],
+		"writeOnly":true},{"$ref":"#/components/schemas/SecretMask"}]`)
 	for _, noun := range []string{"NewSource", "NewDestination"} {
 		settings := schemas[noun].(map[string]any)["properties"].(map[string]any)["settings"].(map[string]any)
 		if settings["anyOf"] == nil || settings["description"] == "" {

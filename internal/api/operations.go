@@ -47,6 +47,15 @@ var operationTexts = map[string]string{
 	"update-source": "Changes the given members by a JSON merge patch (RFC 7386). The provider cannot be changed.",
 	"delete-source": "Deletes a source. Requests to its URL are answered 404 from then on; its events stay. It is a " +
 		"conflict as long as deliveries of its events are pending, unless force is set.",
+	"sample-source": "Sends a source what its provider would send: an event of that type, or the handshake, signed " +
+		"with the first secret of the source. The door takes it as a request from outside: the event is stored, " +
+		"with the header Bellhop-Sample, and delivered. GET /providers lists the samples. The answer has the " +
+		"request, with secrets masked, and what the source made of it, also if it was refused. It is a conflict if " +
+		"only the provider itself can make an authentic request.",
+	"rotate-source-secret": "Puts a new secret in front of the one that the source has. Both are accepted, until " +
+		"the old one is dropped: so nothing is refused while the provider still has it. An older one is accepted " +
+		"no more.",
+	"drop-source-secret": "Leaves the source the newest secret of a setting. It is a conflict if it has no other.",
 
 	"list-destinations": "Returns one page of the destinations, newest first.",
 	"create-destination": "Checks and stores a destination. If its type has a handshake, the " +

@@ -147,7 +147,8 @@ func TestRotateSecret(t *testing.T) {
 	if _, shown := got["secret"]; shown {
 		t.Error("a secret that was given is answered")
 	}
-	same(t, got["settings"].(map[string]any)["secret"], `{"set":true,"set_at":"2026-11-22T10:30:00.123Z"}`)
+	same(t, got["settings"].(map[string]any)["secret"], `{"set":true,"set_at":"2026-11-22T10:30:00.123Z",
+		"count":2}`)
 	same(t, got["settings"].(map[string]any)["secret_until"], `"2026-11-23T10:30:00Z"`)
 	if want := `{"format":"standard",` + headers + `,"secret":["` + second + `","` + canary +
 		`"],"secret_until":"2026-11-23T10:30:00Z"}`; r.storedSettings() != want {

@@ -39,7 +39,11 @@ func providerJSON(p provider.Provider) client.Provider {
 		Name: info.Name, Title: info.Title, Summary: info.Summary, Links: words(info.Links),
 		Settings: settingList(info.Settings), Setup: words(provider.GuideOf(p).Setup),
 		Sends: info.SendSettings != nil, SendSettings: settingList(info.SendSettings),
-		SubscriptionSettings: settingList(nil), ChangeTypes: []string{},
+		SubscriptionSettings: settingList(nil), ChangeTypes: []string{}, Samples: sampleTypes(p),
+		Paste: []client.Paste{},
+	}
+	for _, text := range provider.GuideOf(p).Paste {
+		out.Paste = append(out.Paste, client.Paste(text))
 	}
 	if s, ok := p.(provider.Subscriber); ok {
 		about := s.SubscribeInfo()

@@ -11,12 +11,13 @@ func TestProviders(t *testing.T) {
 	got := r.do("GET", "/api/v1/providers", "").is(200)["data"].([]any)
 	same(t, got[0], `{"name":"lock","title":"Lock","summary":"","links":[],"setup":[],"sends":true,"subscribes":false,
 		"settings":[{
-			"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true,"choices":[],"many":false,"make":""},
+			"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true,"choices":[],"many":true,"make":"hex"},
 			{
 				"name":"account_id","title":"","doc":"","example":"","kind":"text","secret":false,"required":false,"choices":[],"many":false,"make":""}],
 		"send_settings":[
-			{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true,"choices":[],"many":false,"make":""}],
-		"subscription_settings":[],"resource":"","change_types":[],"connector":""}`)
+			{"name":"key","title":"","doc":"","example":"","kind":"text","secret":true,"required":true,"choices":[],"many":true,"make":"hex"}],
+		"subscription_settings":[],"resource":"","change_types":[],"connector":"","paste":[],
+		"samples":[{"type":"lock.sample","title":"A sample"},{"type":"handshake","title":"The handshake"}]}`)
 
 	types := map[string]map[string]any{}
 	var names []string

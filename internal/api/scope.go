@@ -25,6 +25,10 @@ var scopes = map[string]bellhop.Scope{
 	"update-source": bellhop.ScopeAdmin,
 	"delete-source": bellhop.ScopeAdmin,
 
+	"sample-source":        bellhop.ScopeOperate,
+	"rotate-source-secret": bellhop.ScopeAdmin,
+	"drop-source-secret":   bellhop.ScopeAdmin,
+
 	"list-destinations":         bellhop.ScopeRead,
 	"create-destination":        bellhop.ScopeAdmin,
 	"show-destination":          bellhop.ScopeRead,

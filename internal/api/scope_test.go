@@ -65,6 +65,7 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /destinations/{id}/listen
 		POST /destinations/{id}/pull
 		POST /requests/{id}/verify
+		POST /sources/{id}/sample
 		POST /events/{id}/replay
 		POST /events/replay
 		POST /deliveries/{id}/retry
@@ -90,6 +91,8 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /sources
 		PATCH /sources/{id}
 		DELETE /sources/{id}
+		POST /sources/{id}/rotate-secret
+		POST /sources/{id}/drop-secret
 		POST /destinations
 		POST /destinations/try
 		PATCH /destinations/{id}

@@ -405,7 +405,9 @@ func (d dialect) serveSchema(o Options) map[string]any {
 var maskSchema = map[string]any{"type": "object", "additionalProperties": false, "required": []string{"set"},
 	"description": "What an answer has in place of a secret. In a request, the stored secret stays.",
 	"properties": map[string]any{"set": map[string]any{"const": true},
-		"set_at": map[string]any{"type": []string{"string", "null"}, "format": "date-time"}}}
+		"set_at": map[string]any{"type": []string{"string", "null"}, "format": "date-time"},
+		"count": map[string]any{"type": "integer", "minimum": 2,
+			"description": "How many secrets are accepted, if it is more than one"}}}
 
 // withSettings returns the OpenAPI document with the schemas of settings and of access. They are not in the library's
 // schemas, by which requests are checked: the catalog checks settings, with better messages.

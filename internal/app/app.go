@@ -332,7 +332,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.openKeys()
 	a.catalog = catalog.New(catalog.Options{
 		Store: a.store, Opener: a.opener, Engine: a.engine, Gate: a.gate, Publisher: a.door, Verifier: a.door,
-		Repairer:  a.repairer,
+		Sampler: a.door, Repairer: a.repairer, PublicURL: strings.TrimSuffix(o.Config.PublicURL, "/"),
 		Providers: o.Providers, Actions: a.actions, Env: env, Changed: a.reload, Connectors: o.Connectors,
 		Connections: a.links, Subscriptions: a.keeper, Keys: a.keys, Later: a.later,
 		CallbackURL: strings.TrimSuffix(o.Config.PublicURL, "/") + api.AgreePath, Logger: o.Logger,

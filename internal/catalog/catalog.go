@@ -148,6 +148,7 @@ type Options struct {
 	Engine    Engine
 	Publisher Publisher
 	Verifier  Verifier
+	Sampler   Sampler
 	Repairer  Repairer
 	// Subscriptions keeps the registrations at providers.
 	Subscriptions Subscriptions
@@ -170,6 +171,8 @@ type Options struct {
 	// Gate bounds the large bodies over which expressions are evaluated; nil bounds none.
 	Gate *match.Gate
 
+	// PublicURL is where providers reach the door, without a slash at its end.
+	PublicURL string
 	// CallbackURL, followed by a token, is where a receiver may agree to a handshake later.
 	CallbackURL string
 	Logger      *slog.Logger

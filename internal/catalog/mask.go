@@ -69,7 +69,8 @@ func (x secrets) short(settings json.RawMessage) (names []string) {
 	return names
 }
 
-// mask returns settings with each secret replaced by {"set": true, "set_at": …}. prefix is that of the paths in times.
+// mask returns settings with each secret replaced by {"set": true, "set_at": …}, with their "count" if it is a list of
+// several. prefix is that of the paths in times.
 func (x secrets) mask(settings json.RawMessage, prefix string, times bellhop.SecretTimes) json.RawMessage {
 	masked := members(settings)
 	for name, value := range masked {
@@ -79,13 +80,23 @@ func (x secrets) mask(settings json.RawMessage, prefix string, times bellhop.Sec
 			masked[name], _ = json.Marshal(struct {
 				Set   bool    `json:"set"`
 				SetAt *string `json:"set_at"`
-			}{true, maskTime(times[prefix+name])})
+				Count int     `json:"count,omitempty"`
+			}{true, maskTime(times[prefix+name]), countOf(value)})
 		case name == x.each:
 			masked[name] = secrets{all: true}.mask(value, prefix+name+".", times)
 		}
 	}
 	raw, _ := json.Marshal(masked) // of values that are JSON
 	return raw
+}
+
+// countOf returns how many secrets a value holds, if it is a list of several; else 0.
+func countOf(value json.RawMessage) int {
+	var list []json.RawMessage
+	if json.Unmarshal(value, &list) != nil || len(list) < 2 {
+		return 0
+	}
+	return len(list)
 }
 
 // maskTime writes the time of a mask: UTC with milliseconds, nil if it is unknown.
@@ -100,7 +111,7 @@ func maskTime(at time.Time) *string {
 // isMask reports whether an object is the mask of a secret that is set.
 func isMask(object map[string]any) bool {
 	for name := range object {
-		if name != "set" && name != "set_at" {
+		if name != "set" && name != "set_at" && name != "count" {
 			return false
 		}
 	}

@@ -32,7 +32,8 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
 	}
 	setInert(h)
-	if src.subscribed != nil { // before the answer: the call that caused the handshake may end with it
+	// before the answer: the call that caused the handshake may end with it
+	if src.subscribed != nil && src.sample == nil {
 		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, reply.Status, "")
 	}
 	w.WriteHeader(reply.Status)
@@ -42,7 +43,7 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason = bellhop.RequestHandshake, reply.Status, "handshake"
 	if reply.Then == nil {
-		d.opts.Store.Note(*record)
+		d.note(src, record)
 		return
 	}
 	confirm := func(ctx context.Context) (err error) {

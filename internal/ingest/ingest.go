@@ -118,6 +118,8 @@ type source struct {
 	// isHandshake reports whether a request is a handshake of a system that can be asked to call the source, right or
 	// wrong; nil if the system makes none, or without Subscriptions.
 	isHandshake func(req *provider.Request) bool
+	// sample is set in a copy of the source that takes one sample: what becomes of it is noted there.
+	sample *bellhop.Sampled
 }
 
 // New returns a door without sources.
@@ -230,6 +232,11 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.noSource(w, r, src, start)
 		return
 	}
+	d.serve(w, r, src, start)
+}
+
+// serve answers a request at src, which can take requests.
+func (d *Door) serve(w http.ResponseWriter, r *http.Request, src *source, start time.Time) {
 	req := provider.Request{Method: r.Method, Target: r.RequestURI, Header: r.Header, RemoteAddr: r.RemoteAddr,
 		ReceivedAt: start}
 	if strings.Count(r.URL.RawQuery, "&") >= maxParameters {
@@ -357,14 +364,21 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 		if len(receipt.Refused) > 0 {
 			record.Outcome = bellhop.RequestPartial
 			record.Reason, record.Detail = describeRefused(receipt.Refused)
+			if src.sample != nil {
+				src.sample.Reason, src.sample.Detail = record.Reason, record.Detail
+			}
 		}
 		if len(receipt.Refused) > 0 && len(events) == 0 {
 			record.Outcome = bellhop.RequestRefused // although the provider's protocol may ask for a 2xx
 		}
 	}
 	deliveries, err := d.opts.Lanes.Match(ctx, events)
-	if err == nil {
-		_, err = d.store(ctx, record, events, deliveries)
+	if err != nil {
+		return err
+	}
+	got, err := d.store(ctx, record, events, deliveries)
+	if src.sample != nil && err == nil {
+		noteSample(src.sample, got, events)
 	}
 	return err
 }
@@ -395,10 +409,10 @@ func (d *Door) accepted(src *source, receipt *provider.Receipt, start time.Time)
 	}
 	src.metrics.events.Add(float64(len(receipt.Events)))
 	d.events.Add(int64(len(receipt.Events)))
-	if src.clock != nil && len(receipt.Events) > 0 {
+	if src.clock != nil && src.sample == nil && len(receipt.Events) > 0 {
 		src.clock.Store(start.UnixMicro())
 	}
-	if len(receipt.Heard) > 0 {
+	if len(receipt.Heard) > 0 && src.sample == nil {
 		d.opts.Subscriptions.Heard(src.ID, receipt.Heard, start)
 	}
 	d.metrics.durations.Observe(took.Seconds())

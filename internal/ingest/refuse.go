@@ -119,7 +119,7 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason, record.Detail = bellhop.RequestRefused, status, code, detail
-	d.opts.Store.Note(*record)
+	d.note(src, record)
 	level := slog.LevelInfo
 	if status == http.StatusServiceUnavailable {
 		level = slog.LevelWarn
@@ -150,7 +150,7 @@ func explain(err error) (int, string, string, refusal) {
 // noteRefused tells the subscriptions of src about a refused request that is a handshake. It does so before the
 // answer, because the call of the provider's API that caused the handshake may end with it.
 func (d *Door) noteRefused(src *source, req *provider.Request, status int, code string) {
-	if src.isHandshake != nil && src.isHandshake(req) {
+	if src.isHandshake != nil && src.sample == nil && src.isHandshake(req) {
 		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, status, code)
 	}
 }

@@ -121,7 +121,12 @@ func (d *Door) record(src *source, req *provider.Request) *bellhop.Request {
 
 // dropsHeader reports whether the header may carry a secret. Of a source that could not be opened this is unknown, so
 // every header of its requests is dropped.
-func (s *source) dropsHeader(name string) bool { return s.receiver == nil || s.secretHeaders[name] }
+func (s *source) dropsHeader(name string) bool {
+	if name == bellhop.SampleHeader {
+		return s.sample == nil
+	}
+	return s.receiver == nil || s.secretHeaders[name]
+}
 
 // withoutOrigin removes scheme, user and host from a target that is a whole URL. The user part may be a password.
 func withoutOrigin(target string) string {

@@ -135,6 +135,7 @@ func TestChromiumWithoutScripts(t *testing.T) {
 	p.fills("name", "by-hand")
 	p.follow("Create")
 	p.sees("/in/by-hand")
+	p.follow("The page of the source")
 	p.follow("Delete")
 	p.follow("Delete source")
 	p.sees("It is deleted.")

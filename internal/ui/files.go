@@ -3,6 +3,7 @@ package ui
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ func (s *server) files() {
 	s.page("/files", viewer, s.listFiles)
 	s.page("/files/{id}", viewer, s.showFile)
 	s.page("/files/{id}/content", viewer, s.sendFile)
+	s.page("/files/{id}/play", viewer, s.playFile)
 	s.page("/files/{id}/delete", operator, s.askDeleteFile)
 	s.act("/files/{id}/delete", operator, s.deleteFile)
 }
@@ -77,6 +79,7 @@ type filePage struct {
 	Whole   bool
 	Total   string // that was announced, in words; "" if nobody said
 	Percent string // how much is here; "" if that is not known
+	Plays   string // "audio" or "video", if the page plays it
 	Get     command
 	Show    command
 }
@@ -95,47 +98,98 @@ func (s *server) showFile(v *visit) error {
 			page.Percent = strconv.FormatInt(100*file.Size / *file.Total, 10) + " %"
 		}
 	}
+	plays := playedAs(file)
+	if page.Whole {
+		page.Plays = plays
+	}
+	if plays != "" { // also while the file is not whole: the page takes the player in when it is
+		v.w.Header().Set("Content-Security-Policy", policy+"; media-src 'self'")
+	}
 	v.show(http.StatusOK, "file", "File "+file.Name, page)
 	return nil
 }
 
+// playedTypes are the media types that pages play, and the element that does. A browser decodes them and runs nothing
+// in them.
+var playedTypes = map[string]string{
+	"audio/aac": "audio", "audio/mp4": "audio", "audio/mpeg": "audio", "audio/ogg": "audio", "audio/wav": "audio",
+	"audio/webm": "audio", "audio/x-wav": "audio",
+	"video/mp4": "video", "video/ogg": "video", "video/webm": "video",
+}
+
+// mediaType returns the media type of a file, without parameters and in lower case.
+func mediaType(file client.File) string {
+	kind, _, _ := strings.Cut(file.ContentType, ";")
+	return strings.ToLower(strings.TrimSpace(kind))
+}
+
+// playedAs returns the element that plays a file; "" if no page plays it.
+func playedAs(file client.File) string { return playedTypes[mediaType(file)] }
+
 // filePath returns the path of the page of a file.
 func filePath(f client.File) link { return link(Root + "files/" + url.PathEscape(f.ID)) }
 
-// sendFile sends the bytes of a whole file to be saved, from the offset that the browser asks for: so an interrupted
-// download goes on. What it is was told by a stranger, so no browser shows it or runs anything in it.
+// sendFile sends the bytes of a whole file to be saved. What it is was told by a stranger, so no browser shows it or
+// runs anything in it.
 func (s *server) sendFile(v *visit) error {
+	file, err := s.wholeFile(v)
+	if err != nil {
+		return err
+	}
+	return v.sends(file, "application/octet-stream", "attachment")
+}
+
+// playFile sends the bytes of a whole file to the element that plays it. Its media type is one of playedTypes:
+// whatever the bytes are, a browser takes them for nothing else.
+func (s *server) playFile(v *visit) error {
+	file, err := s.wholeFile(v)
+	if err != nil {
+		return err
+	}
+	if playedAs(file) == "" {
+		return &client.Error{Status: http.StatusUnsupportedMediaType,
+			Detail: "a file of this media type is not played here: download it"}
+	}
+	return v.sends(file, mediaType(file), "inline")
+}
+
+// wholeFile returns the file of the path, which must be whole.
+func (s *server) wholeFile(v *visit) (client.File, error) {
 	file, err := s.API.File(v.ctx, v.r.PathValue("id"))
+	if err == nil && file.State != "whole" {
+		err = &client.Error{Status: http.StatusConflict, Detail: "the file is not whole yet"}
+	}
+	return file, err
+}
+
+// sends sends the bytes of a file that the browser asks for: so an interrupted download goes on, and a player jumps.
+func (v *visit) sends(file client.File, contentType, disposition string) error {
+	asked, partial := rangeOf(v.r, file)
+	content, err := v.API.FileContent(v.ctx, file.ID, asked.from, file.SHA256)
 	if err != nil {
 		return err
 	}
-	if file.State != "whole" {
-		return &client.Error{Status: http.StatusConflict, Detail: "the file is not whole yet"}
+	if content.Offset != asked.from { // the file changed: all of it comes
+		asked, partial = byteRange{content.Offset, file.Size - 1}, content.Offset > 0
 	}
-	offset := offsetOf(v.r, file)
-	content, err := s.API.FileContent(v.ctx, file.ID, offset, file.SHA256)
-	if err != nil {
-		return err
-	}
+	size := asked.last + 1 - asked.from
 	h := v.w.Header()
-	h.Set("Content-Type", "application/octet-stream")
-	h.Set("Content-Disposition", `attachment; filename="`+fileName(file.Name)+`"`)
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Disposition", disposition+`; filename="`+fileName(file.Name)+`"`)
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 	h.Set("Accept-Ranges", "bytes")
 	h.Set("ETag", `"`+safeName(file.SHA256)+`"`)
-	h.Set("Content-Length", strconv.FormatInt(file.Size-content.Offset, 10))
-	if content.Offset > 0 {
-		last := strconv.FormatInt(file.Size-1, 10)
-		h.Set("Content-Range", "bytes "+strconv.FormatInt(content.Offset, 10)+"-"+last+"/"+strconv.FormatInt(file.Size,
-			10))
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	if partial {
+		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", asked.from, asked.last, file.Size))
 		v.w.WriteHeader(http.StatusPartialContent)
 	}
 	if v.r.Method == http.MethodGet {
-		_, err = io.Copy(patientWriter{v.w, http.NewResponseController(v.w)}, content)
+		_, err = io.CopyN(patientWriter{v.w, http.NewResponseController(v.w)}, content, size)
 	}
 	err = errors.Join(err, content.Close())
 	if err != nil { // the answer has begun: the browser sees that it is not whole
-		s.log.Info("ui.download_ended", "file", file.ID, "error", err)
+		v.log.Info("ui.download_ended", "file", file.ID, "error", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil
@@ -158,20 +212,36 @@ func (p patientWriter) Write(b []byte) (int, error) {
 	return p.w.Write(b)
 }
 
-// offsetOf returns from where on a browser asks for a file: "bytes=1024-". Any other range is the whole file, which
-// HTTP allows, and so is one of another version.
-func offsetOf(r *http.Request, file client.File) int64 {
+// A byteRange is a part of a file, both ends included.
+type byteRange struct{ from, last int64 }
+
+// rangeOf returns which bytes of a file a browser asks for: "bytes=1024-" or "bytes=0-1". partial is false for the
+// whole file. Any other range is the whole file, which HTTP allows, and so is one of another version.
+func rangeOf(r *http.Request, file client.File) (asked byteRange, partial bool) {
+	whole := byteRange{0, file.Size - 1}
 	ifRange := r.Header.Get("If-Range")
 	if ifRange != "" && ifRange != `"`+safeName(file.SHA256)+`"` {
-		return 0
+		return whole, false
 	}
 	text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes=")
-	text, open := strings.CutSuffix(text, "-")
-	offset, err := strconv.ParseInt(text, 10, 64)
-	if !ok || !open || err != nil || offset < 0 || offset >= file.Size {
-		return 0
+	from, last, dash := strings.Cut(text, "-")
+	asked.from, asked.last = number(from), file.Size-1
+	if last != "" {
+		asked.last = min(asked.last, number(last))
 	}
-	return offset
+	if !ok || !dash || asked.from < 0 || asked.from >= file.Size || asked.last < asked.from {
+		return whole, false
+	}
+	return asked, true
+}
+
+// number reads a whole number; -1 is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
 }
 
 // fileName returns the last part of the name of a file, of letters, digits, dots and dashes.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -20,7 +21,7 @@ func TestDownload(t *testing.T) {
 		asked, ifRange string
 		status, from   int
 	}{
-		{"", "", 200, 0}, {"bytes=0-", "", 200, 0}, {"bytes=1000-", "", 206, 1000}, {"bytes=1000-", `"9f86d081"`, 206,
+		{"", "", 200, 0}, {"bytes=0-", "", 206, 0}, {"bytes=1000-", "", 206, 1000}, {"bytes=1000-", `"9f86d081"`, 206,
 			1000},
 		{"bytes=1000-", `"other"`, 200, 0}, {"bytes=2048-", "", 200, 0}, {"bytes=-5", "", 200, 0},
 		{"bytes=1-2,5-", "", 200, 0}, {"bytes=x-", "", 200, 0},
@@ -33,11 +34,55 @@ func TestDownload(t *testing.T) {
 			!strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") {
 			t.Errorf("%s %s: %d, %d bytes, %v", c.asked, c.ifRange, w.Code, w.Body.Len(), h)
 		}
-		if want := "bytes 1000-2047/2048"; c.status == 206 && h.Get("Content-Range") != want {
+		if want := "bytes " + strconv.Itoa(c.from) + "-2047/2048"; c.status == 206 && h.Get("Content-Range") != want {
 			t.Errorf("%s: %s, want %s", c.asked, h.Get("Content-Range"), want)
 		}
 	}
 	if w := r.do("GET", "/ui/files/fil_9/content", "viewer", nil); w.Code != 404 {
 		t.Errorf("an unknown file: %d", w.Code)
+	}
+}
+
+// TestPlay: a recording is played on its page, in the parts that a player asks for, and with a media type of a strict
+// list. A file of any other type is only to be saved, whatever its name is.
+func TestPlay(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	content := strings.Repeat("abcd", 512)
+	r.api.set("GET /files/fil_1/content", ranged(content))
+	for _, c := range []struct{ kind, element, sent string }{
+		{"video/mp4", "<video", "video/mp4"}, {"Audio/WAV; codecs=1", "<audio", "audio/wav"}, {"text/html", "", ""},
+		{"image/svg+xml", "", ""}, {"video/mp4,text/html", "", ""}, {"application/mp4", "", ""}, {"", "", ""},
+	} {
+		file := testFile
+		file.ContentType = c.kind
+		r.api.set("GET /files/fil_1", file)
+		page := r.do("GET", "/ui/files/fil_1", "viewer", nil)
+		allowed := strings.HasSuffix(page.Header().Get("Content-Security-Policy"), "; media-src 'self'")
+		player := strings.Contains(page.Body.String(), "<video") || strings.Contains(page.Body.String(), "<audio")
+		if player != (c.element != "") || !strings.Contains(page.Body.String(), c.element) || allowed != player {
+			t.Errorf("%s: the page has a player: %v; its policy allows media: %v", c.kind, player, allowed)
+		}
+		w := r.do("GET", "/ui/files/fil_1/play", "viewer", nil, "Range: bytes=4-9")
+		h := w.Header()
+		if c.element == "" {
+			if w.Code != 415 {
+				t.Errorf("%s: %d", c.kind, w.Code)
+			}
+			continue
+		}
+		if w.Code != 206 || w.Body.String() != content[4:10] || h.Get("Content-Range") != "bytes 4-9/2048" ||
+			h.Get("Content-Type") != c.sent || !strings.HasPrefix(h.Get("Content-Disposition"), "inline;") ||
+			!strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") ||
+			h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %q %v", c.kind, w.Code, w.Body, h)
+		}
+	}
+	part := testPart
+	part.ContentType = "video/mp4"
+	r.api.set("GET /files/fil_2", part)
+	if w := r.do("GET", "/ui/files/fil_2/play", "viewer", nil); w.Code != 409 {
+		t.Errorf("a part of a file: %d", w.Code)
 	}
 }

@@ -140,6 +140,7 @@ func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
 				}
 				f.Value = typed(text)
 				made = append(made, shownSecret{f.Label, text})
+				v.noteMade(f.Setting.Name, text)
 			default:
 				f.Value = typed(before[f.Name])
 			}

@@ -40,6 +40,27 @@ var pagesOfNouns = []pageCase{
 	{name: "source_made", path: "/ui/sources/new", token: "admin", status: 201, form: url.Values{"provider": {"ams"},
 		"name": {"media"}, "make:settings.signing_key": {"1"}},
 		change: func(r *rig) { r.api.set("POST /sources", testSource) }},
+	{name: "source_setup", path: "/ui/sources/src_1/setup?did=created", token: "operator"},
+	{name: "source_setup_viewer", path: "/ui/sources/src_2/setup", token: "viewer", change: func(r *rig) {
+		r.api.set("GET /events", listOf{Data: []client.Event{}})
+		r.api.set("GET /requests", listOf{Data: []client.Request{}})
+	}},
+	{name: "source_sampled", path: "/ui/sources/src_1/sample", token: "operator", form: url.Values{
+		"type": {"ams.JobStateChange"}}},
+	{name: "source_sample_refused", path: "/ui/sources/src_1/sample", token: "operator",
+		form: url.Values{"type": {"handshake"}}, change: func(r *rig) {
+			r.api.set("POST /sources/src_1/sample", testSampleRefused)
+		}},
+	{name: "source_not_sampled", path: "/ui/sources/src_1/sample", token: "operator", status: 409, form: url.Values{},
+		change: conflicts("POST /sources/src_1/sample", "only Amazon itself can sign")},
+	{name: "source_rotated", path: "/ui/sources/src_1/rotate", token: "admin",
+		form: url.Values{"setting": {"signing_key"}}},
+	{name: "source_not_rotated", path: "/ui/sources/src_1/rotate", token: "admin", status: 422,
+		form: url.Values{"setting": {"signing_key"}, "secret:signing_key": {"a-secret-that-is-not-shown"}},
+		change: refuses("POST /sources/src_1/rotate-secret", client.FieldError{Path: "secret",
+			Message: "the source has it already"})},
+	{name: "source_not_dropped", path: "/ui/sources/src_1/drop", token: "admin", status: 409, form: url.Values{},
+		change: conflicts("POST /sources/src_1/drop-secret", "the source has no old secret")},
 	{name: "source_taken", path: "/ui/sources/new", token: "admin", status: 409, form: url.Values{"provider": {"ams"},
 		"name": {"media"}}, change: conflicts("POST /sources", "the name media is taken")},
 	{name: "source_edit", path: "/ui/sources/src_1/edit", token: "admin"},

@@ -11,13 +11,14 @@ import (
 // Nouns that a person makes, of the tests.
 var (
 	testSecret   = map[string]any{"set": true, "set_at": "2026-11-03T10:00:00.000Z"}
+	testSecrets  = map[string]any{"set": true, "set_at": "2026-11-03T10:00:00.000Z", "count": 2}
 	testProvider = client.Provider{Name: "ams", Title: "Azure Media Services",
 		Summary: "Signed `notifications` of jobs.",
 		Setup:   []string{"Create a *signing key*.", "Use `https://YOUR-HOST/in/SOURCE`, see <https://example.com/>."},
 		Settings: []client.Setting{
 			{Name: "signing_key", Title: "Signing key", Doc: "The key, in **Base64**.", Kind: "text", Secret: true,
-				Required: true,
-				Make:     "base64"},
+				Required: true, Many: true,
+				Make: "base64"},
 			{Name: "account_id", Title: "Account id", Doc: "The only account.", Kind: "text"},
 			{Name: "lenient", Title: "Lenient", Doc: "Also lower case.", Kind: "true or false"},
 			{Name: "levels", Title: "Levels", Doc: "One a line.", Kind: "list"},
@@ -28,15 +29,27 @@ var (
 			{Name: "rules", Title: "Rules", Doc: "In order.", Kind: "list of objects"},
 			{Name: "template", Title: "Template", Doc: "An expression.", Kind: "text or object"},
 			{Name: "certificates", Title: "Certificates", Doc: "Keys in PEM.", Kind: "object", Secret: true},
-		}, Sends: true, Subscribes: true, Resource: "the name of the `endpoint`", ChangeTypes: []string{"created"},
+		}, Sends: true, Samples: []client.SampleType{{Type: "ams.JobStateChange", Title: "A job has finished"},
+			{Type: "handshake", Title: "The handshake"}},
+		Paste: []client.Paste{{Title: "In .NET",
+			Text: "Create(\"https://YOUR-HOST/in/SOURCE\",\n  \"{signing_key}\");"}},
+		Subscribes: true, Resource: "the name of the `endpoint`", ChangeTypes: []string{"created"},
 		Connector: "graph", SubscriptionSettings: []client.Setting{{Name: "replace", Title: "Replace",
 			Kind: "true or false"}}}
 	testSource = client.Source{ID: "src_1", Name: "media", Provider: "ams", URL: "https://hooks.example.com/in/media",
-		URLQuery: "code={query_secret}", Settings: client.Settings{"signing_key": testSecret, "account_id": "acc-1",
+		URLQuery: "code={query_secret}", Settings: client.Settings{"signing_key": testSecrets, "account_id": "acc-1",
 			"levels": []any{"critical", "major"}, "headers": map[string]any{"X-Site": "north"}, "unknown": true,
 			"certificates": map[string]any{"old": testSecret}},
 		MaxBodyBytes: 1 << 20, ExpectEvery: "24h", Tenant: "acme", Reply: &client.Reply{Status: 201}, CreatedAt: at(0),
 		UpdatedAt: at(0), Warnings: []string{"signing_key is short"}}
+	testSample = client.Sample{Request: client.PreviewedRequest{Method: "POST",
+		URL:     "https://hooks.example.com/in/media?code=…",
+		Headers: map[string][]string{"Ms-Signature": {"sha256=AB"}}, Body: `{"EventType":1}`}, Status: 200, DurationMS: 3.2, EventIDs: []string{"evt_1"}, Body: "taken"}
+	testSampleRefused = client.Sample{Request: client.PreviewedRequest{Method: "OPTIONS",
+		URL: "https://hooks.example.com/in/media"}, Status: 401, DurationMS: 3.2, EventIDs: []string{},
+		RequestID: "req_1", Reason: "signature_mismatch", Detail: "it differs",
+		Cause:  "The source has another secret.",
+		Advice: "Copy it at the provider.", Handshake: "not_agreed"}
 	testDisabled = client.Source{ID: "src_2", Name: "calls", Provider: "gone",
 		URL:      "https://hooks.example.com/in/calls",
 		Disabled: true, Settings: client.Settings{}, CreatedAt: at(0), UpdatedAt: at(0)}
@@ -142,6 +155,11 @@ func (r *rig) fillNouns() {
 		"GET /sources/src_1": testSource,
 		"GET /sources/src_2": testDisabled,
 
+		"POST /sources/src_1/sample": testSample,
+		"POST /sources/src_1/rotate-secret": client.RotatedSource{Source: testSource, Setting: "signing_key",
+			Secret: "made"},
+		"POST /sources/src_1/drop-secret": client.RotatedSource{Source: testSource, Setting: "signing_key"},
+
 		"GET /destination-types":   listOf{Data: testTypes},
 		"GET /destinations/dst_1":  testWhole,
 		"GET /destinations/dst_3":  testSlack,
@@ -175,7 +193,8 @@ func (r *rig) fillNouns() {
 
 // nounPaths are pages with what strangers may have stored in these nouns.
 var nounPaths = []string{
-	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete",
+	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/setup", "/ui/sources/src_1/edit",
+	"/ui/sources/src_1/delete",
 	"/ui/destinations", "/ui/destinations/dst_1", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/match",
 	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
 	"/ui/connections", "/ui/connections/con_1", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",

@@ -52,6 +52,8 @@ var notices = map[string]string{
 	"retried":    "The delivery is due now.",
 	"cancelled":  "The delivery is cancelled.",
 	"created":    "It is created.",
+	"rotated":    "The new secret is accepted, and so is the old one until it is dropped.",
+	"dropped":    "The old secret is accepted no more.",
 	"saved":      "It is saved.",
 	"deleted":    "It is deleted.",
 	"disabled":   "It is disabled: requests at its URL are answered with 404.",

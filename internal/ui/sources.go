@@ -5,8 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -22,6 +20,7 @@ func (s *server) sources() {
 	s.act("/sources/{id}/switch", admin, s.switchSource)
 	s.page("/sources/{id}/delete", admin, s.askDeleteSource)
 	s.act("/sources/{id}/delete", admin, s.deleteSource)
+	s.sourceSetup()
 }
 
 // sourcesPage is what the list of sources shows.
@@ -47,9 +46,11 @@ func (s *server) listSources(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.show(statusOf(f), "sources", "Sources", sourcesPage{Rows: l.Data, listing: newListing(v.r, Root+"sources", f, l,
+	page := sourcesPage{Rows: l.Data, listing: newListing(v.r, Root+"sources", f, l,
 		s.get("sources", "/sources", flagValue{"provider", "provider", filter.Provider},
-			flagValue{"tenant", "tenant", filter.Tenant}))})
+			flagValue{"tenant", "tenant", filter.Tenant}))}
+	page.follows("source.changed", "tenant")
+	v.show(statusOf(f), "sources", "Sources", page)
 	return nil
 }
 
@@ -63,19 +64,20 @@ func (v *visit) tenantFilter() form {
 
 // sourcePage is what the page of a source shows.
 type sourcePage struct {
+	sourceURL
 	client.Source
 	Provider client.Provider // of the name alone if the server does not have it
 	Path     link
 	State    string
-	FullURL  string
-	Fills    string // the setting whose value stands in braces in the URL; "" if none does
 	Shown    []shownSetting
 	Steps    []string
 	Warnings []string
 	Events   []client.Event // the newest
 	Slow     bool           // there was no time to find them
 	Requests []client.Request
+	Secrets  []rotation
 	Show     command
+	Rotate   command
 }
 
 func (s *server) showSource(v *visit) error {
@@ -92,19 +94,15 @@ func (v *visit) showsSource(status int, src client.Source) error {
 	if err != nil {
 		return err
 	}
-	page := sourcePage{Source: src, Provider: known, Path: sourcePath(src), State: "active", FullURL: src.URL,
+	page := sourcePage{Source: src, Provider: known, Path: sourcePath(src), State: "active", sourceURL: v.urlOf(src),
 		Shown: shownSettings(known.Settings, src.Settings), Steps: stepsFor(known.Setup, src.URL),
-		Warnings: src.Warnings,
-		Show:     v.get("sources show "+quote(src.Name), "/sources/"+src.ID)}
+		Warnings: src.Warnings, Secrets: rotationsOf(known, src),
+		Show:   v.get("sources show "+quote(src.Name), "/sources/"+src.ID),
+		Rotate: v.post("sources rotate-secret "+quote(src.Name), "/sources/"+src.ID+"/rotate-secret", "{}")}
 	if src.Disabled {
 		page.State = "disabled"
 	}
-	if src.URLQuery != "" {
-		page.FullURL += "?" + src.URLQuery
-		_, placeholder, _ := strings.Cut(src.URLQuery, "=")
-		page.Fills = strings.Trim(placeholder, "{}")
-	}
-	page.Events, page.Slow, err = v.newestOf(src)
+	page.Events, page.Slow, err = v.newestOf(src, newestWait)
 	if err != nil {
 		return err
 	}
@@ -129,9 +127,12 @@ func (v *visit) soon() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(v.ctx, newestWait)
 }
 
-// newestOf returns the newest events of a source, or that they are not found soon.
-func (v *visit) newestOf(src client.Source) (events []client.Event, slow bool, err error) {
-	ctx, cancel := v.soon()
+// arrivalWait is newestWait for a page that is about what comes to one source.
+const arrivalWait = 2 * time.Second
+
+// newestOf returns the newest events of a source, or that they are not found within a time.
+func (v *visit) newestOf(src client.Source, within time.Duration) (events []client.Event, slow bool, err error) {
+	ctx, cancel := context.WithTimeout(v.ctx, within)
 	defer cancel()
 	l, err := v.API.Events(ctx, client.EventFilter{Source: src.ID}, client.Page{Limit: shownOnOverview})
 	if ctx.Err() != nil && v.ctx.Err() == nil {
@@ -165,216 +166,6 @@ type choosing struct {
 type kindChoice struct {
 	Title, Summary string
 	To             link
-}
-
-// newSource asks for the provider, or shows the form for it.
-func (s *server) newSource(v *visit) error {
-	name := v.r.URL.Query().Get("provider")
-	all, err := s.API.Providers(v.ctx)
-	if err != nil {
-		return err
-	}
-	if name == "" {
-		page := choosing{Noun: "source", Plural: Root + "sources", Text: "Which system will call it?"}
-		for _, p := range all {
-			page.Choices = append(page.Choices, kindChoice{p.Title, p.Summary,
-				link(Root + "sources/new?provider=" + url.QueryEscape(p.Name))})
-		}
-		v.show(http.StatusOK, "choose", "New source", page)
-		return nil
-	}
-	known, err := v.providerOf(name)
-	if err != nil {
-		return err
-	}
-	return v.showSourceForm(http.StatusOK, known, nil, sourceEntry(known, client.Source{}, v.person.Tenant == ""))
-}
-
-// sourceEntry returns the form of a source, with the values of one that is stored.
-func sourceEntry(p client.Provider, src client.Source, tenants bool) entry {
-	first := form{{Name: "name", Label: "Name", Value: typed(src.Name), IsRequired: true, Kind: "text",
-		Hint: "The last part of its URL: letters, digits, dots, dashes and underscores."}}
-	more := form{
-		{Name: "expect_every", Label: "Expect an event every", Value: typed(src.ExpectEvery), Kind: "text",
-			Hint: "A length of time such as 24h: if nothing comes for so long, bellhop.source.silent is published."},
-		{Name: "max_body_bytes", Label: "Largest body, in bytes", Kind: "text",
-			Hint: "At most 33554432. Default: the provider's, mostly 1 MiB."},
-	}
-	if src.MaxBodyBytes > 0 {
-		more[1].Value = typed(strconv.FormatInt(src.MaxBodyBytes, 10))
-	}
-	if tenants && src.ID == "" {
-		more = append(more, field{Name: "tenant", Label: "Tenant", Kind: "text",
-			Hint: "Whose source it is. It cannot be changed. Default: nobody's."})
-	}
-	required, optional := split(settingFields("settings.", p.Settings, src.Settings))
-	return entry{ETag: src.ETag, Groups: groups{{Fields: append(first, required...)},
-		{Title: "Further settings of " + p.Title, Fields: optional}, {Title: "More", Fields: more}}}
-}
-
-// split returns the fields that a form shows at once, which may be required, are secret or set, and the others.
-func split(fields []field) (first, others form) {
-	for _, f := range fields {
-		if f.IsRequired || f.Secret || f.Value != "" || strings.Contains(f.Hint, "Required") {
-			first = append(first, f)
-		} else {
-			others = append(others, f)
-		}
-	}
-	return first, others
-}
-
-// sourceForm is the page that creates or changes a source.
-type sourceForm struct {
-	entry
-	Provider client.Provider
-	Source   *client.Source // that is changed; nil for a new one
-	Path     link           // of the source, or of the list
-	Action   link
-	Command  command
-}
-
-func (v *visit) showSourceForm(status int, p client.Provider, src *client.Source, e entry) error {
-	page := sourceForm{entry: e, Provider: p, Source: src, Path: Root + "sources", Action: Root + "sources/new"}
-	title := "New source of " + p.Title
-	if src == nil {
-		page.Command = v.post("sources create NAME --provider "+quote(p.Name)+settingFlags(p.Settings), "/sources",
-			`{"name":"NAME","provider":"`+p.Name+`","settings":{…}}`)
-	} else {
-		title = "Change source " + src.Name
-		page.Path = sourcePath(*src)
-		page.Action = page.Path + "/edit"
-		page.Command = v.patch("sources update "+quote(src.Name)+" --set SETTING=VALUE", "/sources/"+src.ID,
-			`{"settings":{"SETTING":"VALUE"}}`)
-	}
-	v.show(status, "source_form", title, page)
-	return nil
-}
-
-// settingFlags returns the flags of a command for the settings that are required. A secret comes from the environment.
-func settingFlags(settings []client.Setting) (flags string) {
-	for _, s := range settings {
-		switch {
-		case s.Secret && s.Required:
-			flags += " --set " + s.Name + "=env:" + strings.ToUpper(s.Name)
-		case s.Required:
-			flags += " --set " + s.Name + "=VALUE"
-		}
-	}
-	return flags
-}
-
-func (s *server) createSource(v *visit) error {
-	err := v.r.ParseForm()
-	if err != nil {
-		return errNotForm
-	}
-	known, err := v.providerOf(v.r.PostForm.Get("provider"))
-	if err != nil {
-		return err
-	}
-	e := sourceEntry(known, client.Source{}, v.person.Tenant == "")
-	made, err := v.read(&e, "source of "+known.Name)
-	if err != nil {
-		return err
-	}
-	n := client.NewSource{Name: e.Groups.get("name"), Provider: known.Name, Settings: e.Groups.settings("settings.",
-		nil),
-		ExpectEvery: e.Groups.get("expect_every"), MaxBodyBytes: e.Groups.whole("max_body_bytes"),
-		Tenant: e.Groups.get("tenant")}
-	if e.Groups.Invalid() {
-		return v.showSourceForm(http.StatusUnprocessableEntity, known, nil, e)
-	}
-	src, err := s.API.CreateSource(v.ctx, n)
-	err = e.Groups.accepts(err)
-	switch {
-	case e.Groups.Invalid():
-		v.made = made
-		return v.showSourceForm(http.StatusUnprocessableEntity, known, nil, e)
-	case v.refused(err):
-		v.made = made
-		return v.showSourceForm(statusOfRefusal(err), known, nil, e)
-	case err != nil:
-		return err
-	case len(made) > 0 || len(src.Warnings) > 0:
-		v.made = made
-		return v.showsSource(http.StatusCreated, src)
-	}
-	return v.back(string(sourcePath(src)), "created")
-}
-
-// source returns the source of the path with its provider.
-func (v *visit) source() (src client.Source, p client.Provider, err error) {
-	src, err = v.API.Source(v.ctx, v.r.PathValue("id"))
-	if err != nil {
-		return src, p, err
-	}
-	p, err = v.providerOf(src.Provider)
-	return src, p, err
-}
-
-func (s *server) editSource(v *visit) error {
-	src, p, err := v.source()
-	if err != nil {
-		return err
-	}
-	return v.showSourceForm(http.StatusOK, p, &src, sourceEntry(p, src, false))
-}
-
-func (s *server) updateSource(v *visit) error {
-	err := v.r.ParseForm()
-	if err != nil {
-		return errNotForm
-	}
-	src, p, err := v.source()
-	if err != nil {
-		return err
-	}
-	e := sourceEntry(p, src, false)
-	made, err := v.read(&e, "source "+src.ID)
-	if err != nil {
-		return err
-	}
-	changes := e.Groups.changes(map[string]string{"name": src.Name, "expect_every": src.ExpectEvery})
-	if size := e.Groups.whole("max_body_bytes"); size != src.MaxBodyBytes {
-		changes["max_body_bytes"] = size
-	}
-	settings := e.Groups.settings("settings.", src.Settings)
-	if len(settings) > 0 {
-		changes["settings"] = settings
-	}
-	if e.Groups.Invalid() {
-		return v.showSourceForm(http.StatusUnprocessableEntity, p, &src, e)
-	}
-	changed, err := s.API.IfMatch(e.ETag).UpdateSource(v.ctx, src.ID, changes)
-	err = e.Groups.accepts(err)
-	switch {
-	case e.Groups.Invalid():
-		v.made = made
-		return v.showSourceForm(http.StatusUnprocessableEntity, p, &src, e)
-	case v.overtaken(err, &e, src.ETag), v.refused(err):
-		v.made = made
-		return v.showSourceForm(statusOfRefusal(err), p, &src, e)
-	case err != nil:
-		return err
-	case len(made) > 0 || len(changed.Warnings) > 0:
-		v.made = made
-		return v.showsSource(http.StatusOK, changed)
-	}
-	return v.back(string(sourcePath(src)), "saved")
-}
-
-// overtaken reports whether err says that the noun of an entry was changed meanwhile. The entry then has the tag of
-// the version that is stored, so that a second attempt replaces it.
-func (v *visit) overtaken(err error, e *entry, stored string) bool {
-	refused, ok := asRefusal(err)
-	if !ok || refused.Status != http.StatusPreconditionFailed {
-		return false
-	}
-	e.ETag = stored
-	v.problem = "Somebody else changed this meanwhile. Below is what you entered; save again to put it in place of " +
-		"theirs."
-	return true
 }
 
 // switchSource disables a source, or enables it.

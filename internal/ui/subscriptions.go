@@ -54,13 +54,17 @@ func (v *visit) listsSubscriptions(status int, sync *client.SubscriptionSync) er
 	if err != nil {
 		return err
 	}
-	v.show(max(status, statusOf(f)), "subscriptions", "Subscriptions", subscriptionsPage{Rows: l.Data, Sync: sync,
+	page := subscriptionsPage{Rows: l.Data, Sync: sync,
 		Tabs:     tabs(query, Root+"subscriptions", "state", subscriptionStates),
 		Narrowed: f.Narrowed() || filter.State != "",
 		listing: newListing(v.r, Root+"subscriptions", f, l, v.get("subscriptions", "/subscriptions",
 			flagValue{"source", "source", filter.Source}, flagValue{"connection", "connection", filter.Connection},
 			flagValue{"state", "state", filter.State}, flagValue{"provider", "provider", filter.Provider},
-			flagValue{"tenant", "tenant", filter.Tenant}))})
+			flagValue{"tenant", "tenant", filter.Tenant}))}
+	if sync == nil { // the answer to a comparison has no address of its own to look at again
+		page.follows("subscription.changed", "tenant")
+	}
+	v.show(max(status, statusOf(f)), "subscriptions", "Subscriptions", page)
 	return nil
 }
 

@@ -137,6 +137,7 @@ type visit struct {
 	display display
 	problem string // why an action was not done; the page shows it
 	made    []shownSecret
+	madeOf  map[string]string // the secrets that were made, by the names of their settings
 }
 
 // visited returns a handler that runs h for a person who is signed in and has at least that role. Other people sign in

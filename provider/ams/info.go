@@ -43,6 +43,7 @@ func (Provider) Info() provider.Info {
 func (Provider) Guide() provider.Guide {
 	return provider.Guide{
 		Setup:     setup,
+		Paste:     paste,
 		SendSetup: sendSetup,
 		Notes:     notes,
 		ByHand:    byHand,
@@ -74,6 +75,15 @@ var setup = []string{
 		"type `ams.publish` publishes what came of it.",
 	"Azure has retired Media Services. Other code that sends in this form must sign with the same key, and send the " +
 		"account's id in the header and in the body.",
+}
+
+var paste = []provider.Paste{
+	{Title: "The notification endpoint, in .NET", Text: `var endpoint = context.NotificationEndPoints.Create("bellhop",
+    NotificationEndPointType.WebHook, "https://YOUR-HOST/in/SOURCE",
+    Convert.FromBase64String("{signing_key}"));`},
+	{Title: "A job that tells of its states, in .NET",
+		Text: `job.JobNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint);
+task.TaskNotificationSubscriptions.AddNew(NotificationJobState.All, endpoint, true);`},
 }
 
 var sendSetup = []string{

@@ -36,9 +36,6 @@ var (
 	_ provider.Emulator = Provider{}
 )
 
-// Emulation implements [provider.Emulator].
-func (Provider) Emulation() provider.Emulation { return provider.Emulation{TestBody: TestMessage} }
-
 type settings struct {
 	ProfileID         string           `json:"profile_id"`
 	SecretKey         provider.Secrets `json:"secret_key"`

@@ -27,6 +27,9 @@ func (Provider) Info() provider.Info {
 // Guide implements [provider.Guider].
 func (Provider) Guide() provider.Guide {
 	return provider.Guide{
+		Paste: []provider.Paste{{Title: "By the command of Azure",
+			Text: `az eventgrid event-subscription create --name bellhop --source-resource-id RESOURCE \
+  --endpoint 'https://YOUR-HOST/in/SOURCE?code={query_secret}'`}},
 		Setup:         setup,
 		SendSetup:     sendSetup,
 		Notes:         notes,

@@ -23,6 +23,9 @@ func (Provider) Info() provider.Info {
 // Guide implements [provider.Guider].
 func (Provider) Guide() provider.Guide {
 	return provider.Guide{
+		Paste: []provider.Paste{{Title: "By the command of GitHub",
+			Text: `gh api repos/OWNER/REPO/hooks -f name=web -F active=true -f 'events[]=*' \
+  -f 'config[url]=https://YOUR-HOST/in/SOURCE' -f 'config[content_type]=json' -f 'config[secret]={secret}'`}},
 		Setup:     setup,
 		SendSetup: sendSetup,
 		Notes:     notes,

@@ -128,6 +128,7 @@ func Run(t *testing.T, c Case) {
 	t.Run("SendBatch", s.testSendBatch)
 	t.Run("Handshake", s.testHandshake)
 	t.Run("Emulation", s.testEmulation)
+	t.Run("Play", s.testPlay)
 }
 
 // A suite runs the tests of one case.

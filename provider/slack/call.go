@@ -16,7 +16,20 @@ import (
 
 // Emulation implements [provider.Emulator].
 func (Provider) Emulation() provider.Emulation {
-	return provider.Emulation{Open: OpenCaller, OfSource: true}
+	return provider.Emulation{
+		Open: OpenCaller, OfSource: true,
+		Handshake: `{"token":"sample","challenge":"{{id}}","type":"url_verification"}`,
+		Samples: []provider.Sample{
+			{Type: typePrefix + "app_mention", Title: "Somebody has mentioned the app", Body: `{"team_id":"TSAMPLE",` +
+				`"api_app_id":"ASAMPLE","event":{"type":"app_mention","user":"USAMPLE",` +
+				`"text":"<@ABELLHOP> a sample of Bellhop","ts":"{{seconds}}.000016","channel":"CSAMPLE",` +
+				`"event_ts":"{{seconds}}.000016"},"type":"event_callback","event_id":"EvSAMPLE{{id}}",` +
+				`"event_time":{{seconds}}}`},
+			{Type: commandType, Title: "A slash command", Body: "token=sample&team_id=TSAMPLE&team_domain=sample&" +
+				"channel_id=CSAMPLE&channel_name=sample&user_id=USAMPLE&user_name=bellhop&command=%2Fsample&" +
+				"text=hello&api_app_id=ASAMPLE&trigger_id={{id}}"},
+		},
+	}
 }
 
 // OpenCaller returns a Renderer of Slack's own calls to a source with these settings.

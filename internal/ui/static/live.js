@@ -95,6 +95,22 @@ function cell(label, content) {
   return td;
 }
 
+// keepButton returns the button of a row of the tail that keeps it while others flow, or lets it go. kept is the part of
+// the table for rows that are kept, and flow the one for the others.
+function keepButton(row, kept, flow) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'keep quietly';
+  button.textContent = 'Keep';
+  button.addEventListener('click', () => {
+    const keeps = row.parentElement !== kept;
+    button.textContent = keeps ? 'Let go' : 'Keep';
+    (keeps ? kept : flow).prepend(row);
+    if (keeps) button.focus(); // moving it has lost the focus
+  });
+  return button;
+}
+
 // rowOf returns a row of the tail. Texts become text, and the one link leads to a page of ours.
 function rowOf(r) {
   const time = document.createElement('time');
@@ -116,6 +132,14 @@ function rowOf(r) {
 // showTail puts what happens at the top of the tail, some rows a frame.
 function showTail(table) {
   const body = table.tBodies[0];
+  const kept = document.createElement('tbody');
+  kept.className = 'kept';
+  table.insertBefore(kept, body);
+  const withButton = (row) => {
+    row.firstElementChild.append(' ', keepButton(row, kept, body));
+    return row;
+  };
+  [...body.rows].forEach(withButton);
   let waiting = []; // the oldest first
   let left = 0; // happened, and are neither shown nor waiting
   let leftShown = 0; // of them, when the tail was not held
@@ -144,11 +168,11 @@ function showTail(table) {
 
   function frame() {
     asked = false;
-    const held = paused || (!show && isRead(table));
+    const held = paused || (!show && isRead(body));
     top.waits(held && waiting.length > 0 ? `${waiting.length + left - leftShown} newer` : '');
     if (held) return;
     leftShown = left;
-    const rows = waiting.splice(0, rowsOfFrame).map(rowOf).reverse();
+    const rows = waiting.splice(0, rowsOfFrame).map(rowOf).map(withButton).reverse();
     body.prepend(...rows);
     while (body.rows.length > maxRows) body.lastElementChild.remove();
     if (waiting.length > 0) {
@@ -219,7 +243,7 @@ function showList(part) {
     looking = true;
     while (again && !document.hidden) {
       again = false;
-      const fresh = (await page(location.href))?.getElementById(part.id);
+      const fresh = (await page(part.dataset.from ?? location.href))?.getElementById(part.id);
       if (fresh) update(fresh);
       await new Promise((resolve) => { setTimeout(resolve, listPause); });
     }

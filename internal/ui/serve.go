@@ -48,6 +48,7 @@ type checkupPage struct {
 // A checkRow is a check with links to the nouns that it is about.
 type checkRow struct {
 	client.Check
+	Needs bool // a person
 	About []checkedNoun
 }
 
@@ -97,7 +98,7 @@ func (s *server) showServe(v *visit) error {
 func checkupOf(c client.Checkup) *checkupPage {
 	page := &checkupPage{Checkup: c}
 	for _, check := range c.Checks {
-		row := checkRow{Check: check}
+		row := checkRow{Check: check, Needs: check.State == "warning" || check.State == "failed"}
 		for _, n := range check.Nouns {
 			about := checkedNoun{CheckedNoun: n}
 			switch path := auditPaths[n.Noun]; {
@@ -108,7 +109,7 @@ func checkupOf(c client.Checkup) *checkupPage {
 			}
 			row.About = append(row.About, about)
 		}
-		if check.State == "warning" || check.State == "failed" {
+		if row.Needs {
 			page.Needing++
 		}
 		page.Shown = append(page.Shown, row)

@@ -16,6 +16,7 @@ import (
 // unaudited are the operations that change something, or might, without an entry in the audit, with the reason.
 var unaudited = map[string]string{
 	"POST /events":                   "the event itself is on record",
+	"POST /sources/{id}/sample":      "what the source makes of it is on record",
 	"POST /destinations/{id}/test":   "the test event and its delivery are on record",
 	"POST /destinations/try":         "stores nothing",
 	"POST /destinations/preview":     "stores nothing",
@@ -79,6 +80,10 @@ func TestEveryChangeIsAudited(t *testing.T) {
 			"created source media"},
 		{"PATCH /sources/{id}", "/sources/media", `{"disabled":true}`, "updated source media"},
 		{"DELETE /sources/{id}", "/sources/media", "", "deleted source media"},
+		{"POST /sources", "/sources", `{"name":"shop","provider":"generic","settings":{"scheme":"hmac",` +
+			`"header":"X-Signature","secret":"a-long-secret-of-a-shop"}}`, "created source shop"},
+		{"POST /sources/{id}/rotate-secret", "/sources/shop/rotate-secret", `{}`, "updated source shop"},
+		{"POST /sources/{id}/drop-secret", "/sources/shop/drop-secret", `{}`, "updated source shop"},
 		{"POST /destinations", "/destinations", `{"name":"billing","type":"http","url":"` + receiver.URL +
 			`","settings":{"secret":"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},"retry":{"schedule":["1h"]}}`,
 			"created destination billing"},

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -102,8 +103,9 @@ type App struct {
 	names        map[string]string              // of the sources, by id, as the last reload read them
 	unopened     map[string]bool                // the errors of the nouns that the last reload could not open
 
-	file     *fileMetrics // of the configuration file; nil without one
-	fileOnce sync.Once
+	file      *fileMetrics // of the configuration file; nil without one
+	fileOnce  sync.Once
+	fileState atomic.Int32 // fileNone, fileApplied or fileRefused
 
 	late       sync.Mutex         // held to start something in the background, and to close draining
 	draining   chan struct{}      // closed when the stop begins: nothing starts in the background any more

@@ -54,13 +54,24 @@ func (a *App) ApplyConfig(ctx context.Context, c client.Config, prune bool) (cat
 		a.RefuseConfig()
 		return plan, err
 	}
+	a.fileState.Store(fileApplied)
 	a.fileMetrics().good.Set(1)
 	a.fileMetrics().applied.Set(float64(time.Now().Unix()))
 	return plan, nil
 }
 
 // RefuseConfig notes that the configuration file was not applied: the nouns are as they were.
-func (a *App) RefuseConfig() { a.fileMetrics().good.Set(0) }
+func (a *App) RefuseConfig() {
+	a.fileState.Store(fileRefused)
+	a.fileMetrics().good.Set(0)
+}
+
+// What came of the configuration file when it was read last: the values of App.fileState.
+const (
+	fileNone int32 = iota // there is none
+	fileApplied
+	fileRefused
+)
 
 // fileMetrics returns the metrics of the configuration file. A server without one has none.
 func (a *App) fileMetrics() *fileMetrics {

@@ -65,6 +65,7 @@ func (a *App) newDoctor() *doctor.Doctor {
 		}},
 		{Name: "public_url", Title: "Public URL", Run: public.Reach},
 		{Name: "certificate", Title: "TLS of the public URL", Run: public.Certificate},
+		{Name: "config_file", Title: "Configuration file", Run: a.checkConfigFile},
 		{Name: "keys", Title: "Keys", Run: read(func(ctx context.Context, page bellhop.Page) ([]bellhop.Key, string,
 			error) {
 			return s.Keys(ctx, bellhop.KeyFilter{}, page)
@@ -150,6 +151,18 @@ func (a *App) checkSources(ctx context.Context) doctor.Finding {
 		return doctor.Unread(err)
 	}
 	return doctor.Sources(sources, notes, subscriptions, time.Now())
+}
+
+func (a *App) checkConfigFile(context.Context) doctor.Finding {
+	switch a.fileState.Load() {
+	case fileApplied:
+		return doctor.Finding{State: doctor.OK, Message: "it was applied when it was read last"}
+	case fileRefused:
+		return doctor.Finding{State: doctor.Failed, Message: "it was refused when it was read last, so the nouns " +
+			"are as they were before", Remedy: "bellhop config check FILE names each fault; SIGHUP has " +
+			"the server read it again"}
+	}
+	return doctor.Skip("the server was started without one", "")
 }
 
 func (a *App) checkClock(ctx context.Context) doctor.Finding {

@@ -47,8 +47,8 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for _, name := range []string{"version", "clock", "data_folder", "storage", "disk", "sync", "descriptors",
-		"public_url", "certificate", "keys", "secrets", "connections", "subscriptions", "sources", "destinations",
-		"deliveries", "repairs"} {
+		"public_url", "certificate", "config_file", "keys", "secrets", "connections", "subscriptions", "sources",
+		"destinations", "deliveries", "repairs"} {
 		check, ok := checks[name]
 		// a busy machine may be unwell
 		ofMachine := slices.Contains([]string{"clock", "disk", "sync", "descriptors"}, name)
@@ -60,6 +60,16 @@ func TestDoctor(t *testing.T) {
 	}
 	if len(checks) > 0 {
 		t.Errorf("further checks: %v", checks)
+	}
+	r.RefuseConfig()
+	if _, checks := r.checkup(); checks["config_file"].State != "failed" || checks["config_file"].Remedy == "" {
+		t.Errorf("a refused file: %+v", checks["config_file"])
+	}
+	if _, err := r.ApplyConfig(t.Context(), client.Config{}, false); err != nil {
+		t.Fatal(err)
+	}
+	if _, checks := r.checkup(); checks["config_file"].State != "ok" {
+		t.Errorf("an applied file: %+v", checks["config_file"])
 	}
 	left, err := filepath.Glob(filepath.Join(r.opts.Config.Data, "*.tmp"))
 	if err != nil || len(left) > 0 {

@@ -1,9 +1,13 @@
 package ui
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
 // TestDownload: a whole file leaves as bytes to be saved, under a name without surprises, and goes on where a browser
@@ -85,4 +89,25 @@ func TestPlay(t *testing.T) {
 	if w := r.do("GET", "/ui/files/fil_2/play", "viewer", nil); w.Code != 409 {
 		t.Errorf("a part of a file: %d", w.Code)
 	}
+}
+
+// FuzzRange: whatever range a browser asks for, what is sent lies within the file, and a part is never the whole.
+func FuzzRange(f *testing.F) {
+	for _, text := range []string{"bytes=0-", "bytes=4-9", "bytes=9-4", "bytes=-5", "bytes=0-99999999999999999999",
+		"bytes=1-2,5-", "bytes=+1-2", "bytes= 1-", "BYTES=1-2", "bytes=2048-", ""} {
+		f.Add(text, int64(2048))
+	}
+	f.Add("bytes=0-0", int64(0))
+	f.Fuzz(func(t *testing.T, text string, size int64) {
+		if size < 0 {
+			return
+		}
+		r := httptest.NewRequest(http.MethodGet, "/ui/files/fil_1/play", nil)
+		r.Header.Set("Range", text)
+		asked, partial := rangeOf(r, client.File{Size: size})
+		whole := asked == byteRange{0, size - 1}
+		if asked.from < 0 || asked.last >= size || asked.from > asked.last+1 || !partial && !whole {
+			t.Errorf("%q of %d bytes: %+v, a part: %t", text, size, asked, partial)
+		}
+	})
 }

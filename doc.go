@@ -25,4 +25,5 @@
 //	file         bytes that an action kept: a recording, an asset
 //	key          lets a program call the HTTP API, within its scope
 //	tenant       one customer, whose nouns are kept apart from those of all others
+//	portal       the pages for the people of one tenant; a portal link lets somebody in without a key, for a visit
 package bellhop

@@ -21,6 +21,7 @@ const (
 	PrefixFile         = "fil_"
 	PrefixKey          = "key_"
 	PrefixTenant       = "ten_"
+	PrefixPortalLink   = "plk_"
 )
 
 // IDAlphabet is Crockford's base 32 in lower case. Ids sort as the bits that they encode; the letters i, l, o

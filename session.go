@@ -12,18 +12,19 @@ const (
 	SessionLength   = 12 * time.Hour  // after it a session has ended, however it was used
 	SessionIdle     = time.Hour       // a session that was not used for so long has ended
 	SignInLinkValid = 5 * time.Minute // how long a link can be used, once
-	MaxSessions     = 1000            // one more ends the oldest one; the same holds for links
+	MaxSessions     = 1000            // of the pages: one more ends the oldest one; the same holds for links
 )
 
 // A Session lets a browser act as the holder of a key of the API, or as a person whom an OpenID issuer knows. The
 // browser has a token of 256 random bits; kept is the hash of it. A session ends with its key, or with the rule that
-// let the person in.
+// let the person in. That of a portal ends with its link, which says what the visitor may do.
 type Session struct {
 	Hash    [32]byte // HashToken of the token
 	KeyID   string   // "" is the admin key; of a person it stands in place of one
 	KeyHash [32]byte // HashKey of the text of the key; zero of a person
 	Person  string   // the name that the issuer gave; "" of a key
 	Rule    string   // the rule that let the person in; "" of a key
+	Portal  string   // the id of the portal link that began it; "" is a session of the pages
 
 	CreatedAt time.Time
 	UsedAt    time.Time // of a recent use, at most a minute before the latest one

@@ -45,6 +45,9 @@ var askers = map[string]asker{
 	"tenants": asks((*client.Client).Tenants, maxNamed, func(t client.Tenant) candidate {
 		return candidate{t.Name, t.ID, limitsText(t.Limits)}
 	}),
+	"portal-links": asks(noFilter((*client.Client).PortalLinks), maxUnnamed, func(l client.PortalLink) candidate {
+		return candidate{"", l.ID, l.Rights + " " + l.Tenant}
+	}),
 	"files": asks(noFilter((*client.Client).Files), maxUnnamed, func(f client.File) candidate {
 		return candidate{f.Name, f.ID, f.State + " " + fileBytes(f) + " bytes"}
 	}),

@@ -47,6 +47,7 @@ var flagsOfPath = map[string][]string{
 	"grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"}, "force": {"force"},
 	"device": {"device"}, "scope": {"scope"},
+	"rights": {"rights"}, "expires_in": {"expires-in"}, "frame_ancestors": {"frame-ancestor"},
 	"period": {"period"}, "noun": {"noun"}, "action": {"action"}, "key": {"by"},
 	"kinds": {"kinds"}, "after": {"after"}, "Last-Event-ID": {"after"},
 	"tenants": {"tenants"}, "limits.events": {"events"}, "limits.events.per_second": {"events"},

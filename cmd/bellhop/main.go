@@ -138,7 +138,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		newTailCommand(e), newUICommand(e), newSettingsCommand(e), newDoctorCommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e),
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
-		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e), newAMSCommand(e))
+		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e),
+		newPortalLinksCommand(e), newAMSCommand(e))
 	add("tools", newSendCommand(e), newVerifyCommand(e), newEmulateCommand(e), newProvidersCommand(e),
 		newBenchCommand(e), newDemoCommand(e), newListenCommand(e), newPullCommand(e), newCompletionCommand(e),
 		newVersionCommand(e))

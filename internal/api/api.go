@@ -62,6 +62,9 @@ type Store interface {
 	SubscriptionGaps(ctx context.Context, id string) ([]bellhop.Gap, error)
 	Keys(ctx context.Context, f bellhop.KeyFilter, page bellhop.Page) ([]bellhop.Key, string, error)
 	Key(ctx context.Context, idOrName string) (bellhop.Key, error)
+	PortalLinks(ctx context.Context, f bellhop.PortalLinkFilter,
+		page bellhop.Page) ([]bellhop.PortalLink, string, error)
+	PortalLink(ctx context.Context, id string) (bellhop.PortalLink, error)
 	Tenants(ctx context.Context, page bellhop.Page) ([]bellhop.Tenant, string, error)
 	Tenant(ctx context.Context, idOrName string) (bellhop.Tenant, error)
 	Files(ctx context.Context, f bellhop.FileFilter, page bellhop.Page) ([]bellhop.File, string, error)
@@ -128,6 +131,8 @@ type Options struct {
 	// SignInLink makes a link by which the holder of a principal's key signs in to the pages. It is nil if there are
 	// no pages.
 	SignInLink func(ctx context.Context, p auth.Principal) (client.SignInLink, error)
+	// PortalLinks makes links to the portals of tenants; nil if there are no pages.
+	PortalLinks PortalLinks
 	// Forbidden is called with the scope that a request needs and its key does not have. It may be nil.
 	Forbidden func(needed bellhop.Scope)
 
@@ -171,7 +176,7 @@ func New(o Options) Handler {
 	s.serveSchema()
 	if o.Metrics != nil {
 		s.mux.Handle(metricsPattern, o.Metrics)
-		s.needs[metricsPattern] = need{bellhop.ScopeRead, true}
+		s.needs[metricsPattern] = need{scope: bellhop.ScopeRead, allTenants: true}
 	}
 	return s
 }
@@ -191,6 +196,7 @@ func build(o Options) *server {
 	s.subscriptions()
 	s.files()
 	s.keys()
+	s.portalLinks()
 	s.tenants()
 	s.stream()
 	s.configs()

@@ -51,7 +51,8 @@ func newRig(t *testing.T) *rig {
 		Stream: r.hub, Desk: desk{r.fake}, Puller: new(hands),
 		Store: r.fake, Providers: providers, Connections: links{r.fake}, Subscriptions: keeper{r.fake},
 		Files: keptFiles{r.fake}, Keys: keyRing{r.fake}, SignInLink: r.signInLink,
-		Connectors: []provider.Connector{crm{}}, Actions: []provider.Action{chore{}},
+		PortalLinks: gates{r.fake},
+		Connectors:  []provider.Connector{crm{}}, Actions: []provider.Action{chore{}},
 		HTTPSettings: httpSettings,
 		MatchError:   func(string) bellhop.MatchError { return r.matchError },
 		Hold:         func(string) bellhop.Hold { return r.hold },
@@ -149,6 +150,8 @@ func (r *rig) fill() {
 	r.keys = []bellhop.Key{{
 		ID: "key_1", Name: "reader", Scope: bellhop.ScopeRead, Hash: bellhop.HashKey(canary), CreatedAt: testNow,
 	}}
+	r.portalLinks = []bellhop.PortalLink{{ID: "plk_1", Tenant: "acme", Rights: bellhop.PortalRead, Key: "shop",
+		CreatedAt: testNow, OpenUntil: testNow.Add(5 * time.Minute), ExpiresAt: testNow.Add(time.Hour)}}
 	r.tenants = []bellhop.Tenant{{
 		ID: "ten_1", Name: "acme", CreatedAt: testNow, UpdatedAt: testNow,
 		Limits: bellhop.TenantLimits{Events: bellhop.PerSecond(10), Destinations: 2},
@@ -316,6 +319,10 @@ var routes = []struct {
 	{"GET", "/keys/{id}", "", 200},
 	{"DELETE", "/keys/{id}", "", 204},
 	{"POST", "/sign-in-links", "", 201},
+	{"GET", "/portal-links", "", 200},
+	{"POST", "/portal-links", `{"tenant":"acme","rights":"retry"}`, 201},
+	{"GET", "/portal-links/{id}", "", 200},
+	{"DELETE", "/portal-links/{id}", "", 204},
 	{"GET", "/tenants", "", 200},
 	{"POST", "/tenants", `{"name":"globex","limits":{"events":{"per_second":5},"destinations":3}}`, 201},
 	{"GET", "/tenants/{id}", "", 200},
@@ -345,7 +352,7 @@ var routes = []struct {
 
 var ids = map[string]string{"sources": "src_1", "destinations": "dst_1", "events": "evt_1", "deliveries": "dlv_1",
 	"requests": "req_1", "repairs": "rpr_1", "connections": "con_1", "subscriptions": "sub_1",
-	"files": "fil_1", "keys": "key_1", "tenants": "ten_1"}
+	"files": "fil_1", "keys": "key_1", "tenants": "ten_1", "portal-links": "plk_1"}
 
 // concrete returns path below the prefix, with the id of the noun that fill stores.
 func concrete(path string) string {

@@ -30,7 +30,7 @@ var descriptions = []struct {
 }{
 	{"ListSource ListDestination ListEvent ListDelivery ListRequest ListRepair ListProvider ListDestinationType " +
 		"ListConnector ListSubscription ListSubscriptionCall ListRemoteSubscription ListConnection ListFile ListKey " +
-		"ListTenant ListAuditEntry", map[string]string{
+		"ListTenant ListAuditEntry ListPortalLink", map[string]string{
 		"next": "The cursor of the next page; null on the last page",
 	}},
 	{"Problem", map[string]string{
@@ -610,6 +610,30 @@ var descriptions = []struct {
 		"url":        "The page that begins the session, at the address of the pages",
 		"local_url":  "The same page at an address of the server's machine",
 		"expires_at": "From then on the link cannot be used",
+	}},
+
+	{"NewPortalLink", map[string]string{
+		"tenant":     "Whose portal it is, by name or id. Default: that of the key",
+		"expires_in": "When the session of the link ends, from now on: 1m to 12h. Default: 12h",
+		"frame_ancestors": "Hosts or origins whose pages may show the portal in a frame. The pages of the server " +
+			"have to be reached by https. Default: none, and the portal is shown in no frame",
+	}},
+	{"NewPortalLink PortalLink CreatedPortalLink", map[string]string{
+		"rights": "read: look at destinations, deliveries and events; retry: also retry and replay; manage: also " +
+			"make, change, pause, test and delete destinations",
+	}},
+	{"PortalLink CreatedPortalLink", map[string]string{
+		"tenant":          "Whose portal it is",
+		"frame_ancestors": "The origins whose pages may show the portal in a frame",
+		"key":             "The name of the key that made it",
+		"key_id":          "Empty is the admin key",
+		"open_until":      "From then on it cannot be opened",
+		"opened_at":       "null: nobody has opened it",
+		"expires_at":      "The end of its session",
+	}},
+	{"CreatedPortalLink", map[string]string{
+		"url":       "The page that begins the session, at the address of the pages. It is in this answer alone",
+		"local_url": "The same page at an address of the server's machine, where it is shown in no frame",
 	}},
 
 	{"NewSource Source NewDestination DestinationPatch Destination RotatedDestination NewConnection ConnectionPatch " +

@@ -130,6 +130,9 @@ func examples() []any {
 			Destinations: 20}}
 	key := client.Key{ID: "key_01h455vb4pex5vsknk17", Name: "ci", Scope: "read", CreatedAt: exampleAt,
 		ExpiresAt: exampleLater, LastUsedAt: exampleAt, LastAddress: "192.0.2.7"}
+	portalLink := client.PortalLink{ID: "plk_01h455vb4pex5vsknk19", Tenant: "acme", Rights: "retry",
+		FrameAncestors: []string{"https://app.example.com"}, Key: "shop", KeyID: key.ID, CreatedAt: exampleAt,
+		OpenUntil: client.Time{Time: exampleMoment.Add(5 * time.Minute)}, ExpiresAt: exampleLater}
 	body := json.RawMessage(`{"invoice":17,"paid":true}`)
 
 	return []any{
@@ -218,6 +221,10 @@ func examples() []any {
 		client.RotatedAdmin{Key: "bhk_…", OldUntil: exampleLater},
 		client.SignInLink{URL: "https://hooks.example.com/ui/open/…", LocalURL: "http://127.0.0.1:8080/ui/open/…",
 			ExpiresAt: exampleLater},
+		client.NewPortalLink{Tenant: "acme", Rights: "retry", ExpiresIn: "1h",
+			FrameAncestors: []string{"app.example.com"}}, portalLink, listOfOne(portalLink),
+		client.CreatedPortalLink{PortalLink: portalLink, URL: "https://hooks.example.com/ui/portal/open/…",
+			LocalURL: "http://127.0.0.1:8080/ui/portal/open/…"},
 		client.Config{Settings: client.Settings{"retain": "90d"}, Sources: []client.NewSource{exampleDeclared}},
 		client.ConfigRequest{Config: client.Config{Sources: []client.NewSource{exampleDeclared}}, Prune: true},
 		client.ConfigPlan{Changes: []client.ConfigChange{{Noun: "destination", Name: "billing", ID: exampleDestination,

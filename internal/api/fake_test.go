@@ -41,6 +41,7 @@ type fake struct {
 	files         []bellhop.File
 	keys          []bellhop.Key
 	tenants       []bellhop.Tenant
+	portalLinks   []bellhop.PortalLink
 	rotated       []string // calls of RotateAdmin
 	noted         []string // calls of NoteChange
 	rotateErr     error
@@ -905,4 +906,45 @@ func (f *fake) signInLink(_ context.Context, p auth.Principal) (client.SignInLin
 	return client.SignInLink{URL: "https://hooks.example.com/ui/open/" + p.Name,
 		LocalURL: "http://127.0.0.1:8080/ui/open/" +
 			p.Name, ExpiresAt: client.Time{Time: testNow}}, f.err
+}
+
+func portalLinkNames(l bellhop.PortalLink) []string { return []string{l.ID} }
+
+func (f *fake) PortalLinks(_ context.Context, filter bellhop.PortalLinkFilter, p bellhop.Page) ([]bellhop.PortalLink,
+	string, error) {
+	f.note(filter)
+	return page(f, f.portalLinks, p, func(l bellhop.PortalLink) bool {
+		return filter.Tenant == "" || filter.Tenant == l.Tenant
+	})
+}
+
+func (f *fake) PortalLink(_ context.Context, id string) (bellhop.PortalLink, error) {
+	return get(f, "portal link", id, f.portalLinks, portalLinkNames)
+}
+
+// gates makes links to portals, with the name of the principal in their URLs.
+type gates struct{ *fake }
+
+func (g gates) Create(_ context.Context, p auth.Principal, l bellhop.PortalLink, lasts time.Duration) (
+	bellhop.PortalLink, string, string, error) {
+	l.CreatedAt, l.ExpiresAt = testNow, testNow.Add(lasts)
+	err := l.Check()
+	if err != nil {
+		return l, "", "", err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.ID, l.Key, l.KeyID = "plk_2", p.Name, p.KeyID
+	if g.err == nil {
+		g.fake.portalLinks = append(g.fake.portalLinks, l)
+	}
+	return l, "https://hooks.example.com/ui/portal/open/" + p.Name, "http://127.0.0.1:8080/ui/portal/open/" + p.Name,
+		g.err
+}
+
+func (g gates) Revoke(_ context.Context, _ auth.Principal, id string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.fake.portalLinks = slices.DeleteFunc(g.fake.portalLinks, func(l bellhop.PortalLink) bool { return l.ID == id })
+	return g.err
 }

@@ -33,7 +33,7 @@ func (s *server) keys() {
 // createSignInLink makes a link for the holder of the caller's key.
 func (s *server) createSignInLink(ctx context.Context, _ *struct{}) (*bodyOf[client.SignInLink], error) {
 	if s.SignInLink == nil {
-		return nil, bellhop.Conflict("this server has no pages: start it without --ui=false")
+		return nil, errNoPages
 	}
 	p, _ := auth.FromContext(ctx)
 	link, err := s.SignInLink(ctx, p)

@@ -24,6 +24,7 @@ var tags = []*huma.Tag{
 	{Name: "requests", Description: "Requests on record: refused ones, handshakes, and those with several events"},
 	{Name: "connections", Description: "Who we are at the APIs of providers: sign-in and tokens"},
 	{Name: "keys", Description: "Keys of this API, each with a scope"},
+	{Name: "portal-links", Description: "Links to the portals of tenants"},
 	{Name: "sign-in-links", Description: "Links that sign a person in to the pages"},
 	{Name: "tenants", Description: "Customers, whose nouns are kept apart"},
 	{Name: "stream", Description: "What happens, as it happens"},
@@ -175,6 +176,14 @@ var operationTexts = map[string]string{
 		"old one ends at once, or after grace. It is a conflict if the environment of the server gives the admin key.",
 	"create-sign-in-link": "Makes a link that signs a person in to the pages as the holder of the key of this " +
 		"request: once, within 5 minutes. The session ends with the key.",
+	"list-portal-links": "Returns one page of the links to portals that have not ended, newest first, without their " +
+		"URLs. One that nobody has opened within 5 minutes has ended.",
+	"create-portal-link": "Makes a link to the portal of a tenant, for somebody without a key. Its URL is in this " +
+		"answer alone, and can be opened once, within 5 minutes: the page asks for a click before. The session that " +
+		"it begins ends after expires_in, after an hour without use, and with the link or the key of this request. " +
+		"It is a conflict if the server has no pages.",
+	"show-portal-link":   "Returns one link to a portal without its URL.",
+	"delete-portal-link": "Revokes a link to a portal: once the answer arrives, its session has ended.",
 	"follow-stream": "Sends what happens as server-sent events, until the client goes: events and requests once " +
 		"they are on disk, attempts once they are recorded, and changes of nouns. With the id of the last message " +
 		"it goes on after that; a message of kind gap says what cannot be told again. A client that reads too " +

@@ -106,6 +106,11 @@ var scopes = map[string]bellhop.Scope{
 
 	"create-sign-in-link": bellhop.ScopeRead,
 
+	"list-portal-links":  bellhop.ScopeAdmin,
+	"create-portal-link": bellhop.ScopeAdmin,
+	"show-portal-link":   bellhop.ScopeAdmin,
+	"delete-portal-link": bellhop.ScopeAdmin,
+
 	"list-tenants":  bellhop.ScopeRead,
 	"create-tenant": bellhop.ScopeAdmin,
 	"show-tenant":   bellhop.ScopeRead,
@@ -135,13 +140,38 @@ var allTenants = map[string]bool{
 	"show-settings": true, "check-server": true,
 }
 
+// portals are the operations that the visitor of a portal may make within its scope, by the rights that they need. No
+// other one is for a visitor: a session of a portal sees no source, no request, no key, whatever page asks for it.
+var portals = map[string]bellhop.PortalRights{
+	"list-destinations":      bellhop.PortalRead,
+	"show-destination":       bellhop.PortalRead,
+	"list-destination-types": bellhop.PortalRead,
+	"list-events":            bellhop.PortalRead,
+	"show-event":             bellhop.PortalRead,
+	"get-event-body":         bellhop.PortalRead,
+	"list-deliveries":        bellhop.PortalRead,
+	"show-delivery":          bellhop.PortalRead,
+
+	"retry-delivery":   bellhop.PortalRetry,
+	"retry-deliveries": bellhop.PortalRetry,
+	"replay-event":     bellhop.PortalRetry,
+
+	"create-destination": bellhop.PortalManage,
+	"update-destination": bellhop.PortalManage,
+	"delete-destination": bellhop.PortalManage,
+	"pause-destination":  bellhop.PortalManage,
+	"resume-destination": bellhop.PortalManage,
+	"test-destination":   bellhop.PortalManage,
+	"try-destination":    bellhop.PortalManage,
+}
+
 // requireScope notes which scope the route of an operation needs, and says so in the document.
 func (s *server) requireScope(o *huma.Operation) {
 	scope, ok := scopes[o.OperationID]
 	if !ok {
 		panic("bellhop: the operation " + o.OperationID + " has no entry in scopes")
 	}
-	s.needs[o.Method+" "+o.Path] = need{scope, allTenants[o.OperationID]}
+	s.needs[o.Method+" "+o.Path] = need{scope, allTenants[o.OperationID], portals[o.OperationID]}
 	o.Security = []map[string][]string{{securityScheme: {string(scope)}}}
 }
 
@@ -156,6 +186,10 @@ func (s *server) authorize(pattern string, p auth.Principal) error {
 	}
 	what, ok := s.needs[pattern]
 	needed := what.scope
+	if ok && p.Portal != "" && !p.Portal.Includes(what.portal) {
+		s.log.Info("api.forbidden", "route", pattern, "key", p.Name, "key_id", p.KeyID, "rights", p.Portal)
+		return &bellhop.Error{Code: bellhop.CodeForbidden, Message: "this link to the portal does not allow that"}
+	}
 	if ok && p.Scope.Includes(needed) {
 		return s.authorizeTenant(pattern, what, p)
 	}
@@ -188,6 +222,8 @@ func (s *server) authorizeTenant(pattern string, what need, p auth.Principal) er
 type need struct {
 	scope      bellhop.Scope
 	allTenants bool // the key must not be bound to a tenant
+
+	portal bellhop.PortalRights // of the visitor of a portal; "" is not for one
 }
 
 // wide names a scope and those that include it: "read, operate or admin".

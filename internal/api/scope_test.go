@@ -111,6 +111,10 @@ var neededScopes = map[bellhop.Scope]string{
 		POST /tenants
 		PATCH /tenants/{id}
 		DELETE /tenants/{id}
+		GET /portal-links
+		POST /portal-links
+		GET /portal-links/{id}
+		DELETE /portal-links/{id}
 		GET /audit
 		GET /settings
 		GET /doctor
@@ -195,7 +199,8 @@ func (r *rig) tryScope(given bellhop.Scope, operation string, needed bellhop.Sco
 	if !strings.Contains(a.body, "scope "+string(needed)) || !slices.Equal(forbidden, []bellhop.Scope{needed}) {
 		r.t.Errorf("%s with %q: counted %q: %s", operation, given, forbidden, a.body)
 	}
-	if r.changes > 0 || len(r.woken)+len(r.kept)+len(r.logins)+len(r.rotated) > 0 || len(r.keys) != 1 {
+	if r.changes > 0 || len(r.woken)+len(r.kept)+len(r.logins)+len(r.rotated) > 0 || len(r.keys) != 1 ||
+		len(r.portalLinks) != 1 {
 		r.t.Errorf("%s with %q: something changed", operation, given)
 	}
 }

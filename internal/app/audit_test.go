@@ -63,7 +63,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	r := run(t, options(t, func(o *Options) {
 		o.Config.AllowPrivate, o.Providers, o.Connectors = true, all.Providers(), all.Connectors()
 	}))
-	event, delivery, repair := "", "", ""
+	event, delivery, repair, link := "", "", "", ""
 	newestOf := func(list string) string {
 		code, body := r.call("GET", "/api/v1/"+list, "")
 		var l struct{ Data []struct{ ID string } }
@@ -75,6 +75,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	steps := []auditStep{
 		{"POST /tenants", "/tenants", `{"name":"acme"}`, "created tenant acme"},
 		{"PATCH /tenants/{id}", "/tenants/acme", `{"limits":{"destinations":9}}`, "updated tenant acme"},
+		{"POST /portal-links", "/portal-links", `{"tenant":"acme","rights":"read"}`, "created portal_link "},
+		{"DELETE /portal-links/{id}", "/portal-links/{link}", "", "deleted portal_link "},
 		{"DELETE /tenants/{id}", "/tenants/acme", "", "deleted tenant acme"},
 		{"POST /sources", "/sources", `{"name":"media","provider":"generic","settings":{"scheme":"none"}}`,
 			"created source media"},
@@ -120,13 +122,16 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	for _, step := range steps {
 		audited[step.operation] = step.want != ""
 		method, _, _ := strings.Cut(step.operation, " ")
-		path := strings.NewReplacer("{event}", event, "{delivery}", delivery, "{repair}", repair).Replace(step.path)
+		path := strings.NewReplacer("{event}", event, "{delivery}", delivery, "{repair}", repair,
+			"{link}", link).Replace(step.path)
 		if code, body := r.call(method, "/api/v1"+path, step.body); code > 299 {
 			t.Fatalf("%s %s: %d %s", method, path, code, body)
 		}
 		switch step.operation {
 		case "POST /events":
 			event, delivery = newestOf("events"), newestOf("deliveries")
+		case "POST /portal-links":
+			link = newestOf("portal-links")
 		case "POST /events/replay":
 			repair = newestOf("repairs")
 		}

@@ -58,6 +58,7 @@ func (a *App) handler() http.Handler {
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
 		Closed: a.engine.Closed, Hold: a.engine.Hold, Troubled: a.engine.Troubled,
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
+		PortalLinks: a.portalLinks(),
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
 		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Serve: served{a.opts.Config, a},

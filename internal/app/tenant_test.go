@@ -95,6 +95,9 @@ func (h *house) fill() {
 		Total: 10, EventID: ev.ID, DestinationID: d.ID, CreatedAt: ev.ReceivedAt.Time})
 	h.must(err)
 	h.ids["files"] = file.ID
+	portal, err := h.acme.CreatePortalLink(ctx, client.NewPortalLink{Rights: "manage"})
+	h.must(err)
+	h.ids["portal-links"] = portal.ID
 }
 
 func (h *house) must(err error) {
@@ -133,6 +136,7 @@ var foreignBodies = map[string]string{
 	"POST /sources":                         `{"name":"s","provider":"generic","settings":{},"tenant":"acme"}`,
 	"POST /destinations":                    `{"name":"d","url":"http://127.0.0.1:9","tenant":"acme"}`,
 	"POST /connections":                     `{"name":"c","provider":"oauth2","settings":{},"tenant":"acme"}`,
+	"POST /portal-links":                    `{"rights":"manage","tenant":"acme"}`,
 	"POST /keys":                            `{"name":"k","scope":"admin","tenant":"acme"}`,
 	"POST /events":                          `{"type":"t","data":1,"tenant":"acme"}`,
 	"POST /tenants":                         `{"name":"t"}`,

@@ -157,7 +157,8 @@ func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
 		return
 	}
 	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions},
-		OpenID: a.openID(), URL: a.uiURL(), APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader,
+		Portals: portals{a.sessions},
+		OpenID:  a.openID(), URL: a.uiURL(), APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader,
 		ConfigFile: configFile, Logger: a.opts.Logger})
 	if a.uiListener != nil {
 		a.uiServer = a.newServer(pages)

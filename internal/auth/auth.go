@@ -23,6 +23,9 @@ type Principal struct {
 	KeyID  string // "" for the admin key
 	Scope  bellhop.Scope
 	Tenant string // the tenant whose nouns it sees; "" is every tenant
+
+	// Portal is what a visitor of the portal of Tenant may do, within the scope; "" is no such visitor.
+	Portal bellhop.PortalRights
 }
 
 // adminPrincipal is the principal of the admin key. The catalog gives its name to no other key.

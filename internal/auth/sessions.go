@@ -21,6 +21,7 @@ type SessionStore interface {
 	CreateSignInLink(ctx context.Context, l bellhop.SignInLink) error
 	// SpendSignInLink deletes a link and returns it: of several callers one gets it.
 	SpendSignInLink(ctx context.Context, hash [32]byte) (bellhop.SignInLink, error)
+	PortalLinkStore
 }
 
 // SessionsOptions say what Sessions may use. All are required but the rules.
@@ -37,6 +38,7 @@ type SessionsOptions struct {
 // Sessions let people act in a browser as the holders of keys, without the key. A session has the rights that its key
 // has at that moment, and ends with the key: once the key is revoked, has expired or, of the admin key, was replaced.
 // That of a person whom an OpenID issuer signed in has the rights of a rule, and ends once there is no such rule.
+// That of a visitor of a portal has the rights of a link, and ends with it: see portal.go.
 // It ends too after [bellhop.SessionLength], after [bellhop.SessionIdle] without a use, and when the person signs out.
 // Tokens are made at the sign-in alone, so a token that somebody put into a browser before is worth nothing.
 type Sessions struct {
@@ -132,18 +134,25 @@ func (s *Sessions) Principal(ctx context.Context, token string) (p Principal, en
 	if err != nil {
 		return Principal{}, time.Time{}, err
 	}
-	now := s.opts.Now()
-	if since := now.Sub(session.UsedAt); since >= useStored {
-		err := s.opts.Store.UseSession(ctx, session.Hash, bellhop.StoredTime(now))
-		if err != nil { // the session goes on until it seems to have been idle
-			s.log.Warn("session.use.unstored", "key_id", p.KeyID, "error", err,
-				"meaning", "when this session was used last is stored later")
-		}
-	}
+	s.use(ctx, session)
 	return p, session.CreatedAt.Add(bellhop.SessionLength), nil
 }
 
-// find returns the session with that token and its holder, if it has not ended.
+// use stores that a session is used, unless that was stored a moment ago.
+func (s *Sessions) use(ctx context.Context, session bellhop.Session) {
+	now := s.opts.Now()
+	if now.Sub(session.UsedAt) < useStored {
+		return
+	}
+	err := s.opts.Store.UseSession(ctx, session.Hash, bellhop.StoredTime(now))
+	if err != nil { // the session goes on until it seems to have been idle
+		s.log.Warn("session.use.unstored", "key_id", session.KeyID, "error", err,
+			"meaning", "when this session was used last is stored later")
+	}
+}
+
+// find returns the session with that token and its holder, if it has not ended. The session of a portal is none here:
+// its visitor sees the portal alone.
 func (s *Sessions) find(ctx context.Context, token string) (p Principal, session bellhop.Session, err error) {
 	session, err = s.opts.Store.Session(ctx, bellhop.HashToken(token))
 	if isUnknown(err) {
@@ -152,7 +161,7 @@ func (s *Sessions) find(ctx context.Context, token string) (p Principal, session
 		return p, session, err
 	}
 	p, ok := s.holder(session)
-	if !ok || session.Ended(s.opts.Now()) {
+	if !ok || session.Portal != "" || session.Ended(s.opts.Now()) {
 		return Principal{}, session, errNoSession
 	}
 	return p, session, nil

@@ -17,6 +17,7 @@ import (
 type drawer struct {
 	sessions map[[32]byte]bellhop.Session
 	links    map[[32]byte]bellhop.SignInLink
+	portals  map[string]bellhop.PortalLink
 	err      error
 	uses     int
 }
@@ -73,7 +74,7 @@ type lobby struct {
 
 func newLobby(t *testing.T, keys ...bellhop.Key) *lobby {
 	l := &lobby{desk: newDesk(t, keys...), drawer: &drawer{sessions: map[[32]byte]bellhop.Session{},
-		links: map[[32]byte]bellhop.SignInLink{}}}
+		links: map[[32]byte]bellhop.SignInLink{}, portals: map[string]bellhop.PortalLink{}}}
 	clock := func() time.Time { return l.desk.now }
 	logger := slog.New(slog.NewTextHandler(&l.desk.log, nil))
 	l.Sessions = NewSessions(SessionsOptions{Store: l.drawer, Keys: l.desk.Keys, Now: clock, Rand: rand.Reader,

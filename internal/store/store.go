@@ -100,6 +100,7 @@ type Store interface {
 	Submissions
 	Keys
 	Sessions
+	PortalLinks
 	Tenants
 	Configurations
 	Audit
@@ -476,8 +477,8 @@ type Keys interface {
 
 // Sessions are those of browsers, and the links that begin one. Both are found by the hash of their token.
 type Sessions interface {
-	// CreateSession stores a new session. If there are [bellhop.MaxSessions], it deletes the one that was used least
-	// recently.
+	// CreateSession stores a new session. If there are [bellhop.MaxSessions] of the pages, it deletes the one of these
+	// that was used least recently; those of portals are not counted.
 	CreateSession(ctx context.Context, s bellhop.Session) error
 	// Session returns a session, whether it has ended or not.
 	Session(ctx context.Context, hash [32]byte) (bellhop.Session, error)
@@ -489,6 +490,24 @@ type Sessions interface {
 	CreateSignInLink(ctx context.Context, l bellhop.SignInLink) error
 	// SpendSignInLink deletes a link and returns it, whether it has expired or not: of several callers one gets it.
 	SpendSignInLink(ctx context.Context, hash [32]byte) (bellhop.SignInLink, error)
+}
+
+// PortalLinks are the links to the portals of tenants, newest first in lists. A session whose Portal is the id of a
+// link ends with it.
+type PortalLinks interface {
+	PortalLinks(ctx context.Context, f bellhop.PortalLinkFilter, page bellhop.Page) (list []bellhop.PortalLink,
+		next string, err error)
+	PortalLink(ctx context.Context, id string) (bellhop.PortalLink, error)
+	// PortalLinkOf returns the link whose token has that hash, and changes nothing.
+	PortalLinkOf(ctx context.Context, hash [32]byte) (bellhop.PortalLink, error)
+	// CreatePortalLink stores a new link. If there are [bellhop.MaxPortalLinks], it deletes the one that ends first.
+	// The error is CodeInvalid, with the path "tenant", if there is no such tenant.
+	CreatePortalLink(ctx context.Context, l bellhop.PortalLink) error
+	// OpenPortalLink stores when a link was opened. It is CodeNotFound if it was opened before: of several callers one
+	// opens it.
+	OpenPortalLink(ctx context.Context, id string, at time.Time) error
+	// DeletePortalLink deletes a link, and the session that it began.
+	DeletePortalLink(ctx context.Context, id string) error
 }
 
 // Tenants are the customers, newest first in lists. Names are unique and never change; idOrName is an id if it begins
@@ -511,7 +530,8 @@ type Tenants interface {
 	// UpdateTenant replaces the limits of the tenant with the id of t.
 	UpdateTenant(ctx context.Context, t bellhop.Tenant) error
 	// DeleteTenant deletes a tenant. It is a conflict while a source, destination, connection, subscription or key
-	// belongs to it; the message counts them. Its events stay until they are too old.
+	// belongs to it; the message counts them. Its events stay until they are too old. The links to its portal are
+	// deleted with it.
 	DeleteTenant(ctx context.Context, id string) error
 	// TenantDestinations counts the destinations of a tenant.
 	TenantDestinations(ctx context.Context, name string) (int, error)

@@ -120,7 +120,7 @@ func (g group) IsOpen() bool {
 // are kept for no other.
 func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
 	posted := v.r.PostForm
-	session := v.token(v.r)
+	session := v.session()
 	before, secrets := v.sealer.open(session, name, posted.Get("kept")), map[string]string{}
 	e.ETag = posted.Get("etag")
 	for _, g := range e.Groups {

@@ -236,11 +236,12 @@ func TestRoles(t *testing.T) {
 	for _, path := range []string{"/ui/sources/new", "/ui/sources/src_1/edit", "/ui/sources/src_1/delete",
 		"/ui/destinations/new", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/delete",
 		"/ui/connections/new", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",
-		"/ui/keys", "/ui/keys/new", "/ui/keys/key_1/delete", "/ui/tenants/new", "/ui/tenants/ten_1/delete"} {
+		"/ui/keys", "/ui/keys/new", "/ui/keys/key_1/delete", "/ui/tenants/new", "/ui/tenants/ten_1/delete",
+		"/ui/portal-links", "/ui/portal-links/new", "/ui/portal-links/plk_1/delete"} {
 		if w := r.do("GET", path, "operator", nil); w.Code != 403 {
 			t.Errorf("%s by an operator: %d", path, w.Code)
 		}
-		if path == "/ui/keys" {
+		if path == "/ui/keys" || path == "/ui/portal-links" {
 			continue
 		}
 		if w := r.do("POST", path, "operator", url.Values{}); w.Code != 403 {

@@ -96,6 +96,12 @@ func renderHostile(t *testing.T, path, text string) string {
 	t.Helper()
 	r := newRig(t)
 	r.people.people["operator"] = Person{Name: text, Role: admin, Tenant: text}
+	var stored string // JSON has no bytes that are not UTF-8
+	if err := json.Unmarshal(raw(text), &stored); err != nil {
+		t.Fatal(err)
+	}
+	r.visits.visits["operator"] = Portal{Tenant: stored, Role: admin}
+	r.visits.links["operator"] = "operator"
 	delivery, pending := filled(testDelivery, text), filled(testPending, text)
 	list := func(data ...any) []byte { return raw(listOf{Data: data}) }
 	body := []byte(text)

@@ -173,6 +173,9 @@ func (r *rig) fillNouns() {
 		"GET /tenants":       listOf{Data: []client.Tenant{testTenant, {ID: "ten_2", Name: "globex"}}},
 		"GET /tenants/ten_1": testTenant,
 
+		"GET /portal-links":       listOf{Data: []client.PortalLink{testPortalLink}},
+		"GET /portal-links/plk_1": testPortalLink,
+
 		"GET /connectors":                  listOf{Data: []client.Connector{testConnector}},
 		"GET /connections":                 listOf{Data: []client.Connection{testConnection}},
 		"GET /connections/con_1":           testConnection,
@@ -201,7 +204,11 @@ var nounPaths = []string{
 	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
 	"/ui/profiles", "/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete",
 	"/ui/tenants",
-	"/ui/tenants/ten_1/delete", "/ui/settings?doctor=1",
+	"/ui/tenants/ten_1/delete", "/ui/settings?doctor=1", "/ui/portal-links", "/ui/portal-links/plk_1/delete",
+	"/ui/portal/", "/ui/portal/destinations/dst_1", "/ui/portal/destinations/dst_1/delete", "/ui/portal/deliveries",
+	"/ui/portal/deliveries/dlv_1", "/ui/portal/deliveries/dlv_2", "/ui/portal/events",
+	"/ui/portal/events/evt_1?body=pretty", "/ui/portal/events/evt_1?body=raw", "/ui/portal/types",
+	"/ui/portal/open/operator",
 }
 
 // fillHostile answers the calls about nouns that a person makes with text in every field.
@@ -234,6 +241,9 @@ func (r *rig) fillHostile(text string) {
 		"GET /keys/key_1":    raw(filled(testKey, text)),
 		"GET /tenants":       list(filled(testTenant, text)),
 		"GET /tenants/ten_1": raw(filled(testTenant, text)),
+
+		"GET /portal-links":       list(filled(testPortalLink, text)),
+		"GET /portal-links/plk_1": raw(filled(testPortalLink, text)),
 
 		"GET /connectors":                  list(testConnector),
 		"GET /connections":                 list(connection),

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/client"
 )
 
 //go:embed templates/*.html
@@ -24,14 +26,15 @@ var navigation = []navigationLink{
 var more = []navigationLink{
 	{"profiles", "Profiles"},
 	{"connections", "Connections"}, {"subscriptions", "Subscriptions"}, {"repairs", "Repairs"},
-	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"}, {"settings", "Settings"},
+	{"files", "Files"}, {"tenants", "Tenants"}, {"keys", "Keys"},
+	{"portal-links", "Portal links"}, {"settings", "Settings"},
 }
 
 // moreFor returns the further pages that a person may look at.
 func moreFor(p Person) []navigationLink {
 	return slices.DeleteFunc(slices.Clone(more), func(l navigationLink) bool {
 		switch l.Path {
-		case "keys":
+		case "keys", "portal-links":
 			return !p.Administers()
 		case "settings":
 			return !p.Administers() || p.Tenant != ""
@@ -65,6 +68,7 @@ var notices = map[string]string{
 	"ended":      "The registration at the provider is ended until it is resumed.",
 	"registered": "The registration is made again.",
 	"revoked":    "The key is revoked.",
+	"unlinked":   "The link is revoked, and its visit has ended.",
 	"forgotten":  "The tokens are forgotten.",
 	"begun":      "It has begun. Look again to see how far it is.",
 	"stopped":    "It is stopped. What it has changed so far stays.",
@@ -84,19 +88,24 @@ type frame struct {
 	Made    []shownSecret // this once
 	Here    typed         // the path and the query of this page
 	Now     time.Time
-	Page    any // what the template of the page shows
+	Ends    client.Time // the visit of a portal, at the latest
+	Page    any         // what the template of the page shows
 }
 
 // show writes a page by the template of that name.
 func (v *visit) show(status int, name, title string, page any) {
-	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, Root), "/")
-	f := frame{Title: title, Section: section, Links: navigation, More: moreFor(v.person),
+	root, links, around := Root, navigation, "frame"
+	if v.portal != nil {
+		root, links, around = PortalRoot, portalNavigation, "portal-frame"
+	}
+	section, _, _ := strings.Cut(strings.TrimPrefix(v.r.URL.Path, root), "/")
+	f := frame{Title: title, Section: section, Links: links, More: moreFor(v.person),
 		Further: furtherTitle(section),
 		Person:  v.person, Display: v.display,
 		Notice: notices[v.r.URL.Query().Get("did")], Problem: v.problem, Made: v.made, Now: v.Now(), Page: page,
-		Here: typed(here(v.r))}
+		Here: typed(here(v.r)), Ends: client.Time{Time: v.person.Ends}}
 	var b bytes.Buffer
-	err := pages[name].ExecuteTemplate(&b, "frame", f)
+	err := pages[name].ExecuteTemplate(&b, around, f)
 	if err != nil {
 		v.log.Error("ui.failed", "page", name, "error", err)
 		http.Error(v.w, "this page cannot be shown; the log of the server has the cause",
@@ -134,7 +143,8 @@ var pages = parsePages()
 
 func parsePages() map[string]*template.Template {
 	shared := template.New("").Funcs(functions)
-	template.Must(shared.ParseFS(templateFiles, "templates/frame.html", "templates/parts.html"))
+	template.Must(shared.ParseFS(templateFiles, "templates/frame.html", "templates/portal_frame.html",
+		"templates/parts.html"))
 	files, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		panic(err)
@@ -142,7 +152,7 @@ func parsePages() map[string]*template.Template {
 	all := map[string]*template.Template{}
 	for _, file := range files {
 		name := strings.TrimSuffix(file.Name(), ".html")
-		if name == "frame" || name == "parts" {
+		if name == "frame" || name == "portal_frame" || name == "parts" {
 			continue
 		}
 		t := template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, "templates/"+file.Name()))

@@ -30,6 +30,7 @@ type rig struct {
 	handler http.Handler
 	api     *fakeAPI
 	people  *fakeSessions
+	visits  *fakePortals
 	logged  *bytes.Buffer
 }
 
@@ -42,7 +43,8 @@ func newRig(t *testing.T, change ...func(*Options)) *rig {
 			"admin":    {Name: "admin", Role: admin, Ends: now.Add(time.Hour)},
 			"acme":     {Name: "customer", Role: operator, Tenant: "acme", Ends: now.Add(time.Hour)},
 		}, links: map[string]string{"good": "operator"}}}
-	o := Options{API: client.Over(r.api), Sessions: r.people, URL: "http://127.0.0.1:8080",
+	r.visits = newFakePortals(r.people)
+	o := Options{API: client.Over(r.api), Sessions: r.people, Portals: r.visits, URL: "http://127.0.0.1:8080",
 		APIURL: "https://hooks.example.com", ConfigFile: func(cfg client.Config) map[string]any {
 			return map[string]any{"retain": cfg.Settings["retain"], "sources": cfg.Sources}
 		},
@@ -76,7 +78,11 @@ func (r *rig) do(method, path, token string, form url.Values, headers ...string)
 		request.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	if token != "" {
-		request.AddCookie(&http.Cookie{Name: plainCookie, Value: token})
+		name := plainCookie
+		if strings.HasPrefix(path, PortalRoot) {
+			name = plainPortalCookie
+		}
+		request.AddCookie(&http.Cookie{Name: name, Value: token})
 	}
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
@@ -348,7 +354,7 @@ func (r *rig) fill() {
 // empty answers every list with nothing.
 func (r *rig) empty() {
 	for _, noun := range []string{"sources", "destinations", "audit", "events", "deliveries", "requests", "repairs",
-		"connections", "subscriptions", "files", "keys", "tenants"} {
+		"connections", "subscriptions", "files", "keys", "tenants", "portal-links"} {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})

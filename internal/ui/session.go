@@ -112,8 +112,13 @@ func (v *visit) find() bool {
 	return true
 }
 
-// toSignIn sends the browser to the sign-in, which leads back to the page that was asked for.
+// toSignIn sends the browser to the sign-in, which leads back to the page that was asked for. A visitor of a portal
+// has none.
 func (v *visit) toSignIn() {
+	if v.portal != nil {
+		v.showEnded()
+		return
+	}
 	to := Root + "sign-in"
 	if v.r.Method == http.MethodGet && v.r.URL.Path != Root {
 		to += "?back=" + url.QueryEscape(v.r.URL.RequestURI())

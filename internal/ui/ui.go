@@ -30,6 +30,7 @@ const Root = "/ui/"
 type Options struct {
 	API      *client.Client // answers by the principal of the context of a call
 	Sessions Sessions
+	Portals  Portals
 	OpenID   OpenID // nil if nobody signs in by an OpenID issuer
 	URL      string // where people reach the pages: scheme and host, "https://hooks.example.com"
 	APIURL   string // where programs reach the API, for the commands that pages show
@@ -81,7 +82,9 @@ func newServer(o Options) *server {
 	s.subscriptions()
 	s.files()
 	s.keys()
+	s.portalLinks()
 	s.profiles()
+	s.portals()
 	return s
 }
 
@@ -137,6 +140,7 @@ type visit struct {
 	display display
 	problem string // why an action was not done; the page shows it
 	made    []shownSecret
+	portal  *Portal           // nil outside of portals
 	madeOf  map[string]string // the secrets that were made, by the names of their settings
 }
 
@@ -177,7 +181,11 @@ func (s *server) answer(v *visit, err error) {
 
 // fail answers with a page that says what is wrong.
 func (s *server) fail(v *visit, status int, text string) {
-	v.show(status, "error", http.StatusText(status), text)
+	page := "error"
+	if v.portal != nil {
+		page = "portal_error"
+	}
+	v.show(status, page, http.StatusText(status), text)
 }
 
 // back redirects to a page below /ui after an action, with a notice: a name in notices.

@@ -21,6 +21,7 @@ var nounNames = map[string]string{
 	"subscription": "SELECT name, tenant FROM subscriptions WHERE id = ?",
 	"key":          "SELECT name, tenant FROM keys WHERE id = ?",
 	"tenant":       "SELECT name, name FROM tenants WHERE id = ?",
+	"portal_link":  "SELECT '', tenant FROM portal_links WHERE id = ?",
 	"file": "SELECT f.name, d.tenant FROM files f LEFT JOIN destinations d ON d.n = " +
 		"f.destination WHERE f.id = ?",
 	"delivery": "SELECT d.name, d.tenant FROM deliveries l JOIN destinations d ON d.n = l.destination " +

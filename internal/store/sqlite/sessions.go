@@ -12,14 +12,16 @@ import (
 // CreateSession stores a new session, in place of the one that was used least recently if there are too many.
 func (s *Store) CreateSession(_ context.Context, session bellhop.Session) error {
 	return s.do(func(c *conn) error {
-		err := c.exec(`DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions ORDER BY used_at DESC
-			LIMIT -1 OFFSET ?)`, bellhop.MaxSessions-1)
-		if err != nil {
-			return err
+		if session.Portal == "" { // those of portals are as many as their links at most
+			err := c.exec(`DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE portal = ''
+				ORDER BY used_at DESC LIMIT -1 OFFSET ?)`, bellhop.MaxSessions-1)
+			if err != nil {
+				return err
+			}
 		}
-		return c.exec(`INSERT INTO sessions (hash, key_id, key_hash, person, rule, created_at, used_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`, session.Hash[:], session.KeyID, session.KeyHash[:], session.Person, session.Rule,
-			session.CreatedAt, session.UsedAt)
+		return c.exec(`INSERT INTO sessions (hash, key_id, key_hash, person, rule, portal, created_at, used_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, session.Hash[:], session.KeyID, session.KeyHash[:], session.Person,
+			session.Rule, session.Portal, session.CreatedAt, session.UsedAt)
 	})
 }
 
@@ -28,14 +30,15 @@ func (s *Store) Session(ctx context.Context, hash [32]byte) (session bellhop.Ses
 	found := false
 	err = s.read(ctx, func(c *conn) error {
 		found = false
-		return c.query("SELECT key_id, key_hash, created_at, used_at, person, rule FROM sessions WHERE hash = ?",
-			[]any{hash[:]}, func(row *sqlite3.Stmt) error {
-				session = bellhop.Session{Hash: hash, KeyID: row.ColumnText(0), CreatedAt: timeAt(row, 2),
-					UsedAt: timeAt(row, 3), Person: row.ColumnText(4), Rule: row.ColumnText(5)}
-				copy(session.KeyHash[:], row.ColumnRawBlob(1))
-				found = true
-				return nil
-			})
+		return c.query(`SELECT key_id, key_hash, created_at, used_at, person, rule, portal FROM sessions
+			WHERE hash = ?`, []any{hash[:]}, func(row *sqlite3.Stmt) error {
+			session = bellhop.Session{Hash: hash, KeyID: row.ColumnText(0), CreatedAt: timeAt(row, 2),
+				UsedAt: timeAt(row, 3), Person: row.ColumnText(4), Rule: row.ColumnText(5),
+				Portal: row.ColumnText(6)}
+			copy(session.KeyHash[:], row.ColumnRawBlob(1))
+			found = true
+			return nil
+		})
 	})
 	if err == nil && !found {
 		err = bellhop.NotFound("session", hex.EncodeToString(hash[:4]))
@@ -86,7 +89,8 @@ func (s *Store) SpendSignInLink(_ context.Context, hash [32]byte) (l bellhop.Sig
 	return l, err
 }
 
-// deleteOldSessions deletes some sessions that have ended and some links that have expired.
+// deleteOldSessions deletes some sessions that have ended, and some links that have expired or can no longer be
+// opened.
 func (s *Store) deleteOldSessions() (more bool, err error) {
 	now, trusted := s.now()
 	if !trusted {
@@ -102,7 +106,13 @@ func (s *Store) deleteOldSessions() (more bool, err error) {
 		more = c.db.Changes() == sweepStep
 		err = c.exec(`DELETE FROM sign_in_links WHERE hash IN
 			(SELECT hash FROM sign_in_links WHERE expires_at <= ? LIMIT ?)`, now, sweepStep)
-		more = more || err == nil && c.db.Changes() == sweepStep
+		if err != nil {
+			return err
+		}
+		more = more || c.db.Changes() == sweepStep
+		ended, err := endPortalLinks(c, `SELECT id FROM portal_links
+			WHERE expires_at <= ? OR opened_at IS NULL AND open_until <= ? LIMIT ?`, now, now, sweepStep)
+		more = more || ended == sweepStep
 		return err
 	})
 	return more, err

@@ -52,7 +52,7 @@ func TestSpaceIsGivenBack(t *testing.T) {
 		}
 		return ids
 	}
-	const old = 600
+	const old = 640
 	fill(old)
 	now = now.Add(2 * time.Hour)
 	young := fill(old / 10)

@@ -103,6 +103,10 @@ func deleteTenant(id string) (write, error) {
 			return bellhop.Conflict("tenant " + t.Name + " still has " + strings.Join(owned, ", ") +
 				": delete these first")
 		}
+		_, err = endPortalLinks(c, "SELECT id FROM portal_links WHERE tenant = ?", t.Name)
+		if err != nil {
+			return err
+		}
 		return c.exec("DELETE FROM tenants WHERE id = ?", id)
 	}}, nil
 }

@@ -253,15 +253,34 @@ CREATE TABLE sessions (
 	key_hash   BLOB NOT NULL CHECK (length(key_hash) = 32),    -- SHA-256 of the text of the key
 	person     TEXT NOT NULL,                                  -- name at the OpenID issuer; empty of a key
 	rule       TEXT NOT NULL,                                  -- that let the person in; empty of a key
+	portal     TEXT NOT NULL,                                  -- id of the portal link; empty: of the pages
 	created_at INTEGER NOT NULL,
 	used_at    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_portal ON sessions (portal) WHERE portal <> '';
 CREATE TABLE sign_in_links (
 	hash       BLOB PRIMARY KEY CHECK (length(hash) = 32),
 	key_id     TEXT NOT NULL,
 	key_hash   BLOB NOT NULL CHECK (length(key_hash) = 32),
 	expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Links to the portals of tenants. The session that a link begins ends with its row.
+CREATE TABLE portal_links (
+	n               INTEGER PRIMARY KEY,
+	id              TEXT NOT NULL UNIQUE,
+	hash            BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),    -- SHA-256 of its token
+	tenant          TEXT NOT NULL CHECK (length(tenant) BETWEEN 1 AND 255),
+	rights          TEXT NOT NULL CHECK (rights IN ('read', 'retry', 'manage')),
+	frame_ancestors TEXT NOT NULL,                                     -- origins, with a blank between them
+	key             TEXT NOT NULL,                                     -- the name of who made it
+	key_id          TEXT NOT NULL,                                     -- empty is the admin key
+	key_hash        BLOB NOT NULL CHECK (length(key_hash) = 32),
+	created_at      INTEGER NOT NULL,
+	open_until      INTEGER NOT NULL,
+	opened_at       INTEGER,
+	expires_at      INTEGER NOT NULL
+) STRICT;
 
 -- Who changed what: written in the transaction of the change. The latest 10,000 are kept.
 CREATE TABLE audit (

@@ -17,8 +17,9 @@ const (
 // MaxCounted is how many deliveries of an event are counted for a list of events.
 const MaxCounted = 100
 
-// ScanTime is how long a list with a filter that no index serves is searched at most. A page that ends because of it
-// has fewer entries than its limit and yet a next cursor, from which the search goes on.
+// ScanTime is how long a list with a filter that no index serves is searched at most; for a caller with a deadline,
+// half of the time that is left to it, if that is less. A page that ends because of it has fewer entries than its
+// limit and yet a next cursor, from which the search goes on.
 const ScanTime = 2 * time.Second
 
 // MaxContainsLength bounds, in bytes, the text that a filter looks for in bodies.

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -100,7 +101,9 @@ func (s *server) listDeliveries(v *visit) error {
 	var l client.List[client.Delivery]
 	if !f.Invalid() {
 		var err error
-		l, err = s.API.Deliveries(v.ctx, filter, client.Page{Cursor: query.Get("cursor")})
+		l, err = searched(v, func(ctx context.Context) (client.List[client.Delivery], error) {
+			return s.API.Deliveries(ctx, filter, client.Page{Cursor: query.Get("cursor")})
+		})
 		err = f.accepts(err)
 		if err != nil {
 			return err

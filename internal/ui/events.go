@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -57,7 +58,9 @@ func (s *server) listEvents(v *visit) error {
 	var l client.List[client.Event]
 	if !f.Invalid() {
 		var err error
-		l, err = s.API.Events(v.ctx, filter, client.Page{Cursor: v.r.URL.Query().Get("cursor")})
+		l, err = searched(v, func(ctx context.Context) (client.List[client.Event], error) {
+			return s.API.Events(ctx, filter, client.Page{Cursor: v.r.URL.Query().Get("cursor")})
+		})
 		err = f.accepts(err)
 		if err != nil {
 			return err

@@ -198,7 +198,10 @@ func (v *visit) latest(f form) (rows []liveRow, err error) {
 	}
 	page := client.Page{Limit: maxLiveRows}
 	if wants("event.accepted") {
-		l, err := v.API.Events(v.ctx, client.EventFilter{Source: f.get("source"), Type: f.get("type")}, page)
+		filter := client.EventFilter{Source: f.get("source"), Type: f.get("type")}
+		l, err := searched(v, func(ctx context.Context) (client.List[client.Event], error) {
+			return v.API.Events(ctx, filter, page)
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -207,7 +210,9 @@ func (v *visit) latest(f form) (rows []liveRow, err error) {
 		}
 	}
 	if wants("request.refused") && f.get("type") == "" {
-		l, err := v.API.Requests(v.ctx, client.RequestFilter{Source: f.get("source")}, page)
+		l, err := searched(v, func(ctx context.Context) (client.List[client.Request], error) {
+			return v.API.Requests(ctx, client.RequestFilter{Source: f.get("source")}, page)
+		})
 		if err != nil {
 			return nil, err
 		}

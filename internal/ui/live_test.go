@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -179,5 +180,42 @@ func TestLiveOnFirstPage(t *testing.T) {
 		if has := strings.Contains(page, "data-live="); has != (want != "") || !strings.Contains(page, want) {
 			t.Errorf("%s: %t, want %q", path, has, want)
 		}
+	}
+}
+
+// TestSearched: a page asks the API for what it finds in a short time, asks again with more if the machine is busy,
+// and looks for as long as the API does once somebody asks it to look further.
+func TestSearched(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	var mu sync.Mutex
+	var left []time.Duration // until the deadline of each call; 0 without one
+	r.api.set("GET /events", http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		deadline, ok := request.Context().Deadline()
+		mu.Lock()
+		defer mu.Unlock()
+		if !ok {
+			left = append(left, 0)
+		} else {
+			left = append(left, time.Until(deadline))
+		}
+		if len(left) == 1 { // as on a busy machine
+			<-request.Context().Done()
+		}
+		json.NewEncoder(w).Encode(listOf{Data: []client.Event{}, Next: &next, Incomplete: true,
+			SearchedTo: at(time.Hour)})
+	}))
+	page := r.get("/ui/events?type=rare", "viewer", 200)
+	if len(left) != 2 || left[0] <= 0 || left[0] > 2*searchTime || left[1] <= left[0] || left[1] > 16*searchTime {
+		t.Errorf("%v until the deadlines", left)
+	}
+	further := "/ui/events?cursor=" + next + "&amp;further=1&amp;type=rare"
+	if !strings.Contains(page, further) || !strings.Contains(page, "Look further") {
+		t.Errorf("%s is not on the page:\n%s", further, page)
+	}
+	r.get(strings.ReplaceAll(further, "&amp;", "&"), "viewer", 200)
+	if len(left) != 3 || left[2] != 0 {
+		t.Errorf("%v until the deadlines", left)
 	}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -86,7 +87,9 @@ func (s *server) listRequests(v *visit) error {
 	var l client.List[client.Request]
 	if !f.Invalid() {
 		var err error
-		l, err = s.API.Requests(v.ctx, filter, client.Page{Cursor: query.Get("cursor")})
+		l, err = searched(v, func(ctx context.Context) (client.List[client.Request], error) {
+			return s.API.Requests(ctx, filter, client.Page{Cursor: query.Get("cursor")})
+		})
 		err = f.accepts(err)
 		if err != nil {
 			return err

@@ -31,7 +31,7 @@ const scanRows = 256
 // scanList is list for a listing with conditions that no index serves.
 func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 	scan func(*sqlite3.Stmt) (T, error)) (rows []T, next string, err error) {
-	end := s.opts.Elapsed() + bellhop.ScanTime
+	end := s.opts.Elapsed() + s.scanTime(ctx)
 	sql, args := l.scanning(query)
 	at, last := l.below, int64(0) // the row looked at last, and the last of the page
 	looked := 0                   // rows that the statement has returned
@@ -76,6 +76,16 @@ func scanList[T any](ctx context.Context, s *Store, l *listing, query string,
 			return rows, s.ids.Cursor(l.name, at), nil
 		}
 	}
+}
+
+// scanTime returns how long a search may take: [bellhop.ScanTime], or half of the time that is left to a caller with a
+// deadline, so that the caller gets what was found before it.
+func (s *Store) scanTime(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return bellhop.ScanTime
+	}
+	return min(bellhop.ScanTime, deadline.Sub(s.opts.Now())/2)
 }
 
 // scanning returns the statement of a search, and its arguments; that of the first bound follows the slowArgs. Its

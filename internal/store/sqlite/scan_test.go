@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -114,3 +115,29 @@ func planOf(t *testing.T, s *Store, call func() error) string {
 	s.readers.idle = s.readers.idle[:len(s.readers.idle)-1]
 	return strings.Join(lines, "\n")
 }
+
+// TestScanTime: a search ends in time for a caller with a deadline, and never takes longer than it may.
+func TestScanTime(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	for left, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 50 * time.Millisecond, time.Second: time.Second / 2, time.Hour: bellhop.ScanTime,
+		-time.Second: -time.Second / 2,
+	} {
+		got := s.scanTime(hurried{t.Context(), s.opts.Now().Add(left)})
+		if got > want || got < want-time.Second {
+			t.Errorf("a caller with %v left: %v, want %v", left, got, want)
+		}
+	}
+	if got := s.scanTime(t.Context()); got != bellhop.ScanTime {
+		t.Errorf("a caller without a deadline: %v", got)
+	}
+}
+
+// hurried is a context with a deadline by the clock of a test.
+type hurried struct {
+	context.Context
+	at time.Time
+}
+
+func (h hurried) Deadline() (at time.Time, ok bool) { return h.at, true }

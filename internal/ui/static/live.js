@@ -261,14 +261,10 @@ function showList(part) {
     const count = [...ids(fresh)].filter((id) => !here.has(id)).length;
     top.waits(count > 0 ? `${count} newer` : 'Show changes');
   }
-  let seen = false;
   follow(part.dataset.live, {
     says: top.say,
     rows: look,
-    open() {
-      if (seen) look(); // something may have happened in between
-      seen = true;
-    },
+    open: look, // something may have happened since the page was made, or while the server was away
   });
 }
 

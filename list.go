@@ -129,6 +129,20 @@ type DestinationBacklog struct {
 	Dead     int64
 }
 
+// Latencies are how long things took since a time.
+type Latencies struct {
+	Since    time.Time // an hour ago at most
+	Accept   Latency   // of a request whose events were stored: from its start to the answer
+	Attempt  Latency   // from rendering to the end of the reply
+	Delivery Latency   // from receiving an event to its delivery
+}
+
+// A Latency is how long something took, as it was counted between bounds.
+type Latency struct {
+	Count    int64
+	P50, P99 time.Duration // the longest of the shortest half, and of the shortest 99 of 100
+}
+
 // Stats counts the contents of the store.
 type Stats struct {
 	Sources, Destinations int64

@@ -22,6 +22,7 @@ type Repair struct {
 
 	PositionAt time.Time // the time of the event reached last
 	CreatedAt  time.Time // events and deliveries from after this time are not affected
+	StartsAt   time.Time // when it takes its first step; not before CreatedAt
 	UpdatedAt  time.Time
 
 	Cursor int64 // the store's number of the event or delivery inspected last
@@ -41,13 +42,17 @@ const (
 // A RepairState is the state of a repair.
 type RepairState string
 
-// The states of a repair. All except running are final.
+// The states of a repair. All except waiting and running are final.
 const (
+	RepairWaiting   RepairState = "waiting" // it begins at StartsAt
 	RepairRunning   RepairState = "running"
 	RepairDone      RepairState = "done"
 	RepairCancelled RepairState = "cancelled" // by a person; finished steps stay done
 	RepairFailed    RepairState = "failed"
 )
+
+// Ended reports whether a repair in this state changes nothing any more.
+func (s RepairState) Ended() bool { return s != RepairWaiting && s != RepairRunning }
 
 // A RepairFilter selects the events of a replay, or the deliveries of a retry or a cancel. Zero fields select all.
 type RepairFilter struct {
@@ -57,6 +62,8 @@ type RepairFilter struct {
 	Tenant string `json:"tenant,omitempty"`
 	// DestinationID, for a replay, is the only destination that gets the events, whether its match wants them or not.
 	DestinationID string `json:"destination_id,omitempty"`
+	// Missed narrows the events of a replay to those that its destination wants by its match and has no delivery of.
+	Missed bool `json:"missed,omitempty"`
 
 	// For a replay. It includes the gateway's own events only if the filter names their source or a type that begins
 	// with [TypeSelfPrefix].
@@ -82,9 +89,10 @@ func (f RepairFilter) Narrow() bool {
 
 // Bounds of repairs.
 const (
-	MaxRunningRepairs = 8
+	MaxRunningRepairs = 8   // with those that wait
 	DefaultRepairRate = 200 // for a replay and a retry
 	MaxRepairRate     = MaxRate
+	MaxRepairDelay    = time.Hour // from the request of a repair to its beginning
 )
 
 // A Chosen is one event or delivery that the filter of a repair selected.

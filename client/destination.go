@@ -180,7 +180,10 @@ type PreviewedRequest struct {
 // A TryRequest asks for one attempt with a destination that need not be stored.
 type TryRequest struct {
 	Destination NameOr[NewDestination] `json:"destination"`
-	Event       NameOr[SampleEvent]    `json:"event,omitempty"` // empty is a test event
+	// Changes are made to a stored destination for this attempt alone: a JSON merge patch with the members of a
+	// DestinationPatch. Its stored secrets go to a changed address only if KeepSecrets says so.
+	Changes map[string]any      `json:"changes,omitempty"`
+	Event   NameOr[SampleEvent] `json:"event,omitempty"` // empty is a test event
 }
 
 // A Try is one attempt with a destination that need not be stored.
@@ -299,14 +302,20 @@ func (c *Client) DeleteDestination(ctx context.Context, idOrName string) error {
 // PreviewDestination says whether a destination wants an event, and what it would be sent. Nothing is sent or
 // stored. The destination is a name, an id or a NewDestination; the event is an id or a SampleEvent.
 func (c *Client) PreviewDestination(ctx context.Context, destination, event any) (Preview, error) {
-	return sendTo[Preview](ctx, c, "preview", destination, event)
+	return sendTo[Preview](ctx, c, "preview", destination, nil, event)
 }
 
 // TryDestination sends an event once to a destination, whatever its match says, and returns what came back. Nothing is
 // stored. The destination is a NewDestination, or the name or id of a stored one; the event is an id, a SampleEvent,
 // or nil for a test event.
 func (c *Client) TryDestination(ctx context.Context, destination, event any) (Try, error) {
-	return sendTo[Try](ctx, c, "try", destination, event)
+	return sendTo[Try](ctx, c, "try", destination, nil, event)
+}
+
+// TryChanges is TryDestination for a stored destination as it would be after [Client.UpdateDestination] with these
+// changes.
+func (c *Client) TryChanges(ctx context.Context, idOrName string, changes map[string]any, event any) (Try, error) {
+	return sendTo[Try](ctx, c, "try", idOrName, changes, event)
 }
 
 // MatchEvents says which of the newest stored events a destination would want, and why not the others.
@@ -314,13 +323,21 @@ func (c *Client) MatchEvents(ctx context.Context, m MatchRequest) (MatchedEvents
 	return post[MatchedEvents](ctx, c, path("destinations", "match"), m)
 }
 
-// sendTo calls the operation of that name with a destination and an event.
-func sendTo[T any](ctx context.Context, c *Client, operation string, destination, event any) (v T, err error) {
+// sendTo calls the operation of that name with a destination, changes of it and an event.
+func sendTo[T any](ctx context.Context, c *Client, operation string, destination any, changes map[string]any,
+	event any) (v T, err error) {
 	d, err := json.Marshal(destination)
 	if err != nil {
 		return v, fmt.Errorf("write the destination: %w", err)
 	}
 	body := slices.Concat([]byte(`{"destination":`), d, []byte("}"))
+	if len(changes) > 0 {
+		changed, err := encode(changes)
+		if err != nil {
+			return v, fmt.Errorf("write the changes: %w", err)
+		}
+		body = slices.Concat(body[:len(body)-1], []byte(`,"changes":`), changed, []byte("}"))
+	}
 	if event != nil {
 		ev, err := eventBytes(event)
 		if err != nil {

@@ -111,6 +111,23 @@ type Stats struct {
 	NextDueAt       Time             `json:"next_due_at"`       // the earliest next_at of a pending delivery
 	DatabaseBytes   int64            `json:"database_bytes"`
 	RequestsRefused int64            `json:"requests_refused"` // since the start of the server
+
+	Latency Latencies `json:"latency"`
+}
+
+// Latencies are how long things took since a time.
+type Latencies struct {
+	Since    Time    `json:"since"`    // an hour ago, or the start of the server if that is later
+	Accept   Latency `json:"accept"`   // of a request whose events were stored: from its start to the answer
+	Attempt  Latency `json:"attempt"`  // of an attempt: from rendering to the end of the reply
+	Delivery Latency `json:"delivery"` // from receiving an event to its delivery
+}
+
+// A Latency is how long something took. The two figures are points between bounds that double, not exact values.
+type Latency struct {
+	Count int64   `json:"count"`
+	P50MS float64 `json:"p50_ms"` // half took no longer
+	P99MS float64 `json:"p99_ms"` // 99 of 100 took no longer
 }
 
 // Providers lists the providers.

@@ -11,7 +11,7 @@ import (
 type Repair struct {
 	ID         string       `json:"id" example:"rpr_01h455vb4pex5vsknk08"`
 	Kind       string       `json:"kind" enum:"replay,retry,cancel"`
-	State      string       `json:"state" enum:"running,done,cancelled,failed"`
+	State      string       `json:"state" enum:"waiting,running,done,cancelled,failed"`
 	Reason     string       `json:"reason"`
 	Filter     RepairFilter `json:"filter"`
 	Rate       float64      `json:"rate"`        // deliveries a second; 0 is no limit
@@ -21,7 +21,11 @@ type Repair struct {
 	PositionAt Time         `json:"position_at"` // how far it is: the time of the events reached, from old to new
 	CreatedAt  Time         `json:"created_at"`
 	UpdatedAt  Time         `json:"updated_at"`
+	StartsAt   Time         `json:"starts_at"` // of its first step; until then it waits
 }
+
+// Ended reports whether the repair changes nothing any more.
+func (r Repair) Ended() bool { return r.State != "waiting" && r.State != "running" }
 
 // A RepairFilter chooses the events or deliveries of a repair.
 type RepairFilter struct {
@@ -30,6 +34,7 @@ type RepairFilter struct {
 	Where         string   `json:"where,omitempty"`
 	EventID       string   `json:"event_id,omitempty"`
 	DestinationID string   `json:"destination_id,omitempty"`
+	Missed        bool     `json:"missed,omitempty"`
 	State         string   `json:"state,omitempty"`
 	Error         string   `json:"error,omitempty"`
 	Tenant        string   `json:"tenant,omitempty"` // of the key that began the repair
@@ -56,6 +61,9 @@ type Pace struct {
 	Rate   *float64 `json:"rate,omitempty" minimum:"0" maximum:"100000"`
 	All    bool     `json:"all,omitempty"` // required if nothing narrows the choice
 	DryRun bool     `json:"dry_run,omitempty"`
+	// StartIn is how long the repair waits before it begins, at most 1h; "" is not at all. A repair that is cancelled
+	// before it begins has changed nothing.
+	StartIn string `json:"start_in,omitempty" example:"10s"`
 }
 
 // A NewReplay chooses events to replay. Zero fields do not narrow.
@@ -65,6 +73,8 @@ type NewReplay struct {
 	Where  string `json:"where,omitempty"`                                // an expression
 	// name or id; "" is every one that matches
 	Destination string `json:"destination,omitempty"`
+	// Missed chooses only events that Destination wants by its match and has no delivery of.
+	Missed bool `json:"missed,omitempty"`
 	Range
 	Pace
 }
@@ -153,7 +163,7 @@ func (c *Client) CountCancel(ctx context.Context, choice Choice) (RepairCount, e
 // A RepairQuery narrows a list of repairs. Zero fields do not narrow.
 type RepairQuery struct {
 	Kind  string // replay, retry or cancel
-	State string // running, done, cancelled or failed
+	State string // waiting, running, done, cancelled or failed
 
 	Tenant string
 	Since  time.Time
@@ -171,7 +181,7 @@ func (c *Client) Repair(ctx context.Context, id string) (Repair, error) {
 	return get[Repair](ctx, c, path("repairs", id))
 }
 
-// CancelRepair ends a running repair. Its changes so far stay.
+// CancelRepair ends a running or waiting repair. Its changes so far stay.
 func (c *Client) CancelRepair(ctx context.Context, id string) (Repair, error) {
 	return post[Repair](ctx, c, path("repairs", id, "cancel"), nil)
 }

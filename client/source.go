@@ -38,7 +38,8 @@ type Source struct {
 	Settings     Settings `json:"settings"`
 	MaxBodyBytes int64    `json:"max_body_bytes"`
 	Disabled     bool     `json:"disabled"`
-	ExpectEvery  string   `json:"expect_every"` // "" is for ever
+	ExpectEvery  string   `json:"expect_every"`          // "" is for ever
+	SilentSince  Time     `json:"silent_since,omitzero"` // zero while it is not silent for longer than ExpectEvery
 	Tenant       string   `json:"tenant"`
 	Reply        *Reply   `json:"reply"` // nil is the provider's answer
 	CreatedAt    Time     `json:"created_at"`

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
 )
 
 // A Time is a moment in an answer: UTC, RFC 3339 with milliseconds in JSON. The zero Time is null.
@@ -45,6 +47,17 @@ func decodeObject(b []byte, object *map[string]any) error {
 // A Schedule lists the waits before each retry ("5s", "5m"), or is one text: the name of a preset ("default",
 // "none") or a short form ("fixed 5m × 5").
 type Schedule []string
+
+// Waits returns the waits of the schedule, of a preset too.
+func (s Schedule) Waits() ([]time.Duration, error) {
+	raw, err := s.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	var waits bellhop.Schedule
+	err = waits.UnmarshalJSON(raw)
+	return waits, err
+}
 
 // MarshalJSON writes one text that is not a duration as text, and everything else as a list.
 func (s Schedule) MarshalJSON() ([]byte, error) {

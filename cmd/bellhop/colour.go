@@ -25,7 +25,7 @@ var coloursOf = map[string]colour{
 	"revoked": red, "unknown": red, "signed_out": red, "no": red,
 	"pending": yellow, "sending": yellow, "renewing": yellow, "paused": yellow, "disabled": yellow,
 	"unverified": yellow,
-	"partial":    yellow, "cancelled": yellow, "running": yellow, "filling": yellow, "open": yellow,
+	"partial":    yellow, "cancelled": yellow, "running": yellow, "waiting": yellow, "filling": yellow, "open": yellow,
 }
 
 // colourOf returns the colour of a value below or beside its title.

@@ -204,7 +204,7 @@ command ends or the server restarts. 'bellhop repairs' shows it.`,
 				}
 				return showDelivery(e, conn, d)
 			}
-			r.Choice, r.Rate = *choice, f.given(c)
+			r.Choice, r.Rate, r.StartIn = *choice, f.given(c), f.startIn
 			if f.dryRun {
 				n, err := api.CountRetry(c.Context(), *r)
 				return showCount(e, conn, n, err)
@@ -243,6 +243,7 @@ destination first to cancel those too.`,
 				}
 				return showDelivery(e, conn, d)
 			}
+			choice.StartIn = f.startIn
 			if f.dryRun {
 				n, err := api.CountCancel(c.Context(), *choice)
 				return showCount(e, conn, n, err)
@@ -259,7 +260,7 @@ var (
 	narrowingFlags = []string{"destination", "event", "error", "since", "until", "all"}
 	// manyFlags make no sense together with the id of one delivery.
 	manyFlags = append(narrowingFlags[:len(narrowingFlags):len(narrowingFlags)], "state", "dry-run", "no-wait", "rate",
-		"idempotency-key")
+		"start-in", "idempotency-key")
 )
 
 // choiceFlags adds narrowingFlags.

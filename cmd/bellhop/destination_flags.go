@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -306,6 +308,78 @@ func (f *destinationFlags) matchChanges(c *cobra.Command) map[string]any {
 		match["where"] = f.where
 	}
 	return match
+}
+
+// makeFlag adds the flag that names the secrets to be made.
+func makeFlag(c *cobra.Command) *[]string {
+	return c.Flags().StringArray("make", nil,
+		"make this secret setting, such as secret_key of type boro, and print it, only this once (repeatable)")
+}
+
+// makeSecrets makes the named secrets of a type of destinations, puts them into settings and returns them.
+func makeSecrets(ctx context.Context, api *client.Client, kind string, names []string, settings map[string]any) (
+	map[string]string, error) {
+	made := map[string]string{}
+	if len(names) == 0 {
+		return made, nil
+	}
+	types, err := api.DestinationTypes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(types, func(t client.DestinationType) bool { return t.Name == kind })
+	if i < 0 {
+		return made, nil // the answer to the whole says that there is no such type
+	}
+	for _, name := range names {
+		canMake := func(s client.Setting) bool { return s.Name == name && s.Make != "" }
+		of := slices.IndexFunc(types[i].Settings, canMake)
+		switch {
+		case of < 0:
+			return nil, wrongUsage("--make %s: type %s has no such secret that can be made%s", clean(name),
+				clean(kind), makeable(types[i]))
+		case settings[name] != nil:
+			return nil, wrongUsage("--make %s: it is given, too", name)
+		}
+		text, err := types[i].Settings[of].MakeSecret(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		made[name], settings[name] = text, text
+	}
+	return made, nil
+}
+
+// makeable lists the secrets of a type that can be made, to follow a message.
+func makeable(t client.DestinationType) string {
+	var names []string
+	for _, s := range t.Settings {
+		if s.Make != "" {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "; it has none"
+	}
+	return "; it has " + strings.Join(names, ", ")
+}
+
+// makeForChange is makeSecrets for a stored destination: it puts the secrets into the settings of changes.
+func makeForChange(ctx context.Context, api *client.Client, idOrName string, names []string,
+	changes map[string]any) (map[string]string, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	before, err := api.Destination(ctx, idOrName)
+	if err != nil {
+		return nil, err
+	}
+	settings, ok := changes["settings"].(map[string]any)
+	if !ok {
+		settings = map[string]any{}
+	}
+	changes["settings"] = settings
+	return makeSecrets(ctx, api, before.Type, names, settings)
 }
 
 const accessHelp = "how to reach and sign in to the destination, as name=value; " +

@@ -129,12 +129,14 @@ func newDestinationsTryCommand(e *env, conn *connection) *cobra.Command {
 		Short: "Send one event to a destination that need not be created",
 		Long: `Send one event once to a destination that need not be created, and print the request and what came
 back. The flags are those of 'bellhop destinations create', and are checked as there; or NAME is a
-destination that exists.
+destination that exists, and the flags change it for this one attempt, as 'bellhop destinations
+update' would.
 
 The event is a stored one (--event), a sample (--sample-type and --file), or a test event. It is sent
 whatever the match says, within 25 seconds. Nothing is stored, no handshake is made, and no limit
 counts. Secrets are shown as an ellipsis. The command fails unless the event would be delivered.`,
 		Example: `  bellhop destinations try --url https://example.com/hooks
+  bellhop destinations try billing --timeout 10s --set 'headers={"X-Site":"north"}'
   bellhop destinations try --url https://example.com/hooks --format envelope --event evt_01jd2v9k3hxyz
   bellhop destinations try --type slack --url https://hooks.slack.com/services/T0/B0/X --sample-type a.b --file a.json`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -148,18 +150,28 @@ counts. Secrets are shown as an ellipsis. The command fails unless the event wou
 	f.add(c)
 	kind := c.Flags().String("type", bellhop.TypeHTTP, "http; or a provider, for a delivery in its form")
 	tenant := ownerFlag(c, "destination")
+	keepSecrets := c.Flags().Bool("keep-secrets", false,
+		"with NAME: send its stored secrets to another scheme, host or port, if a flag gives one")
 	event := c.Flags().String("event", "", "id of a stored event")
 	sample := c.Flags().String("sample-type", "", "type of a sample event")
 	file := c.Flags().String("file", "", "a file with the sample's data; - is stdin")
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		var d, ev any
+		var changes map[string]any
 		switch {
 		case len(args) == 0 && f.url == "":
 			return wrongUsage("missing --url, or the name of a destination")
-		case len(args) > 0 && firstChanged(c, "url", "type", "secret", "set", "format", "template") != "":
-			return wrongUsage("give a destination's name or --url, not both")
+		case len(args) > 0 && firstChanged(c, "type", "tenant") != "":
+			return wrongUsage("--%s cannot be changed: give a destination's name or --type and --url, not both",
+				firstChanged(c, "type", "tenant"))
 		case len(args) > 0:
-			d = args[0]
+			changes, err = f.changes(e, c, nil)
+			if err != nil {
+				return err
+			}
+			if *keepSecrets {
+				changes["keep_secrets"] = true
+			}
 		default:
 			made, err := f.newDestination(e, c, "try", *kind)
 			if err != nil {
@@ -186,7 +198,13 @@ counts. Secrets are shown as an ellipsis. The command fails unless the event wou
 			return err
 		}
 		return conn.call(func(api *client.Client) error {
-			t, err := api.TryDestination(c.Context(), d, ev)
+			var t client.Try
+			var err error
+			if len(args) > 0 {
+				t, err = api.TryChanges(c.Context(), args[0], changes, ev)
+			} else {
+				t, err = api.TryDestination(c.Context(), d, ev)
+			}
 			if err != nil {
 				return err
 			}

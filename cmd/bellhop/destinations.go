@@ -267,6 +267,7 @@ keep one.`,
   bellhop destinations create big --url https://example.com/big --where 'data.amount > 100' --retry 5s,1m,10m
   bellhop destinations create chat --url https://chat.example.com/hook --template '{"text": data.customer + " paid"}'
   bellhop destinations create media --type ams --set signing_key=@key.txt --url https://media.example.com/hook
+  bellhop destinations create noc --type boro --url https://noc.example.com/ --set profile_id=7 --make secret_key
   bellhop destinations create erp --url https://example.com/in --access username=bellhop --access password=@erp.txt
   bellhop destinations create bank --url https://example.com --access certificate=@us.pem --access private_key=@us.key
   bellhop destinations create jobs --type pull --timeout 2m --order subject
@@ -279,6 +280,7 @@ keep one.`,
 		"http; or a provider, for deliveries in its form; or exec, to run a command; or listen, for 'bellhop "+
 			"listen'; or pull, for programs that fetch deliveries")
 	tenant := ownerFlag(c, "destination")
+	making := makeFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if f.url == "" && needsURL(*kind) {
 			return wrongUsage("missing --url")
@@ -288,14 +290,18 @@ keep one.`,
 			return err
 		}
 		d.Tenant = *tenant
-		secret := ""
 		format := d.Settings["format"]
 		signed := *kind == bellhop.TypeHTTP && (format == nil || format == "standard")
-		if signed && d.Settings["secret"] == nil {
+		secret := ""
+		if signed && d.Settings["secret"] == nil && !slices.Contains(*making, "secret") {
 			secret = newSecret()
 			d.Settings["secret"] = secret
 		}
 		return conn.call(func(api *client.Client) error {
+			made, err := makeSecrets(c.Context(), api, *kind, *making, d.Settings)
+			if err != nil {
+				return err
+			}
 			created, err := api.CreateDestination(c.Context(), d)
 			if err != nil {
 				return err
@@ -307,7 +313,10 @@ keep one.`,
 					fmt.Fprintf(e.stderr, "there is no source %s yet\n", clean(name))
 				}
 			}
-			return showCreated(e, conn, created, secret)
+			if secret != "" {
+				made["secret"] = secret
+			}
+			return showCreated(e, conn, created, made)
 		})
 	}
 	return c
@@ -327,23 +336,37 @@ func newSecret() string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(b)
 }
 
-// showCreated prints a destination that was just created, and the secret that was made for it; "" if none was.
-func showCreated(e *env, conn *connection, d client.Destination, secret string) error {
+// showCreated prints a destination that was just created, and the secrets that were made for it, by their settings.
+func showCreated(e *env, conn *connection, d client.Destination, made map[string]string) error {
 	if conn.json {
-		return printData(e, struct {
-			client.Destination
-			Secret string `json:"secret,omitempty"`
-		}{d, secret})
+		return printData(e, newMadeDestination(d, made))
 	}
 	fmt.Fprintf(e.stderr, "created destination %s\n", clean(d.Name))
 	if d.State != "active" {
 		fmt.Fprintf(e.stderr, "it is %s: %s\n", clean(d.State), clean(d.StateReason))
 	}
-	fields := []field{{"id", d.ID}}
-	if secret != "" {
-		fields = append(fields, field{"secret", secret + " (shown only now: give it to the receiver)"})
+	return printFields(e, append([]field{{"id", d.ID}}, madeFields(made)...))
+}
+
+// A madeDestination is a destination with the secrets that were made for it.
+type madeDestination struct {
+	client.Destination
+	Secret string            `json:"secret,omitempty"` // the one of that name
+	Made   map[string]string `json:"made,omitempty"`   // the others, by their settings
+}
+
+func newMadeDestination(d client.Destination, made map[string]string) madeDestination {
+	others := maps.Clone(made)
+	delete(others, "secret")
+	return madeDestination{d, made["secret"], others}
+}
+
+// madeFields shows secrets that were made, by their settings.
+func madeFields(made map[string]string) (fields []field) {
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		fields = append(fields, field{name, made[name] + " (shown only now: give it to the receiver)"})
 	}
-	return printFields(e, fields)
+	return fields
 }
 
 func newDestinationsUpdateCommand(e *env, conn *connection) *cobra.Command {
@@ -374,6 +397,7 @@ change, or give --keep-secrets if they are meant for the new address.
 	name := c.Flags().String("name", "", "a new name")
 	remove := c.Flags().StringArray("unset", nil,
 		"a setting to remove; access.NAME, or access for all of it (repeatable)")
+	making := makeFlag(c)
 	keepSecrets := c.Flags().Bool("keep-secrets", false,
 		"send the stored secrets to another scheme, host or port, if the change has one")
 	etag := ifMatchFlag(c)
@@ -385,7 +409,7 @@ change, or give --keep-secrets if they are meant for the new address.
 		if c.Flags().Changed("name") {
 			changes["name"] = *name
 		}
-		if len(changes) == 0 {
+		if len(changes)+len(*making) == 0 {
 			return wrongUsage("nothing to change")
 		}
 		if *keepSecrets {
@@ -401,12 +425,22 @@ change, or give --keep-secrets if they are meant for the new address.
 					return err
 				}
 			}
+			made, err := makeForChange(c.Context(), api, args[0], *making, changes)
+			if err != nil {
+				return err
+			}
 			d, err := api.IfMatch(*etag).UpdateDestination(c.Context(), args[0], changes)
 			if err != nil {
 				return err
 			}
 			e.warn(d.Warnings)
-			return showDestination(e, conn, d)
+			if len(made) == 0 {
+				return showDestination(e, conn, d)
+			}
+			if conn.json {
+				return printData(e, newMadeDestination(d, made))
+			}
+			return printFields(e, append([]field{{"id", d.ID}}, madeFields(made)...))
 		})
 	}
 	return c

@@ -43,6 +43,7 @@ var flagsOfPath = map[string][]string{
 	"provider_id": {"provider-id"}, "contains": {"contains"}, "count_deliveries": {"count-deliveries"},
 	"reason": {"reason"}, "kind": {"kind"},
 	"where": {"where"}, "since": {"since"}, "until": {"until"}, "all": {"all"}, "outcome": {"outcome"},
+	"start_in": {"start-in"}, "missed": {"missed"},
 	"limit": {"limit"}, "cursor": {"cursor"}, "secret": {"secret", "secret-file"}, "setting": {"setting"},
 	"grace": {"grace"}, "keep_secrets": {"keep-secrets"},
 	"keep_remote": {"keep-remote"}, "force": {"force"},
@@ -69,6 +70,7 @@ var apiWords = strings.NewReplacer(
 	"use access: username and password", "use --access username=… and --access password=…",
 	"set keep_secrets to true", "give --keep-secrets",
 	"or leave it out for a key that does not expire", "or never",
+	"required with missed", "required with --missed",
 	"leave batch out", "leave --batch out", "leave url out", "leave --url out",
 )
 
@@ -92,7 +94,7 @@ var index = regexp.MustCompile(`\[(\d+)\]$`)
 func flagOf(c *cobra.Command, path string) string {
 	whole := path
 	if c.Name() == "try" { // its destination is a part of what it sends
-		path = strings.TrimPrefix(path, "destination.")
+		path = strings.TrimPrefix(strings.TrimPrefix(path, "destination."), "changes.")
 	}
 	item := -1
 	found := index.FindStringSubmatch(path)

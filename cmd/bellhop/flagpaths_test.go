@@ -14,7 +14,7 @@ import (
 // --set, --access and --key, whose paths have names.
 var notOfTheAPI = []string{"server", "api-key", "data", "json", "help", "watch", "dry-run", "no-wait", "set", "access",
 	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward",
-	"position", "exec", "once", "ack", "max", "nack-delay",
+	"position", "exec", "make", "once", "ack", "max", "nack-delay",
 	"prune", "exit-code", "secrets", "troubled"}
 
 // TestEveryFlagHasAPath: each flag of a command that calls the API is one that an error of the API can name.

@@ -38,9 +38,10 @@ far it is.`,
 			example: "  bellhop repairs show rpr_01jd2v9k3hxyz",
 		}, (*client.Client).Repair, showRepair),
 		itemVerb("cancel ID", "repair", help{
-			short: "End a running repair",
+			short: "End a running repair, or undo one that waits",
 			long: `End a running repair. What it has done stays done: deliveries that it made are still delivered,
-unless 'bellhop deliveries cancel' gives them up.`,
+unless 'bellhop deliveries cancel' gives them up. A repair that waits for its beginning (--start-in)
+has done nothing, so this undoes it.`,
 			example: "  bellhop repairs cancel rpr_01jd2v9k3hxyz",
 		}, (*client.Client).CancelRepair, showRepair))
 }
@@ -48,7 +49,7 @@ unless 'bellhop deliveries cancel' gives them up.`,
 func addRepairQuery(c *cobra.Command) listCall[client.Repair] {
 	var query client.RepairQuery
 	enumFlag(c, &query.Kind, "kind", "", []string{"replay", "retry", "cancel"}, "only repairs of this kind")
-	enumFlag(c, &query.State, "state", "", []string{"running", "done", "cancelled", "failed"},
+	enumFlag(c, &query.State, "state", "", []string{"waiting", "running", "done", "cancelled", "failed"},
 		"only repairs in this state")
 	tenantFlag(c, &query.Tenant, "repairs")
 	sinceFlag(c, &query.Since, "since", "only repairs begun at this time or later")
@@ -68,6 +69,7 @@ var repairColumns = []column[client.Repair]{
 	{title: "CREATED AT", at: func(r client.Repair) time.Time { return r.CreatedAt.Time }},
 	{title: "SKIPPED", cell: func(r client.Repair) string { return count(r.Skipped) }, wide: true},
 	{title: "RATE", cell: func(r client.Repair) string { return repairRateText(r.Rate) }, wide: true},
+	{title: "STARTS AT", at: func(r client.Repair) time.Time { return r.StartsAt.Time }, wide: true},
 	{title: "UPDATED AT", at: func(r client.Repair) time.Time { return r.UpdatedAt.Time }, wide: true},
 	{title: "REASON", cell: func(r client.Repair) string { return r.Reason }, wide: true},
 }
@@ -77,17 +79,28 @@ func showRepair(e *env, conn *connection, r client.Repair) error {
 	if conn.json {
 		return printData(e, r)
 	}
-	f := r.Filter
+	f, startsAt := r.Filter, ""
+	if !r.StartsAt.Equal(r.CreatedAt.Time) {
+		startsAt = moment(r.StartsAt.Time)
+	}
 	return printFields(e, []field{
 		{"id", r.ID}, {"kind", r.Kind}, {"state", r.State}, {"reason", r.Reason},
 		{"source", strings.Join(f.SourceIDs, ", ")}, {"type", f.Type}, {"where", f.Where},
-		{"event", f.EventID}, {"destination", f.DestinationID}, {"tenant", f.Tenant},
+		{"event", f.EventID}, {"destination", f.DestinationID}, {"missed", yesIf(f.Missed)}, {"tenant", f.Tenant},
 		{"of state", f.State}, {"of error", f.Error}, {"since", moment(f.Since.Time)}, {"until", moment(f.Until.Time)},
 		{"rate", repairRateText(r.Rate)}, {"examined", count(r.LookedAt)}, {"changed", count(r.Changed)},
 		{"skipped", count(r.Skipped)},
 		{"position at", moment(r.PositionAt.Time)}, {"created at", moment(r.CreatedAt.Time)},
-		{"updated at", moment(r.UpdatedAt.Time)},
+		{"starts at", startsAt}, {"updated at", moment(r.UpdatedAt.Time)},
 	})
+}
+
+// yesIf returns "yes", or "" if it is not so.
+func yesIf(is bool) string {
+	if is {
+		return "yes"
+	}
+	return ""
 }
 
 func repairRateText(perSecond float64) string {
@@ -102,7 +115,8 @@ func newReplayCommand(e *env) *cobra.Command {
 		Use:   "replay [EVENT…]",
 		Short: "Deliver stored events again",
 		Long: `Deliver stored events again. Each event becomes a new delivery to every destination whose match
-wants it now. With --to, it goes to that one destination only, whether its match wants it or not.
+wants it now. With --to, it goes to that one destination only, whether its match wants it or not, or
+with --missed, if its match wants it and the destination never had it.
 
 Give the ids of events, or choose events by flags. The flags start a repair, which runs on the
 server at --rate and continues when this command ends or the server restarts. 'bellhop repairs'
@@ -112,12 +126,15 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 "bellhop.".`,
 		Example: `  bellhop replay evt_01jd2v9k3hxyz --to billing
   bellhop replay --since 2h --source media --type 'ams.*' --dry-run
+  bellhop replay --since 2h --to billing --missed
   bellhop replay --since 2026-11-22T10:00:00Z --where 'data.amount > 100' --to billing --rate 50`,
 		Args: cobra.ArbitraryArgs,
 	}
 	conn := newConnection(e, c.Flags())
 	var r client.NewReplay
 	c.Flags().StringVar(&r.Destination, "to", "", "deliver only to this destination, by name or id")
+	c.Flags().BoolVar(&r.Missed, "missed", false,
+		"with --to: only events that its match wants and that it has no delivery of")
 	c.Flags().StringVar(&r.Source, "source", "",
 		"only events of this source, by name or id, also of a deleted one; api is the source of published events")
 	c.Flags().StringVar(&r.Type, "type", "", "only events of this type; a * at the end stands for any rest")
@@ -130,7 +147,7 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 	choosing := []string{"source", "type", "where", "since", "until", "all"}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) > 0 {
-			manyFlags := append(choosing, "rate", "dry-run", "no-wait", "idempotency-key")
+			manyFlags := append(choosing, "missed", "rate", "start-in", "dry-run", "no-wait", "idempotency-key")
 			if flag := firstChanged(c, manyFlags...); flag != "" {
 				return wrongUsage("give the ids of events or --%s, not both", flag)
 			}
@@ -142,7 +159,7 @@ The gateway's own events are replayed only with --source bellhop, or with a --ty
 			return wrongUsage("missing event: give ids, or choose by --since, --until, --source, --type or --where; " +
 				"--all is every stored event")
 		}
-		r.Rate = f.given(c)
+		r.Rate, r.StartIn = f.given(c), f.startIn
 		return conn.call(func(api *client.Client) error {
 			if f.dryRun {
 				n, err := api.CountReplay(c.Context(), r)
@@ -183,7 +200,7 @@ func replayEach(ctx context.Context, e *env, conn *connection, api *client.Clien
 type repairFlag struct {
 	rate           float64
 	dryRun, noWait bool
-	key            string
+	key, startIn   string
 }
 
 // repairFlags adds the flags of a repairFlag. rate is the server's default for --rate; "" leaves out that flag.
@@ -193,6 +210,8 @@ func repairFlags(c *cobra.Command, rate, doc string) *repairFlag {
 		rateFlag(c, &f.rate, "rate", rate, doc)
 	}
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "change nothing; count what would be done")
+	lengthTextFlag(c, &f.startIn, "start-in",
+		"begin after this time, up to 1h; until then 'bellhop repairs cancel' undoes it")
 	c.Flags().StringVar(&f.key, "idempotency-key", "",
 		"do it only once for this key: within a day, a repeat shows the repair that the first command began")
 	c.Flags().BoolVar(&f.noWait, "no-wait", false, "print the repair's id at once and leave it running")
@@ -229,7 +248,11 @@ func (f *repairFlag) follow(
 	defer stop()
 	line := newProgress(e)
 	begun := r.Filter.Since.Time // the time of the events that it begins with
-	for wait := maxPoll / 10; r.State == "running"; wait = min(2*wait, maxPoll) {
+	if r.State == "waiting" {
+		fmt.Fprintf(e.stderr, "it begins at %[2]s; 'bellhop repairs cancel %[1]s' undoes it\n", clean(r.ID),
+			moment(r.StartsAt.Time))
+	}
+	for wait := maxPoll / 10; !r.Ended(); wait = min(2*wait, maxPoll) {
 		if begun.IsZero() && r.LookedAt > 0 {
 			begun = r.PositionAt.Time
 		}

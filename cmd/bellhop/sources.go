@@ -99,7 +99,8 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
 	return printFields(e,
-		append(fields, field{"expect every", s.ExpectEvery}, field{"created at", moment(s.CreatedAt.Time)},
+		append(fields, field{"expect every", s.ExpectEvery}, field{"silent since", moment(s.SilentSince.Time)},
+			field{"created at", moment(s.CreatedAt.Time)},
 			field{"updated at", moment(s.UpdatedAt.Time)},
 			etagField(s.ETag)))
 }

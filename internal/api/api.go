@@ -30,6 +30,8 @@ import (
 type Store interface {
 	Sources(ctx context.Context, f bellhop.SourceFilter, page bellhop.Page) ([]bellhop.Source, string, error)
 	Source(ctx context.Context, idOrName string) (bellhop.Source, error)
+	// SourceNotes returns what is known of the sources that expect events, by id.
+	SourceNotes(ctx context.Context) (map[string]bellhop.SourceNotes, error)
 	Destinations(
 		ctx context.Context, f bellhop.DestinationFilter, page bellhop.Page,
 	) ([]bellhop.Destination, string, error)
@@ -99,6 +101,8 @@ type Options struct {
 	Troubled func() []string
 	// Hold returns why a destination is held back; zero if it is not. Nil is zero for all.
 	Hold func(destinationID string) bellhop.Hold
+	// Latencies returns how long accepting and delivering took. Nil is zero.
+	Latencies func() bellhop.Latencies
 
 	Connections Connections
 

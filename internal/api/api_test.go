@@ -54,6 +54,7 @@ func newRig(t *testing.T) *rig {
 		PortalLinks: gates{r.fake},
 		Connectors:  []provider.Connector{crm{}}, Actions: []provider.Action{chore{}},
 		HTTPSettings: httpSettings,
+		Latencies:    func() bellhop.Latencies { return r.latencies },
 		MatchError:   func(string) bellhop.MatchError { return r.matchError },
 		Hold:         func(string) bellhop.Hold { return r.hold },
 		Troubled:     func() []string { return []string{"dst_1"} },
@@ -160,7 +161,7 @@ func (r *rig) fill() {
 		ID: "rpr_1", Kind: bellhop.RepairReplay, State: bellhop.RepairRunning, Rate: 200, LookedAt: 3, Changed: 2,
 		Skipped: 1,
 		Filter:  bellhop.RepairFilter{SourceIDs: []string{"src_1"}, Type: "x.*", Since: testNow}, PositionAt: testNow,
-		CreatedAt: testNow, UpdatedAt: testNow,
+		CreatedAt: testNow, UpdatedAt: testNow, StartsAt: testNow,
 	}}
 }
 

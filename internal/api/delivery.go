@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 	"unicode/utf8"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -134,7 +135,7 @@ func deliveryJSON(d bellhop.Delivery, names map[string]string) client.Delivery {
 func attemptJSON(a bellhop.Attempt) client.Attempt {
 	out := client.Attempt{
 		Number: a.Number, StartedAt: client.Time{Time: a.StartedAt},
-		DurationMS: float64(a.Duration.Microseconds()) / 1000,
+		DurationMS: milliseconds(a.Duration),
 		Status:     a.Status, Error: a.Error, Detail: a.Detail,
 	}
 	out.Reply, out.ReplyBase64 = textOrBase64(a.Reply)
@@ -148,3 +149,6 @@ func textOrBase64(b []byte) (text, encoded string) {
 	}
 	return "", base64.StdEncoding.EncodeToString(b)
 }
+
+// milliseconds returns d in milliseconds, to the microsecond.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

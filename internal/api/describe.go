@@ -261,7 +261,9 @@ var descriptions = []struct {
 	}},
 	{"TryRequest", map[string]string{
 		"destination": "The values of a destination, or the name or id of a stored one",
-		"event":       "Id of an event, or a sample of one. Default: a test event, as test sends it",
+		"changes": "Of a stored destination, for this attempt alone: a JSON merge patch, as PATCH " +
+			"/destinations/{id} takes it",
+		"event": "Id of an event, or a sample of one. Default: a test event, as test sends it",
 	}},
 	{"Try", map[string]string{
 		"attempt": "The attempt, if one was made",
@@ -364,6 +366,9 @@ var descriptions = []struct {
 		"expect_every": "How long the source may be silent before bellhop.source.silent is " +
 			"published. Default: for ever",
 	}},
+	{"Source", map[string]string{
+		"silent_since": "Since when nothing came, if that is longer than expect_every allows",
+	}},
 	{"NewSubscription Subscription", map[string]string{
 		"name":         "Unique among subscriptions",
 		"resource":     "What is watched, in the provider's words",
@@ -432,6 +437,7 @@ var descriptions = []struct {
 		"skipped":     "Number of deliveries not made or changed, because the event was gone or the state had changed",
 		"position_at": "How far the repair is: the time of the events that it has reached, from old to new",
 		"created_at":  "The repair leaves later events and deliveries alone",
+		"starts_at":   "When it takes its first step; until then it is waiting",
 	}},
 	{"RepairCount", map[string]string{
 		"events":     "Of a replay: number of events",
@@ -444,8 +450,11 @@ var descriptions = []struct {
 		"rate":    "Most deliveries made due in a second. Default: 200. 0 is no limit",
 		"all":     "Must be true if nothing narrows the choice",
 		"dry_run": "Count what the repair would do, and change nothing",
+		"start_in": "How long the repair waits before it begins, at most 1h. Default: not at all. One that is " +
+			"cancelled before it begins has changed nothing",
 	}},
 	{"NewReplay", map[string]string{
+		"missed": "Only events that the destination wants by its match and has no delivery of",
 		"source": "Name or id of the source. A name that no source has means the deleted ones that had it; if a " +
 			"source has it, deleted ones are chosen by id",
 		"type": "The whole type, or a prefix and *. The gateway's own events are chosen only if it begins with " +
@@ -755,5 +764,17 @@ var descriptions = []struct {
 			"or its replay requested",
 		"next_due_at":      "When the next pending delivery is due; in the past while deliveries wait for their turn",
 		"requests_refused": "Since the start of the server",
+		"latency":          "How long accepting and delivering took, in the latest hour",
+	}},
+	{"Latencies", map[string]string{
+		"since":    "An hour ago, or the start of the server if that is later",
+		"accept":   "Of a request whose events were stored: from its start to the answer",
+		"attempt":  "Of an attempt: from rendering the request to the end of the reply",
+		"delivery": "From receiving an event to its delivery",
+	}},
+	{"Latency", map[string]string{
+		"count":  "How many there were",
+		"p50_ms": "Half took no longer; a point between bounds that double",
+		"p99_ms": "99 of 100 took no longer; a point between bounds that double",
 	}},
 }

@@ -81,26 +81,32 @@ func (s *server) updateDestination(
 			if err := in.check("destination", before.UpdatedAt); err != nil {
 				return to, err
 			}
-			to.Given = s.Catalog.KeepDestinationSecrets(before, in.Body)
-			delete(in.Body, "match_error") // it may have changed since the answer that the client sends back
-			delete(in.Body, "closed")
-			delete(in.Body, "held_back")
-			delete(in.Body, "warnings")
-			if err := in.Body.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
-				return to, err
-			}
-			merged, err := in.Body.apply(s, client.DestinationPatch{NewDestination: newDestination(before)})
-			if err != nil {
-				return to, err
-			}
-			to.KeepSecrets = merged.KeepSecrets
-			to.After, err = s.readDestination(merged.NewDestination)
-			return to, err
+			return s.changeOf(before, in.Body)
 		})
 	if err != nil {
 		return nil, err
 	}
 	return taggedBy(d.UpdatedAt, s.changedDestinationJSON(d)), nil
+}
+
+// changeOf returns the change of before that a merge patch asks for.
+func (s *server) changeOf(before bellhop.Destination,
+	patch Patch[client.DestinationPatch]) (to catalog.DestinationChange, err error) {
+	to.Given = s.Catalog.KeepDestinationSecrets(before, patch)
+	delete(patch, "match_error") // it may have changed since the answer that the client sends back
+	delete(patch, "closed")
+	delete(patch, "held_back")
+	delete(patch, "warnings")
+	if err := patch.readOnly(s.destinationJSON(before), readOnlyMembers...); err != nil {
+		return to, err
+	}
+	merged, err := patch.apply(s, client.DestinationPatch{NewDestination: newDestination(before)})
+	if err != nil {
+		return to, err
+	}
+	to.KeepSecrets = merged.KeepSecrets
+	to.After, err = s.readDestination(merged.NewDestination)
+	return to, err
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *oneToDelete) (*none, error) {

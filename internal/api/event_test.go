@@ -204,6 +204,8 @@ func TestRequest(t *testing.T) {
 
 func TestStats(t *testing.T) {
 	r := newRig(t)
+	const nothing = `{"count":0,"p50_ms":0,"p99_ms":0}`
 	same(t, r.do("GET", "/api/v1/stats", "").is(200),
-		`{"sources":0,"destinations":0,"events":0,"deliveries":{"pending":0,"leased":0,"delivered":0,"dead":2,"cancelled":0}, "oldest_pending_at":null,"next_due_at":null,"database_bytes":0,"requests_refused":0}`)
+		`{"sources":0,"destinations":0,"events":0,"deliveries":{"pending":0,"leased":0,"delivered":0,"dead":2,"cancelled":0}, "oldest_pending_at":null,"next_due_at":null,"database_bytes":0,"requests_refused":0,`+
+			`"latency":{"since":null,"accept":`+nothing+`,"attempt":`+nothing+`,"delivery":`+nothing+`}}`)
 }

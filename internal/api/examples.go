@@ -78,7 +78,8 @@ func examples() []any {
 		RemoteAddr: "192.0.2.7:51234", BodyBytes: 21, ReceivedAt: exampleAt}
 	repair := client.Repair{ID: "rpr_01h455vb4pex5vsknk13", Kind: "replay", State: "running",
 		Filter: client.RepairFilter{SourceIDs: []string{exampleSource}, Type: "ams.*", Since: exampleAt}, Rate: 200,
-		LookedAt: 1200, Changed: 900, PositionAt: exampleAt, CreatedAt: exampleLater, UpdatedAt: exampleLater}
+		LookedAt: 1200, Changed: 900, PositionAt: exampleAt, CreatedAt: exampleLater, UpdatedAt: exampleLater,
+		StartsAt: exampleLater}
 	login := client.Login{Kind: "browser", State: "waiting", ExpiresAt: exampleLater,
 		URL:         "https://hooks.example.com/connect/work?ticket=…",
 		RedirectURI: "https://hooks.example.com/connect/callback"}
@@ -256,7 +257,10 @@ func examples() []any {
 				Counts: client.Counts{Delivered: 809, Failed: 2}}}},
 		client.Stats{Sources: 3, Destinations: 5, Events: 120000, DatabaseBytes: 1 << 28, NextDueAt: exampleLater,
 			OldestPendingAt: exampleAt, RequestsRefused: 17,
-			Deliveries: map[string]int64{"pending": 12, "leased": 1, "delivered": 119000, "dead": 3, "cancelled": 0}},
+			Deliveries: map[string]int64{"pending": 12, "leased": 1, "delivered": 119000, "dead": 3, "cancelled": 0},
+			Latency: client.Latencies{Since: exampleAt, Accept: client.Latency{Count: 412, P50MS: 2.1, P99MS: 9.5},
+				Attempt:  client.Latency{Count: 811, P50MS: 12.4, P99MS: 130},
+				Delivery: client.Latency{Count: 809, P50MS: 15.2, P99MS: 160}}},
 		client.Problem{Type: "about:blank", Title: "Unprocessable Entity", Status: http.StatusUnprocessableEntity,
 			Detail: "settings.signing_key: required", Code: bellhop.CodeInvalid,
 			Errors: []client.FieldError{{Path: "settings.signing_key", Message: "required"}}},

@@ -30,6 +30,8 @@ type fake struct {
 	mu            sync.Mutex
 	err           error
 	sources       []bellhop.Source
+	notes         map[string]bellhop.SourceNotes
+	latencies     bellhop.Latencies
 	destinations  []bellhop.Destination
 	events        []bellhop.Event
 	deliveries    []bellhop.Delivery
@@ -208,6 +210,9 @@ func (f *fake) Attempted(_ context.Context, since time.Time, after string, _ int
 func (f *fake) CursorAt(_, cursor string) time.Time {
 	n, _ := strconv.Atoi(cursor)
 	return testNow.Add(time.Duration(n) * time.Second)
+}
+func (f *fake) SourceNotes(context.Context) (map[string]bellhop.SourceNotes, error) {
+	return f.notes, f.err
 }
 func (f *fake) Source(_ context.Context, id string) (bellhop.Source, error) {
 	return get(f, "source", id, f.sources, sourceNames)
@@ -791,6 +796,9 @@ func (f *fake) Repair(_ context.Context, id string) (bellhop.Repair, error) {
 }
 func (f *fake) Begin(_ context.Context, r bellhop.Repair) (bellhop.Repair, error) {
 	r.State, r.UpdatedAt = bellhop.RepairRunning, r.CreatedAt
+	if r.StartsAt.After(r.CreatedAt) {
+		r.State = bellhop.RepairWaiting
+	}
 	f.repairs = append(f.repairs, r)
 	return r, f.err
 }
@@ -799,7 +807,7 @@ func (f *fake) Cancel(_ context.Context, id string) (bellhop.Repair, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.State != bellhop.RepairRunning {
+	if r.State.Ended() {
 		return r, bellhop.Conflict("the repair has ended: it is " + string(r.State))
 	}
 	r.State = bellhop.RepairCancelled

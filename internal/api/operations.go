@@ -114,7 +114,7 @@ var operationTexts = map[string]string{
 
 	"list-repairs":  "Returns one page of the repairs, newest first. The latest thousand are kept.",
 	"show-repair":   "Returns one repair and how far it is.",
-	"cancel-repair": "Ends a running repair. Its changes so far stay.",
+	"cancel-repair": "Ends a running repair, whose changes so far stay, or one that waits, which has changed nothing.",
 
 	"list-subscriptions": "Returns one page of the subscriptions, newest first.",
 	"create-subscription": "Checks and stores a subscription, and makes its registration at the provider. Its state " +

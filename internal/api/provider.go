@@ -134,5 +134,15 @@ func (s *server) showStats(ctx context.Context, _ *struct{}) (*bodyOf[client.Sta
 		bellhop.DeliveryDelivered, bellhop.DeliveryDead, bellhop.DeliveryCancelled} {
 		out.Deliveries[string(state)] = stats.Deliveries[state]
 	}
+	if s.Latencies != nil {
+		l := s.Latencies()
+		out.Latency = client.Latencies{Since: client.Time{Time: l.Since}, Accept: latencyJSON(l.Accept),
+			Attempt: latencyJSON(l.Attempt), Delivery: latencyJSON(l.Delivery)}
+	}
 	return &bodyOf[client.Stats]{out}, nil
+}
+
+// latencyJSON returns l in its JSON form.
+func latencyJSON(l bellhop.Latency) client.Latency {
+	return client.Latency{Count: l.Count, P50MS: milliseconds(l.P50), P99MS: milliseconds(l.P99)}
 }

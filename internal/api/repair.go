@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -16,7 +17,7 @@ func (s *server) repairs() {
 	handle(s, op{http.MethodGet, "/repairs", "list-repairs", "List repairs", 0}, s.listRepairs)
 	handle(s, op{http.MethodGet, "/repairs/{id}", "show-repair", "Show a repair and its progress", 0}, s.showRepair)
 	handle(s, op{http.MethodPost, "/repairs/{id}/cancel", "cancel-repair",
-		"End a running repair; its changes so far stay", 0}, s.cancelRepair)
+		"End a running or waiting repair; its changes so far stay", 0}, s.cancelRepair)
 	handleRepair(s, op{http.MethodPost, "/events/replay", "replay-events",
 		"Make new deliveries of many events", http.StatusAccepted}, s.replayEvents)
 	handleRepair(s, op{http.MethodPost, "/deliveries/retry", "retry-deliveries",
@@ -35,7 +36,7 @@ func handleRepair[I any](s *server, o op, handler func(context.Context, *I) (*be
 		return &huma.Response{Description: description, Content: content}
 	}
 	h := o.huma()
-	begun := response("The repair, which has begun", reflect.TypeFor[client.Repair]())
+	begun := response("The repair, which runs, or waits until its starts_at", reflect.TypeFor[client.Repair]())
 	h.Responses = map[string]*huma.Response{"202": begun}
 	register(s, h, handler)
 	// Added afterwards, because the library documents problems only for an operation with one answer.
@@ -52,7 +53,7 @@ type begunOutput struct {
 func (s *server) replayEvents(ctx context.Context, in *struct{ Body client.NewReplay }) (*begunOutput, error) {
 	b := in.Body
 	filter := bellhop.RepairFilter{
-		Type: b.Type, Where: b.Where, DestinationID: b.Destination, Since: b.Since, Until: b.Until,
+		Type: b.Type, Where: b.Where, DestinationID: b.Destination, Missed: b.Missed, Since: b.Since, Until: b.Until,
 	}
 	return s.beginRepair(ctx, b.Pace,
 		catalog.RepairOrder{Kind: bellhop.RepairReplay, Source: b.Source, Filter: filter})
@@ -78,7 +79,7 @@ func (s *server) repairDeliveries(
 
 // beginRepair starts a repair, or counts what it would do.
 func (s *server) beginRepair(ctx context.Context, pace client.Pace, o catalog.RepairOrder) (*begunOutput, error) {
-	o.Rate, o.All = pace.Rate, pace.All
+	o.Rate, o.All, o.StartIn = pace.Rate, pace.All, startIn(pace.StartIn)
 	if pace.DryRun {
 		count, err := s.Catalog.CountRepair(ctx, o)
 		return &begunOutput{Status: http.StatusOK, Body: client.RepairCount(count)}, err
@@ -88,6 +89,19 @@ func (s *server) beginRepair(ctx context.Context, pace client.Pace, o catalog.Re
 		return nil, err
 	}
 	return &begunOutput{Status: http.StatusAccepted, Location: Prefix + "/repairs/" + r.ID, Body: repairJSON(r)}, nil
+}
+
+// startIn reads how long a repair waits before it begins; "" is not at all. A text that is no length of time becomes
+// one that the catalog refuses at its field.
+func startIn(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return -1
+	}
+	return d
 }
 
 type replayEventInput struct {
@@ -127,7 +141,7 @@ func (s *server) replayEvent(ctx context.Context, in *replayEventInput) (*bodyOf
 // listRepairsInput narrows a list of repairs.
 type listRepairsInput struct {
 	Kind  string `query:"kind" enum:"replay,retry,cancel" doc:"Only those of this kind"`
-	State string `query:"state" enum:"running,done,cancelled,failed" doc:"Only those in this state"`
+	State string `query:"state" enum:"waiting,running,done,cancelled,failed" doc:"Only those in this state"`
 	Owned
 	Period
 	Paging
@@ -166,10 +180,12 @@ func repairJSON(r bellhop.Repair) client.Repair {
 		ID: r.ID, Kind: string(r.Kind), State: string(r.State), Reason: r.Reason, Rate: r.Rate,
 		Filter: client.RepairFilter{
 			SourceIDs: f.SourceIDs, Type: f.Type, Where: f.Where, EventID: f.EventID, DestinationID: f.DestinationID,
-			State: string(f.State), Error: f.Error, Tenant: f.Tenant,
+			Missed: f.Missed,
+			State:  string(f.State), Error: f.Error, Tenant: f.Tenant,
 			Since: client.Time{Time: f.Since}, Until: client.Time{Time: f.Until},
 		},
 		LookedAt: r.LookedAt, Changed: r.Changed, Skipped: r.Skipped, PositionAt: client.Time{Time: r.PositionAt},
 		CreatedAt: client.Time{Time: r.CreatedAt}, UpdatedAt: client.Time{Time: r.UpdatedAt},
+		StartsAt: client.Time{Time: r.StartsAt},
 	}
 }

@@ -13,7 +13,7 @@ func TestRepair(t *testing.T) {
 	r := newRig(t)
 	r.fill()
 	const repair = `{"id":"rpr_1","kind":"replay","state":"running","reason":"","filter":{"source_ids":["src_1"],"type":"x.*","since":"2026-11-22T09:30:00.123Z"},
-		"rate":200,"looked_at":3,"changed":2,"skipped":1,"position_at":"2026-11-22T09:30:00.123Z","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`
+		"rate":200,"looked_at":3,"changed":2,"skipped":1,"position_at":"2026-11-22T09:30:00.123Z","created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z","starts_at":"2026-11-22T09:30:00.123Z"}`
 	same(t, r.do("GET", "/api/v1/repairs", "").is(200), `{"data":[`+repair+`],"next":null}`)
 	same(t, r.do("GET", "/api/v1/repairs/rpr_1", "").is(200), repair)
 	if got := r.do("POST", "/api/v1/repairs/rpr_1/cancel", "").is(200); got["state"] != "cancelled" {
@@ -54,6 +54,11 @@ func TestBeginRepair(t *testing.T) {
 			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{EventID: "evt_1", State: "pending"}}},
 		{"/deliveries/cancel", `{"all":true,"state":"pending"}`,
 			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{State: "pending"}}},
+		{"/deliveries/cancel", `{"all":true,"start_in":"10s"}`,
+			bellhop.Repair{Kind: "cancel", Filter: bellhop.RepairFilter{State: "pending"},
+				State: bellhop.RepairWaiting, StartsAt: testNow.Add(10 * time.Second)}},
+		{"/events/replay", `{"all":true,"start_in":"1h"}`, bellhop.Repair{Kind: "replay", Rate: 200,
+			State: bellhop.RepairWaiting, StartsAt: testNow.Add(time.Hour)}},
 	} {
 		r := newRig(t)
 		r.fill()
@@ -64,7 +69,10 @@ func TestBeginRepair(t *testing.T) {
 			a.header.Get("Location") != Prefix+"/repairs/"+begun.ID {
 			t.Errorf("%s: %s", c.body, a.body)
 		}
-		c.want.ID, c.want.CreatedAt, c.want.UpdatedAt, c.want.State = begun.ID, testNow, testNow, bellhop.RepairRunning
+		c.want.ID, c.want.CreatedAt, c.want.UpdatedAt = begun.ID, testNow, testNow
+		if c.want.State == "" {
+			c.want.State, c.want.StartsAt = bellhop.RepairRunning, testNow
+		}
 		if begun.Filter.Since, begun.Filter.Until = begun.Filter.Since.UTC(),
 			begun.Filter.Until.UTC(); !reflect.DeepEqual(begun, c.want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.body, begun, c.want)
@@ -143,6 +151,11 @@ func TestBadRepairs(t *testing.T) {
 		{"/deliveries/retry", `{"error":"a\u0007"}`, 422, bellhop.CodeInvalid, []string{"error"}},
 		{"/deliveries/cancel", `{}`, 422, bellhop.CodeInvalid, []string{"all"}},
 		{"/deliveries/cancel", `{"all":true,"state":"dead"}`, 422, bellhop.CodeInvalid, []string{"state"}},
+		{"/deliveries/cancel", `{"all":true,"start_in":"soon"}`, 422, bellhop.CodeInvalid, []string{"start_in"}},
+		{"/deliveries/retry", `{"all":true,"start_in":"-1s"}`, 422, bellhop.CodeInvalid, []string{"start_in"}},
+		{"/events/replay", `{"all":true,"rate":0.0001,"start_in":"61m"}`, 422, bellhop.CodeInvalid,
+			[]string{"rate", "start_in"}},
+		{"/events/replay", `{"all":true,"start_in":10}`, 422, bellhop.CodeInvalid, []string{"start_in"}},
 		{"/deliveries/cancel", `{"since":"2026-11-22T08:00:00Z","until":"2026-11-21T08:00:00Z"}`, 422,
 			bellhop.CodeInvalid, []string{"until"}},
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -31,7 +32,15 @@ func (s *server) listSources(ctx context.Context, in *listSourcesInput) (*listOu
 	if err != nil {
 		return nil, err
 	}
-	return listOf(list, next, s.sourceJSON), nil
+	notes, err := s.sourceNotes(ctx, list...)
+	if err != nil {
+		return nil, err
+	}
+	return listOf(list, next, func(src bellhop.Source) client.Source {
+		shown := s.sourceJSON(src)
+		shown.SilentSince.Time = notes[src.ID].SilentSince
+		return shown
+	}), nil
 }
 
 func (s *server) showSource(ctx context.Context, in *one) (*tagged[client.Source], error) {
@@ -39,7 +48,21 @@ func (s *server) showSource(ctx context.Context, in *one) (*tagged[client.Source
 	if err != nil {
 		return nil, err
 	}
-	return taggedBy(src.UpdatedAt, s.sourceJSON(src)), nil
+	notes, err := s.sourceNotes(ctx, src)
+	if err != nil {
+		return nil, err
+	}
+	shown := s.sourceJSON(src)
+	shown.SilentSince.Time = notes[src.ID].SilentSince
+	return taggedBy(src.UpdatedAt, shown), nil
+}
+
+// sourceNotes returns what is known of sources beside their settings, by id: of those that expect events.
+func (s *server) sourceNotes(ctx context.Context, list ...bellhop.Source) (map[string]bellhop.SourceNotes, error) {
+	if !slices.ContainsFunc(list, func(src bellhop.Source) bool { return src.ExpectEvery > 0 }) {
+		return nil, nil
+	}
+	return s.Store.SourceNotes(ctx)
 }
 
 func (s *server) createSource(
@@ -63,6 +86,7 @@ func (s *server) updateSource(ctx context.Context, in *patchInput[client.NewSour
 		s.Catalog.KeepSourceSecrets(before, in.Body)
 		delete(in.Body, "followed") // of an answer that the client sends back
 		delete(in.Body, "warnings")
+		delete(in.Body, "silent_since")
 		if err := in.Body.readOnly(s.sourceJSON(before), "id", "provider", "tenant", "url", "url_query",
 			"created_at", "updated_at"); err != nil {
 			return before, err

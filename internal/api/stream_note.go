@@ -107,7 +107,7 @@ func attemptedJSON(a *bellhop.Attempted) *client.StreamAttempt {
 		DeliveryID: a.DeliveryID, EventID: a.Event.ID, Type: a.Event.Type, Subject: a.Event.Subject,
 		Source: a.Event.Source, SourceID: a.Event.SourceID, Destination: a.Destination, DestinationID: a.DestinationID,
 		State: string(a.State), Number: a.Attempt.Number, StartedAt: client.Time{Time: a.Attempt.StartedAt},
-		DurationMS: float64(a.Attempt.Duration.Microseconds()) / 1000, Status: a.Attempt.Status,
+		DurationMS: milliseconds(a.Attempt.Duration), Status: a.Attempt.Status,
 		Error:  a.Attempt.Error,
 		Detail: a.Attempt.Detail,
 	}

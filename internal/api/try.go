@@ -12,8 +12,8 @@ import (
 // tryDestination sends one event to a destination that need not be stored, and answers with what came back.
 func (s *server) tryDestination(ctx context.Context,
 	in *struct{ Body client.TryRequest }) (*bodyOf[client.Try], error) {
-	d, err := s.draftDestination(ctx, in.Body.Destination)
-	if err = bellhop.Join("destination", err); err != nil {
+	d, err := s.triedDestination(ctx, in.Body)
+	if err != nil {
 		return nil, err
 	}
 	var ev bellhop.Event // a test event
@@ -27,6 +27,26 @@ func (s *server) tryDestination(ctx context.Context,
 		return nil, err
 	}
 	return &bodyOf[client.Try]{tryJSON(d, t)}, nil
+}
+
+// triedDestination returns the destination of a try: the values of one, or a stored one with changes.
+func (s *server) triedDestination(ctx context.Context, in client.TryRequest) (bellhop.Destination, error) {
+	if len(in.Changes) == 0 {
+		d, err := s.draftDestination(ctx, in.Destination)
+		return d, bellhop.Join("destination", err)
+	}
+	name, ok, err := nameIn(in.Destination)
+	if err != nil {
+		return bellhop.Destination{}, bellhop.Join("destination", err)
+	}
+	if !ok {
+		return bellhop.Destination{}, bellhop.Invalid("changes", "leave it out, or let destination be the name or id "+
+			"of a stored one")
+	}
+	d, err := s.Catalog.DraftChange(ctx, name, func(before bellhop.Destination) (catalog.DestinationChange, error) {
+		return s.changeOf(before, in.Changes)
+	})
+	return d, bellhop.Join("changes", err)
 }
 
 // draftDestination returns the destination that n names, or the one with the values of n, checked as a new one.

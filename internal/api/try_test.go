@@ -67,6 +67,48 @@ func TestTry(t *testing.T) {
 	}
 }
 
+// TestTryChanges: a stored destination is tried as it would be after a change, which is not stored. Its secrets are
+// used, and go to no other address unless the change says so.
+func TestTryChanges(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	before := r.destinations[0]
+	var tried bellhop.Destination
+	r.tried = func(d bellhop.Destination, _ bellhop.Event) (bellhop.Result, error) {
+		tried = d
+		return bellhop.Result{State: bellhop.DeliveryDelivered}, nil
+	}
+	r.do("POST", "/api/v1/destinations/try", `{"destination":"billing","changes":{"timeout":"2s",`+
+		`"match":{"types":["x.y"]}}}`).is(200)
+	if tried.ID != before.ID || tried.Timeout != 2*time.Second || tried.Match.Types[0] != "x.y" ||
+		!strings.Contains(string(tried.Settings), canary) || tried.URL != before.URL {
+		t.Errorf("%+v", tried)
+	}
+	for changes, path := range map[string]string{
+		`{"url":"https://elsewhere.example"}`: "changes.url",
+		`{"timeout":"never"}`:                 "changes.timeout",
+		`{"name":"a b"}`:                      "changes.name",
+		`{"type":"chore"}`:                    "changes.type",
+		`{"state":"paused"}`:                  "changes.state",
+		`{"nothing":1}`:                       "changes.nothing",
+		`{"settings":"x"}`:                    "changes.settings",
+	} {
+		tried = bellhop.Destination{}
+		a := r.do("POST", "/api/v1/destinations/try", `{"destination":"billing","changes":`+changes+`}`).is(422)
+		if got := a["errors"].([]any)[0].(map[string]any)["path"]; got != path || tried.ID != "" {
+			t.Errorf("%s: %v, sent to %q", changes, a, tried.URL)
+		}
+	}
+	r.do("POST", "/api/v1/destinations/try", `{"destination":{"url":"https://x.example"},"changes":{"timeout":"2s"}}`).
+		refused(422, bellhop.CodeInvalid, "changes")
+	r.do("POST", "/api/v1/destinations/try", `{"destination":"nobody","changes":{"timeout":"2s"}}`).is(404)
+	r.do("POST", "/api/v1/destinations/try", `{"destination":"billing",`+
+		`"changes":{"url":"https://elsewhere.example","keep_secrets":true}}`).is(200)
+	if tried.URL != "https://elsewhere.example" || r.changes > 0 || r.destinations[0].Timeout != before.Timeout {
+		t.Errorf("%+v; stored %+v", tried, r.destinations[0])
+	}
+}
+
 // TestTryRefuses: values that a new destination could not have, actions, and events of others.
 func TestTryRefuses(t *testing.T) {
 	r := newRig(t)

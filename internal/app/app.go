@@ -57,6 +57,7 @@ type App struct {
 	opts     Options // with the admin key and the public URL that are in use
 	log      *slog.Logger
 	registry *prometheus.Registry
+	latency  *latencies
 	folder   *datadir.Folder
 	store    store.Store
 	watcher  *watcher // tells the live stream what the store writes
@@ -127,7 +128,7 @@ const stopGrace = 2 * time.Second
 func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
-		grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
+		latency: newLatencies(time.Now), grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
 		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(),
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
@@ -311,7 +312,8 @@ func (a *App) openRooms(client *egress.Client) {
 	a.openOpener(client, env)
 	a.engine = delivery.New(delivery.Options{
 		Gate:  a.gate,
-		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger, Metrics: a.registry,
+		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger,
+		Metrics: a.latency.registerer(a.registry),
 		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(), OrderKey: a.orderKey,
 		Announce: func(ctx context.Context, ev bellhop.Event) error { return a.door.Announce(ctx, ev) },
 	})
@@ -328,7 +330,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.openSubscriptions()
 	a.door = ingest.New(ingest.Options{
 		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger,
-		Metrics: a.registry, Gate: a.gate,
+		Metrics: a.latency.registerer(a.registry), Gate: a.gate,
 	})
 	a.undoLater("door", a.door.Stop)
 	a.openKeys()
@@ -447,6 +449,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.files.Run(a.running) })
 	a.background.Go(func() { a.keys.Run(a.running) })
 	a.background.Go(func() { a.countTenants(a.running) })
+	a.background.Go(func() { a.latency.run(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
 	served := make(chan error, 3)
 	go func() { served <- a.server.Serve(a.listener) }()

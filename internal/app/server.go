@@ -56,7 +56,7 @@ func (a *App) handler() http.Handler {
 	mux.Handle(connection.StartPath, a.links.Handler())
 	handler := api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
-		Closed: a.engine.Closed, Hold: a.engine.Hold, Troubled: a.engine.Troubled,
+		Closed: a.engine.Closed, Hold: a.engine.Hold, Troubled: a.engine.Troubled, Latencies: a.latency.latest,
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
 		PortalLinks: a.portalLinks(),
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,

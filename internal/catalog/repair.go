@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/match"
@@ -97,8 +98,9 @@ type RepairOrder struct {
 	// Filter chooses the events or deliveries, without its SourceIDs. DestinationID may be a name.
 	Filter bellhop.RepairFilter
 
-	Rate *float64 // deliveries a second; nil is the default of the kind, 0 is no limit
-	All  bool     // required if nothing narrows the choice
+	Rate    *float64      // deliveries a second; nil is the default of the kind, 0 is no limit
+	All     bool          // required if nothing narrows the choice
+	StartIn time.Duration // how long it waits before it begins; until then a cancel leaves no trace
 }
 
 // CountRepair checks a repair and counts what it would do. It changes nothing.
@@ -111,7 +113,7 @@ func (c *Catalog) CountRepair(ctx context.Context, o RepairOrder) (bellhop.Repai
 	return c.opts.Repairer.Count(ctx, r)
 }
 
-// BeginRepair checks a repair and starts it.
+// BeginRepair checks a repair and starts it, now or after its StartIn.
 func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repair, error) {
 	r, err := c.repair(ctx, o)
 	if err != nil {
@@ -122,11 +124,11 @@ func (c *Catalog) BeginRepair(ctx context.Context, o RepairOrder) (bellhop.Repai
 	}
 	c.log.Info("repair.begun", "repair_id", r.ID, "kind", string(r.Kind),
 		"destination_id", r.Filter.DestinationID, "destination", c.destinationName(ctx, r.Filter.DestinationID),
-		"rate", r.Rate)
+		"rate", r.Rate, "start_in", o.StartIn.String())
 	return r, nil
 }
 
-// CancelRepair ends a running repair. Its changes so far stay.
+// CancelRepair ends a running or waiting repair. Its changes so far stay.
 func (c *Catalog) CancelRepair(ctx context.Context, id string) (bellhop.Repair, error) {
 	return c.opts.Repairer.Cancel(ctx, id)
 }
@@ -140,8 +142,10 @@ func (c *Catalog) repair(ctx context.Context, o RepairOrder) (bellhop.Repair, er
 	} else {
 		err = c.checkRetry(ctx, &o)
 	}
+	now := c.now()
 	return bellhop.Repair{
-		ID: c.newID(bellhop.PrefixRepair), Kind: o.Kind, Filter: o.Filter, Rate: repairRate(o), CreatedAt: c.now(),
+		ID: c.newID(bellhop.PrefixRepair), Kind: o.Kind, Filter: o.Filter, Rate: repairRate(o), CreatedAt: now,
+		StartsAt: now.Add(o.StartIn),
 	}, err
 }
 
@@ -155,7 +159,10 @@ func (c *Catalog) checkReplay(ctx context.Context, o *RepairOrder) error {
 	if _, err := match.Compile(bellhop.Match{Types: []string{f.Type}}); f.Type != "" && err != nil {
 		typeErr = bellhop.Invalid("type", `use an event type; a * may stand only at the end, as in "ams.*"`)
 	}
-	err := bellhop.Join("", sourceErr, typeErr, whereErr, destinationErr, checkRange(*f), checkRepairRate(*o))
+	if f.Missed && f.DestinationID == "" && destinationErr == nil {
+		destinationErr = bellhop.Invalid("destination", "required with missed: whose events they are")
+	}
+	err := bellhop.Join("", sourceErr, typeErr, whereErr, destinationErr, checkRange(*f), checkRepairPace(*o))
 	if err != nil {
 		return err
 	}
@@ -172,7 +179,7 @@ func (c *Catalog) checkRetry(ctx context.Context, o *RepairOrder) (err error) {
 	f := &o.Filter
 	var destinationErr error
 	f.DestinationID, destinationErr = c.DestinationID(ctx, f.DestinationID)
-	err = bellhop.Join("", destinationErr, c.CheckError(f.Error), checkRange(*f), checkRepairRate(*o))
+	err = bellhop.Join("", destinationErr, c.CheckError(f.Error), checkRange(*f), checkRepairPace(*o))
 	if err != nil {
 		return err
 	}
@@ -206,11 +213,16 @@ func checkRange(f bellhop.RepairFilter) error {
 	return nil
 }
 
-func checkRepairRate(o RepairOrder) error {
+// checkRepairPace checks how fast a repair goes and when it begins.
+func checkRepairPace(o RepairOrder) error {
+	var rateErr, startErr error
 	if o.Rate != nil && *o.Rate != 0 && *o.Rate < bellhop.MinRate {
-		return bellhop.Invalid("rate", "use 0, which is no limit, or a number from 0.0003 (one an hour) to 100000")
+		rateErr = bellhop.Invalid("rate", "use 0, which is no limit, or a number from 0.0003 (one an hour) to 100000")
 	}
-	return nil
+	if o.StartIn < 0 || o.StartIn > bellhop.MaxRepairDelay {
+		startErr = bellhop.Invalid("start_in", `use a length of time up to "1h", such as "10s"`)
+	}
+	return bellhop.Join("", rateErr, startErr)
 }
 
 // repairRate returns the rate of a repair. A cancel makes nothing due, so its default is no limit.

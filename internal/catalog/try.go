@@ -17,6 +17,22 @@ func (c *Catalog) DraftDestination(ctx context.Context, d bellhop.Destination) (
 	return c.newDestination(d, nil, tenantErr, c.checkTenants(ctx, d.Tenants, nil))
 }
 
+// DraftChange completes and checks the successor that change makes of a stored destination as UpdateDestination does,
+// and stores nothing. It refuses, as that does, to send stored secrets to another address unless the change says so.
+func (c *Catalog) DraftChange(ctx context.Context, idOrName string,
+	change func(before bellhop.Destination) (DestinationChange, error)) (bellhop.Destination, error) {
+	before, err := c.opts.Store.Destination(ctx, idOrName)
+	if err != nil {
+		return before, err
+	}
+	to, err := change(before)
+	if err != nil {
+		return before, err
+	}
+	after, _, _, err := c.succeedDestination(before, to, nil, c.checkTenants(ctx, to.After.Tenants, before.Tenants))
+	return after, err
+}
+
 // A Try is one attempt that was made to try a destination out.
 type Try struct {
 	Preview             // of the request; its secrets are masked

@@ -280,6 +280,12 @@ func (e *Engine) Takes(destinationID string, ev *bellhop.Event) bool {
 	return l == nil || l.destination.Load().Takes(e.OwnerOf(ev))
 }
 
+// Wants reports whether a destination wants the event of view by its match. It does not if there is none of that id.
+func (e *Engine) Wants(destinationID string, view *match.View) bool {
+	l := e.lanes.Load().byID[destinationID]
+	return l != nil && e.wants(l, l.destination.Load(), view)
+}
+
 // SetTenants replaces the tenants. As the tenant of a published event, another name is a label that keeps nothing
 // apart.
 func (e *Engine) SetTenants(list []bellhop.Tenant) {

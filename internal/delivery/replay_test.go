@@ -133,6 +133,79 @@ func TestReplayByWhere(t *testing.T) {
 	})
 }
 
+// TestRepairBeginsLater: a repair that begins later does nothing until then, also if the server restarts meanwhile
+// or the clock is set back. One that is cancelled before it begins has done nothing.
+func TestRepairBeginsLater(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		to := r.network.receiver("r")
+		r.destination(to)
+		p := r.repairer()
+		r.acceptMany(3)
+		time.Sleep(time.Second)
+		later := func(id string, in time.Duration) {
+			t.Helper()
+			_, err := p.Begin(t.Context(), bellhop.Repair{ID: id, Kind: bellhop.RepairReplay, CreatedAt: r.now(),
+				StartsAt: r.now().Add(in)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		later("rpr_1", 10*time.Second)
+		later("rpr_undone", 10*time.Second)
+		time.Sleep(9 * time.Second)
+		ended, err := p.Cancel(t.Context(), "rpr_undone")
+		if err != nil || ended.State != bellhop.RepairCancelled || ended.LookedAt != 0 {
+			t.Errorf("%+v %v", ended, err)
+		}
+		got := r.repair("rpr_1")
+		if got.State != bellhop.RepairWaiting || len(to.got()) != 3 {
+			t.Errorf("after 9 s: %+v, and %d arrived", got, len(to.got()))
+		}
+		time.Sleep(2 * time.Second)
+		got = r.repair("rpr_1")
+		if got.State != bellhop.RepairDone || got.Changed != 3 || len(to.got()) != 6 {
+			t.Errorf("after 11 s: %+v, and %d arrived", got, len(to.got()))
+		}
+
+		later("rpr_2", 10*time.Second)
+		time.Sleep(5 * time.Second)
+		err = r.stop(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.open()
+		p = r.repairer()
+		time.Sleep(4 * time.Second)
+		got = r.repair("rpr_2")
+		if got.State != bellhop.RepairWaiting {
+			t.Errorf("after a restart: %+v", got)
+		}
+		time.Sleep(2 * time.Second)
+		got = r.repair("rpr_2")
+		if got.State != bellhop.RepairDone || len(to.got()) != 9 {
+			t.Errorf("once its time has come: %+v, and %d arrived", got, len(to.got()))
+		}
+
+		later("rpr_3", time.Minute)
+		r.clockOffset.Store(int64(-24 * time.Hour))
+		err = r.stop(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.open()
+		r.repairer()
+		time.Sleep(bellhop.MaxRepairDelay + time.Minute)
+		got = r.repair("rpr_3")
+		if got.State != bellhop.RepairDone {
+			t.Errorf("with a clock that was set back: %+v", got)
+		}
+		if got := r.repair("rpr_undone"); got.Changed != 0 {
+			t.Errorf("undone: %+v", got)
+		}
+	})
+}
+
 // A flaky is a store that fails at some steps, before the write or after it. The repairer cannot tell which.
 type flaky struct {
 	repair.Store

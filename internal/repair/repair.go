@@ -25,7 +25,9 @@ type Store interface {
 	// CreateRepair stores a repair that begins. ScopeRepair only sets where it would begin and end.
 	CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
-	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
+	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error) // and those that wait
+	// StartRepair makes a waiting repair run. It returns one in another state as it is.
+	StartRepair(ctx context.Context, id string) (bellhop.Repair, error)
 	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
 	// Choose returns the next events or deliveries that a repair's filter chooses after its cursor, and the cursor
 	// after all of them. whole loads the events' headers and bodies.
@@ -45,6 +47,8 @@ type Lanes interface {
 	AssignTo(destinationID string, i int, ev *bellhop.Event) bellhop.NewDelivery
 	// Takes reports whether a destination may get ev at all: it does not get that of a tenant which it does not name.
 	Takes(destinationID string, ev *bellhop.Event) bool
+	// Wants reports whether a destination wants the view's event by its match.
+	Wants(destinationID string, view *match.View) bool
 	// LooksInside reports whether Assign reads headers or bodies.
 	LooksInside() bool
 	// Wake makes a destination's lane claim deliveries that have become due.
@@ -83,8 +87,8 @@ func New(opts Options) *Repairer {
 		running: map[string]context.CancelFunc{}}
 }
 
-// Begin stores a repair and starts it. Its error is [bellhop.CodeConflict] if too many are running, or if its
-// destination is deleted.
+// Begin stores a repair and starts it, or lets it wait until its StartsAt. Its error is [bellhop.CodeConflict] if
+// too many are running, or if its destination is deleted.
 func (r *Repairer) Begin(ctx context.Context, repair bellhop.Repair) (bellhop.Repair, error) {
 	repair, err := r.opts.Store.CreateRepair(ctx, repair)
 	if err != nil {
@@ -97,7 +101,8 @@ func (r *Repairer) Begin(ctx context.Context, repair bellhop.Repair) (bellhop.Re
 	return repair, nil
 }
 
-// Cancel ends a running repair after its present step. The steps that it has done stay done.
+// Cancel ends a running repair after its present step, and a waiting one before its first step. The steps that it has
+// done stay done.
 func (r *Repairer) Cancel(ctx context.Context, id string) (bellhop.Repair, error) {
 	repair, err := r.opts.Store.EndRepair(ctx, id, bellhop.RepairCancelled, "cancelled by a person")
 	if err != nil {
@@ -170,7 +175,7 @@ type metrics struct {
 func newMetrics(to prometheus.Registerer) *metrics {
 	m := &metrics{
 		running: prometheus.NewGauge(prometheus.GaugeOpts{Name: "bellhop_repairs_running",
-			Help: "Repairs that have not ended."}),
+			Help: "Repairs that have not ended, with those that wait for their beginning."}),
 		changed: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_repair_deliveries_total",
 			Help: "Deliveries that replays made, retries made due and cancels gave up."}, []string{"kind"}),
 	}

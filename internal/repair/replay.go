@@ -94,9 +94,10 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 	if err != nil {
 		return step, 0, err
 	}
-	whole := f.Where != "" || f.DestinationID == "" && r.opts.Lanes.LooksInside()
+	asksMatch := f.DestinationID == "" || f.Missed
+	whole := f.Where != "" || asksMatch && r.opts.Lanes.LooksInside()
 	step, wanted, err = r.planReplay(ctx, repair, quota, where, whole)
-	if err == nil && !whole && f.DestinationID == "" && r.opts.Lanes.LooksInside() { // since a moment ago
+	if err == nil && !whole && asksMatch && r.opts.Lanes.LooksInside() { // since a moment ago
 		return r.planReplay(ctx, repair, quota, where, true)
 	}
 	return step, wanted, err
@@ -123,6 +124,8 @@ func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota 
 		}
 		switch {
 		case wants && f.DestinationID != "" && !r.opts.Lanes.Takes(f.DestinationID, ev):
+			wants = false
+		case wants && f.Missed && !r.opts.Lanes.Wants(f.DestinationID, view):
 			wants = false
 		case wants && f.DestinationID != "":
 			step.Deliveries = append(step.Deliveries, r.opts.Lanes.AssignTo(f.DestinationID, i, ev))

@@ -17,8 +17,12 @@ const (
 	stepsPerSec = 10                   // of a repair with a rate
 )
 
-// run does step after step until the repair or ctx ends.
+// run does step after step until the repair or ctx ends. A repair that waits begins first.
 func (r *Repairer) run(ctx context.Context, repair bellhop.Repair) {
+	repair, runs := r.started(ctx, repair)
+	if !runs {
+		return
+	}
 	quota := quota(repair.Rate)
 	if repair.LookedAt > 0 { // the process before may have done a step a moment ago
 		wait(ctx, pause(repair.Rate, int64(quota), 0))
@@ -48,6 +52,31 @@ func (r *Repairer) run(ctx context.Context, repair bellhop.Repair) {
 			wait(ctx, pause(repair.Rate, made, r.opts.Now().Sub(began)))
 		}
 	}
+}
+
+// started waits until a repair begins, if it waits. It reports whether the repair runs then.
+func (r *Repairer) started(ctx context.Context, repair bellhop.Repair) (after bellhop.Repair, runs bool) {
+	if repair.State != bellhop.RepairWaiting {
+		return repair, true
+	}
+	// No clock that was set back makes it wait for longer than it ever may.
+	wait(ctx, min(repair.StartsAt.Sub(r.opts.Now()), bellhop.MaxRepairDelay))
+	for backoff := minBackoff; ctx.Err() == nil; backoff = min(2*backoff, maxBackoff) {
+		after, err := r.opts.Store.StartRepair(ctx, repair.ID)
+		switch {
+		case ctx.Err() != nil:
+			return repair, false
+		case permanent(err):
+			r.fail(ctx, repair, err)
+			return repair, false
+		case err == nil:
+			return after, after.State == bellhop.RepairRunning
+		}
+		r.opts.Logger.Warn("repair.delayed", "component", "delivery", "repair_id", repair.ID, "error", err,
+			"meaning", "its beginning is tried again")
+		wait(ctx, backoff)
+	}
+	return repair, false
 }
 
 // step does one step and wakes the lanes of its deliveries.

@@ -285,15 +285,18 @@ type Deliveries interface {
 type Repairs interface {
 	Repairs(ctx context.Context, q bellhop.RepairQuery,
 		page bellhop.Page) (list []bellhop.Repair, next string, err error)
-	// RunningRepairs returns the repairs that have not ended, oldest first.
+	// RunningRepairs returns the repairs that have not ended, oldest first; those that wait are among them.
 	RunningRepairs(ctx context.Context) ([]bellhop.Repair, error)
 	Repair(ctx context.Context, id string) (bellhop.Repair, error)
-	// CreateRepair stores a running repair of everything that exists now, and returns it with its bounds. It is a
-	// conflict if [bellhop.MaxRunningRepairs] run, or if its destination was deleted.
+	// CreateRepair stores a repair of everything that exists now, and returns it with its bounds. It waits if its
+	// StartsAt is after its CreatedAt, and runs otherwise. It is a conflict if [bellhop.MaxRunningRepairs] run or
+	// wait, or if its destination was deleted.
 	CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
 	// ScopeRepair returns r with the Cursor and Bound that CreateRepair would give it, and stores nothing.
 	ScopeRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error)
-	// EndRepair ends a running repair; its changes so far stay. It is a conflict if it has ended.
+	// StartRepair makes a waiting repair run, and returns it as it is then. It leaves one in another state as it is.
+	StartRepair(ctx context.Context, id string) (bellhop.Repair, error)
+	// EndRepair ends a running or waiting repair; its changes so far stay. It is a conflict if it has ended.
 	EndRepair(ctx context.Context, id string, state bellhop.RepairState, reason string) (bellhop.Repair, error)
 	// Choose returns events or deliveries that the filter of r selects after its cursor: at most limit, and a
 	// bounded number of bytes of bodies, but always the first. Events come with header and body if whole. at is
@@ -301,7 +304,7 @@ type Repairs interface {
 	// through a bounded number of rows, so it may return none although there are more.
 	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
 	// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then. It does
-	// nothing if r has ended or its cursor has moved meanwhile. A repair whose destination was deleted fails.
+	// nothing unless r runs, or if its cursor has moved meanwhile. A repair whose destination was deleted fails.
 	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)
 }
 

@@ -113,9 +113,17 @@ type nounForm struct {
 	Kind    string // that was chosen, of a new one
 	Summary string
 	Setup   []string
+	Lacks   []lack
 	Path    link // where Back leads
 	Action  link
 	Command command
+}
+
+// A lack is something that has to be made before a form can be filled in, and where.
+type lack struct {
+	Text string
+	Verb string
+	To   link
 }
 
 func (v *visit) showConnectionForm(status int, kind client.Connector, c client.Connection, e entry) error {

@@ -37,6 +37,7 @@ func stateOf(name string) stateText {
 		"unverified": {"unverified", "unverified", "?"},
 		"expired":    {"expired", "expired", "✕"},
 		"failed":     {"dead", "failed", "✕"},
+		"waiting":    {"pending", "waiting", "◷"},
 		"running":    {"leased", "running", "→"},
 		"ready":      {"active", "ready", "✓"},
 		"signed_out": {"paused", "signed out", "‖"},

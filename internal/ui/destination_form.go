@@ -95,52 +95,79 @@ func (v *visit) destinationEntry(kind client.DestinationType, d client.Destinati
 			Hint: "An expression that must be true: `data.amount > 100`, `subject startsWith 'invoices/'`. Empty is " +
 				"always."},
 	}
-	limits := limitFields(d)
-	for i := range limits {
-		limits[i].Value = typed(texts[limits[i].Name])
-	}
+	delivery := deliveryGroups(d)
+	last := &delivery[len(delivery)-1].Fields
 	if v.person.Tenant == "" {
 		if d.ID == "" {
-			limits = append(limits, field{Name: "tenant", Label: "Tenant", Kind: "text",
+			*last = append(*last, field{Name: "tenant", Label: "Tenant", Kind: "text",
 				Hint: "Whose destination it is. It cannot be changed. Default: nobody's."})
 		}
-		limits = append(limits, field{Name: "tenants", Label: "Further tenants", Kind: "lines", Rows: 2,
+		*last = append(*last, field{Name: "tenants", Label: "Further tenants", Kind: "lines", Rows: 2,
 			Value: typed(texts["tenants"]), Hint: "Whose events it gets too, one a line; `*` alone is all."})
 	}
 	if d.ID != "" {
-		limits = append(limits, field{Name: "keep_secrets", Label: "Send the stored secrets to a changed URL, too",
+		first = append(first, field{Name: "keep_secrets", Label: "Send the stored secrets to a changed URL, too",
 			Kind: "check"})
 	}
-	return entry{ETag: d.ETag, Groups: groups{{Fields: append(first, required...)},
+	return entry{ETag: d.ETag, Groups: append(groups{{Fields: append(first, required...)},
 		{Title: "Which events", Fields: match, Stays: true},
 		{Title: "Further settings of " + kind.Title, Fields: optional},
-		{Title: "Signing in there", Fields: settingFields("access.", kind.Access, d.Access)},
-		{Title: "Limits, retries and order", Fields: limits, Shut: true}}}
+		{Title: "Signing in there", Fields: settingFields("access.", kind.Access, d.Access)}}, delivery...)}
 }
 
-// limitFields are the fields that say how a destination is delivered to.
-func limitFields(d client.Destination) form {
+// deliveryGroups are the fields that say how a destination is delivered to, with the values that are stored.
+func deliveryGroups(d client.Destination) groups {
 	orders := []option{{"", "as by default"}, {"none", "none: as they come"},
 		{"source", "events of a source one after the other"}, {"subject", "events of a subject one after the other"}}
-	return form{
-		{Name: "timeout", Label: "Timeout", Kind: "text", Hint: "Of an attempt: 10ms to 5m. Default: 5s."},
-		{Name: "concurrency", Label: "Attempts at the same time", Kind: "text", Hint: "1 to 1024. Default: 16."},
-		{Name: "rate.per_second", Label: "Attempts a second", Kind: "text", Hint: "Default: the type's, mostly no " +
-			"limit."},
-		{Name: "rate.burst", Label: "Burst", Kind: "text", Hint: "Attempts at once after a pause. Default: the rate."},
-		{Name: "batch.max_events", Label: "Events in one request", Kind: "text",
-			Hint: "2 to 1000, where the type allows it. Default: one."},
-		{Name: "batch.max_wait", Label: "Wait for a batch", Kind: "text", Hint: "Up to 1m. Default: 1s."},
-		{Name: "order", Label: "Order", Kind: "choice", Choices: orders},
-		{Name: "retry.schedule", Label: "Retries after", Kind: "text",
-			Hint: "Waits such as `5s, 5m, 1h`, or `default`, `none`, `sharepoint`, `eventgrid`, `day`."},
-		{Name: "retry.max_age", Label: "Give up after", Kind: "text", Hint: "A length of time such as 24h. Default: " +
-			"never."},
-		{Name: "handshake", Label: "Handshake", Kind: "text",
-			Hint: "How the receiver is asked to agree first: `none`, or the type's."},
-		{Name: "expires_at", Label: "Expires", Kind: "text",
-			Hint: "When it gets no more events: 30d, 12h, 2026-12-31 or 2026-12-31 14:30, in UTC. Default: never."},
+	all := groups{
+		{Title: "Limits", Fields: form{
+			{Name: "timeout", Label: "Timeout", Kind: "text", Hint: "Of an attempt: 10ms to 5m. Default: 5s."},
+			{Name: "concurrency", Label: "Attempts at the same time", Kind: "text", Hint: "1 to 1024. Default: 16."},
+			{Name: "rate.per_second", Label: "Attempts a second", Kind: "text",
+				Hint: "Default: the type's, mostly no limit."},
+			{Name: "rate.burst", Label: "Burst", Kind: "text",
+				Hint: "Attempts at once after a pause. Default: the rate."},
+		}},
+		{Title: "Order and batches", Fields: form{
+			{Name: "order", Label: "Order", Kind: "choice", Choices: orders},
+			{Name: "batch.max_events", Label: "Events in one request", Kind: "text",
+				Hint: "2 to 1000, where the type allows it. Default: one."},
+			{Name: "batch.max_wait", Label: "Wait for a batch", Kind: "text", Hint: "Up to 1m. Default: 1s."},
+		}},
+		{Title: "Retries", Fields: form{
+			{Name: "retry.schedule", Label: "Retries after", Kind: "text",
+				Hint: "Waits such as `5s, 5m, 1h`, or `default`, `none`, `sharepoint`, `eventgrid`, `day`."},
+			{Name: "retry.max_age", Label: "Give up after", Kind: "text", Hint: "A length of time such as 24h. " +
+				"Default: never."},
+			{Name: "retry.outcomes", Label: "What an answer means", Kind: "lines", Rows: 3,
+				Hint: "One a line, such as `404: dead`, `4xx: retry` or `timeout: dead`: a status, a class of them, " +
+					"or the code of an error, and `delivered`, `retry`, `dead` or `disable`."},
+		}},
+		{Title: "When it keeps failing", Fields: form{
+			{Name: "breaker.failures", Label: "Hold it back after so many failures in a row", Kind: "text",
+				Hint: "Then there is one attempt at a time, until one succeeds. 0 is never. Default: 16."},
+			{Name: "breaker.for", Label: "If they have lasted for", Kind: "text",
+				Hint: "Of a destination that answers at all. Default: 10s."},
+			{Name: "breaker.disable_after", Label: "Disable it after", Kind: "text",
+				Hint: "A time without a success, such as 48h. 0s is never. Default: 120h."},
+		}},
+		{Title: "Handshake, end and tenants", Fields: form{
+			{Name: "handshake", Label: "Handshake", Kind: "text",
+				Hint: "How the receiver is asked to agree first: `none`, or the type's."},
+			{Name: "expires_at", Label: "Expires", Kind: "text",
+				Hint: "When it gets no more events: 30d, 12h, 2026-12-31 or 2026-12-31 14:30, in UTC. Default: " +
+					"never."},
+		}},
 	}
+	texts := destinationTexts(d)
+	for i := range all {
+		all[i].Shut = true
+		for j := range all[i].Fields {
+			f := &all[i].Fields[j]
+			f.Value = typed(texts[f.Name])
+		}
+	}
+	return all
 }
 
 // destinationChanges returns the members that were typed and differ from those of a stored destination; of a new one,
@@ -175,8 +202,16 @@ func (g groups) destinationChanges(d client.Destination, now time.Time) map[stri
 	if retry := g.members("retry", differs, map[string]func(string) any{
 		"schedule": func(name string) any { return scheduleOf(g.get(name)) },
 		"max_age":  func(name string) any { return orNil(g.get(name)) },
+		"outcomes": func(name string) any { return g.outcomes(name, d.Retry) },
 	}); retry != nil {
 		changes["retry"] = retry
+	}
+	if breaker := g.members("breaker", differs, map[string]func(string) any{
+		"failures":      g.number,
+		"for":           func(name string) any { return orNil(g.get(name)) },
+		"disable_after": func(name string) any { return orNil(g.get(name)) },
+	}); breaker != nil {
+		changes["breaker"] = breaker
 	}
 	if differs("rate.per_second") || differs("rate.burst") {
 		changes["rate"] = g.pair("rate.per_second", "per_second", g.number("rate.per_second"), "burst",
@@ -229,6 +264,26 @@ func (g groups) pair(needed, first string, one any, second string, two any) any 
 		return map[string]any{first: one}
 	}
 	return map[string]any{first: one, second: two}
+}
+
+// outcomes reads what answers mean, one a line. An entry that is stored and no longer there is nil.
+func (g groups) outcomes(name string, stored client.Retry) any {
+	object := map[string]any{}
+	for _, line := range wholeLines(g.get(name)) {
+		key, outcome, ok := strings.Cut(line, ":")
+		key, outcome = strings.TrimSpace(key), strings.TrimSpace(outcome)
+		if !ok || key == "" || outcome == "" {
+			g.fault(name, "write one a line: 404: dead")
+			return nil
+		}
+		object[key] = outcome
+	}
+	for key := range stored.Outcomes {
+		if _, stays := object[key]; !stays {
+			object[key] = nil
+		}
+	}
+	return object
 }
 
 // orNil returns a text, or nil for "".
@@ -356,7 +411,11 @@ func (v *visit) returns(page *destinationForm, err error) (again bool, _ error) 
 // tryDestination sends a test message to what was typed, without storing it, and shows what came back.
 func (v *visit) tryDestination(page destinationForm, n client.NewDestination) error {
 	t, err := v.API.TryDestination(v.ctx, n, nil)
-	err = withoutPrefix(err, "destination.")
+	return v.triedDestination(page, t, withoutPrefix(err, "destination."))
+}
+
+// triedDestination shows the form with what came back from a try.
+func (v *visit) triedDestination(page destinationForm, t client.Try, err error) error {
 	if again, err := v.returns(&page, err); again || err != nil {
 		return err
 	}
@@ -419,7 +478,11 @@ func (s *server) updateDestination(v *visit) error {
 	if page.Groups.Invalid() {
 		return v.showDestinationForm(http.StatusUnprocessableEntity, page)
 	}
-	if v.r.PostForm.Get("do") == "match" {
+	switch v.r.PostForm.Get("do") {
+	case "try":
+		t, err := s.API.TryChanges(v.ctx, d.ID, changes, nil)
+		return v.triedDestination(page, t, withoutPrefix(err, "changes."))
+	case "match":
 		return v.tryMatch(page, client.MatchRequest{Destination: d.ID, Match: &client.Match{
 			Sources: wholeLines(page.Groups.get("match.sources")), Types: wholeLines(page.Groups.get("match.types")),
 			Where: page.Groups.get("match.where")}})

@@ -2,11 +2,13 @@ package ui
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -21,6 +23,8 @@ func (s *server) destinations() {
 	s.act("/destinations/{id}/test", operator, s.testDestination)
 	s.act("/destinations/{id}/pause", operator, s.pauseDestination)
 	s.act("/destinations/{id}/resume", operator, s.resumeDestination)
+	s.page("/destinations/{id}/rotate", admin, s.askRotate)
+	s.act("/destinations/{id}/rotate", admin, s.rotate)
 	s.page("/destinations/{id}/match", operator, s.matchDestination)
 	s.page("/destinations/{id}/delete", admin, s.askDeleteDestination)
 	s.act("/destinations/{id}/delete", admin, s.deleteDestination)
@@ -115,7 +119,11 @@ type destinationPage struct {
 	Shown    []shownSetting
 	Access   []shownSetting
 	Limits   []shownSetting
-	Pausable bool // it is active
+	Pausable bool        // it is active
+	Rotates  bool        // its secret can be replaced with a grace
+	OldUntil client.Time // until when its old secret signs too; zero if there is none
+	Retries  retryLine
+	Health   health
 	Newest   []client.Delivery
 	Slow     bool
 	Test     command
@@ -146,27 +154,17 @@ func (v *visit) destination() (d client.Destination, kind client.DestinationType
 func (v *visit) showsThisDestination(status int, d client.Destination, kind client.DestinationType) error {
 	page := destinationPage{destinationRow: destinationRowOf(d), Kind: kind, Path: destinationPath(d),
 		Shown: shownSettings(kind.Settings, d.Settings), Access: shownSettings(kind.Access, d.Access),
-		Limits: shownLimits(d), Pausable: d.State == "active",
-		Test: v.post("destinations test "+quote(d.Name), "/destinations/"+d.ID+"/test", ""),
-		Show: v.get("destinations show "+quote(d.Name), "/destinations/"+d.ID)}
+		Limits: shownLimits(d), Pausable: d.State == "active", Rotates: rotates(d), OldUntil: v.graceEnd(d),
+		Retries: newRetryLine(d.Retry),
+		Test:    v.post("destinations test "+quote(d.Name), "/destinations/"+d.ID+"/test", ""),
+		Show:    v.get("destinations show "+quote(d.Name), "/destinations/"+d.ID)}
 	var err error
-	page.Newest, page.Slow, err = v.newestTo(d)
+	page.Health, page.Newest, page.Slow, err = v.healthOf(d)
 	if err != nil {
 		return err
 	}
 	v.show(status, "destination", "Destination "+d.Name, page)
 	return nil
-}
-
-// newestTo returns the newest deliveries to a destination, or that they are not found soon.
-func (v *visit) newestTo(d client.Destination) (newest []client.Delivery, slow bool, err error) {
-	ctx, cancel := v.soon()
-	defer cancel()
-	l, err := v.API.Deliveries(ctx, client.DeliveryFilter{Destination: d.ID}, client.Page{Limit: shownOnOverview})
-	if ctx.Err() != nil && v.ctx.Err() == nil {
-		return nil, true, nil
-	}
-	return l.Data, l.Incomplete, err
 }
 
 // destinationPath returns the path of the page of a destination.
@@ -190,9 +188,11 @@ func (v *visit) destinationType(name string) (client.DestinationType, error) {
 // shownLimits returns how a destination is delivered to.
 func shownLimits(d client.Destination) (all []shownSetting) {
 	texts := destinationTexts(d)
-	for _, f := range limitFields(d) {
-		if text := texts[f.Name]; text != "" {
-			all = append(all, shownSetting{Name: f.Name, Title: f.Label, Value: lines(text)})
+	for _, g := range deliveryGroups(d) {
+		for _, f := range g.Fields {
+			if text := texts[f.Name]; text != "" {
+				all = append(all, shownSetting{Name: f.Name, Title: f.Label, Value: lines(text)})
+			}
 		}
 	}
 	return all
@@ -215,6 +215,15 @@ func destinationTexts(d client.Destination) map[string]string {
 			texts["rate.burst"] = strconv.Itoa(d.Rate.Burst)
 		}
 	}
+	var outcomes []string
+	for _, key := range slices.Sorted(maps.Keys(d.Retry.Outcomes)) {
+		outcomes = append(outcomes, key+": "+string(d.Retry.Outcomes[key]))
+	}
+	texts["retry.outcomes"] = strings.Join(outcomes, "\n")
+	if d.Breaker.Failures != nil {
+		texts["breaker.failures"] = strconv.Itoa(*d.Breaker.Failures)
+	}
+	texts["breaker.for"], texts["breaker.disable_after"] = d.Breaker.For, d.Breaker.DisableAfter
 	if d.Batch != nil {
 		texts["batch.max_events"], texts["batch.max_wait"] = strconv.Itoa(d.Batch.MaxEvents), d.Batch.MaxWait
 	}
@@ -251,6 +260,85 @@ func (v *visit) switched(err error, notice string) error {
 		return err
 	}
 	return v.back(Root+"destinations/"+url.PathEscape(v.r.PathValue("id")), notice)
+}
+
+// rotates reports whether the secret of a destination can be replaced by one that signs beside it for a while.
+func rotates(d client.Destination) bool { return d.Type == "http" || d.Type == "pull" }
+
+// graceEnd returns until when the old secret of d signs too; the zero time if it no longer does.
+func (v *visit) graceEnd(d client.Destination) (until client.Time) {
+	text, _ := d.Settings["secret_until"].(string)
+	at, err := time.Parse(time.RFC3339, text)
+	if err == nil && at.After(v.Now()) {
+		until.Time = at
+	}
+	return until
+}
+
+// A rotatePage asks for the new secret of a destination.
+type rotatePage struct {
+	entry
+	Name     string
+	Path     link
+	OldUntil client.Time
+	Command  command
+}
+
+// rotateEntry is the form of a rotation.
+func rotateEntry() entry {
+	return entry{Groups: groups{{Fields: form{
+		{Name: "secret", Label: "New secret", Kind: "secret", Secret: true,
+			Hint: "`whsec_…`. Empty has one made, which is shown once."},
+		{Name: "grace", Label: "The old one signs too for", Kind: "text", Value: "24h",
+			Hint: "A length of time up to 720h, in which the receiver changes to the new one. 0s ends the old one " +
+				"now."},
+	}}}}
+}
+
+func (s *server) askRotate(v *visit) error {
+	d, err := s.API.Destination(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return v.showRotate(http.StatusOK, d, rotateEntry())
+}
+
+func (v *visit) showRotate(status int, d client.Destination, e entry) error {
+	v.show(status, "rotate", "Replace the secret of "+d.Name, rotatePage{e, d.Name, destinationPath(d), v.graceEnd(d),
+		v.post("destinations rotate-secret "+quote(d.Name)+" --grace 24h", "/destinations/"+d.ID+"/rotate-secret",
+			`{"grace":"24h"}`)})
+	return nil
+}
+
+// rotate gives a destination a new secret. One that the gateway made is shown in the answer, and never again.
+func (s *server) rotate(v *visit) error {
+	err := v.r.ParseForm()
+	if err != nil {
+		return errNotForm
+	}
+	d, kind, err := v.destination()
+	if err != nil {
+		return err
+	}
+	e := rotateEntry()
+	_, err = v.read(&e, "rotation of "+d.ID)
+	if err != nil {
+		return err
+	}
+	rotated, err := s.API.RotateSecret(v.ctx, d.ID, client.Rotation{Secret: e.Groups.get("secret"),
+		Grace: e.Groups.get("grace")})
+	status, err := v.answered(&e, "", err)
+	switch {
+	case err != nil:
+		return err
+	case status != 0:
+		return v.showRotate(status, d, e)
+	}
+	if rotated.Secret == "" {
+		return v.back(string(destinationPath(d)), "resigned")
+	}
+	v.made = []shownSecret{{"The new secret", rotated.Secret}}
+	return v.showsThisDestination(http.StatusOK, rotated.Destination, kind)
 }
 
 // A matchPage shows which of the newest events a stored destination wants.

@@ -116,6 +116,17 @@ func (g group) IsOpen() bool {
 	})
 }
 
+// Brief returns the values of a group that is closed, in short.
+func (g group) Brief() string {
+	var parts []string
+	for _, f := range g.Fields {
+		if g.Shut && f.Value != "" && (f.Kind == "text" || f.Kind == "choice" || f.Kind == "lines") {
+			parts = append(parts, f.Label+": "+strings.ReplaceAll(string(f.Value), "\n", ", "))
+		}
+	}
+	return clip(strings.Join(parts, "; "), 160)
+}
+
 // read fills the fields of an entry with what was posted. Secrets that were entered before are those that it kept, and
 // those to be made are made: they are returned with their titles, to be shown once. name is that of the entry: secrets
 // are kept for no other.

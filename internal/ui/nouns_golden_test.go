@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -82,6 +83,25 @@ var pagesOfNouns = []pageCase{
 	{name: "destination_viewer", path: "/ui/destinations/dst_1", token: "viewer"},
 	{name: "destination_not_tested", path: "/ui/destinations/dst_1/test", token: "operator", status: 409,
 		form: url.Values{}, change: conflicts("POST /destinations/dst_1/test", "the destination is disabled")},
+	{name: "destination_rotating", path: "/ui/destinations/dst_1", token: "admin", change: func(r *rig) {
+		d := testWhole
+		d.Settings = client.Settings{"secret": testSecret, "secret_until": "2026-12-01T15:30:00Z"}
+		d.HeldBack = &client.HeldBack{Reason: "answered 503", NextAt: at(-time.Minute)}
+		r.api.set("GET /destinations/dst_1", d)
+	}},
+	{name: "destination_rotate", path: "/ui/destinations/dst_1/rotate", token: "admin"},
+	{name: "destination_not_rotated", path: "/ui/destinations/dst_1/rotate", token: "admin", status: 422,
+		form: url.Values{"secret": {"a-secret-that-is-not-shown"}, "grace": {"99d"}},
+		change: refuses("POST /destinations/dst_1/rotate-secret",
+			client.FieldError{Path: "secret", Message: "is not Base64"},
+			client.FieldError{Path: "grace", Message: "use a length of time up to 720h"})},
+	{name: "destination_rotated", path: "/ui/destinations/dst_1/rotate", token: "admin",
+		form: url.Values{"grace": {"24h"}}, change: func(r *rig) {
+			d := testWhole
+			d.Settings = client.Settings{"secret": testSecret, "secret_until": "2026-12-01T15:30:00Z"}
+			r.api.set("POST /destinations/dst_1/rotate-secret",
+				client.RotatedDestination{Destination: d, Secret: "whsec_shown_once"})
+		}},
 	{name: "destination_match", path: "/ui/destinations/dst_1/match", token: "operator"},
 	{name: "destination_choose", path: "/ui/destinations/new", token: "admin"},
 	{name: "destination_new", path: "/ui/destinations/new?type=http", token: "admin"},
@@ -90,7 +110,8 @@ var pagesOfNouns = []pageCase{
 		"type": {"http"}, "name": {"b"}, "url": {"ftp://x"}, "match.where": {"data.("}, "settings.secret": {"whsec_x"},
 		"timeout": {"1h"}}, change: refuses("POST /destinations", client.FieldError{Path: "url", Message: "use http"},
 		client.FieldError{Path: "match.where", Message: "unexpected token"},
-		client.FieldError{Path: "retry.outcomes", Message: "there is no field for this"},
+		client.FieldError{Path: "retry.outcomes.700", Message: "use a status such as 404"},
+		client.FieldError{Path: "granted_rate", Message: "there is no field for this"},
 		client.FieldError{Path: "timeout", Message: "use 10ms to 5m"})},
 	{name: "destination_mistyped", path: "/ui/destinations/new", token: "admin", status: 422, form: url.Values{
 		"type": {"http"}, "name": {"b"}, "concurrency": {"many"}, "expires_at": {"soon"}, "batch.max_wait": {"1s"}}},
@@ -103,12 +124,18 @@ var pagesOfNouns = []pageCase{
 	{name: "destination_matched", path: "/ui/destinations/new", token: "admin", form: url.Values{"type": {"http"},
 		"name": {"b"}, "match.types": {"invoice.*"}, "do": {"match"}}},
 	{name: "destination_edit", path: "/ui/destinations/dst_1/edit", token: "admin"},
+	{name: "destination_change_not_tried", path: "/ui/destinations/dst_1/edit", token: "admin", status: 422,
+		form: url.Values{"name": {"billing"}, "url": {"https://other.example/"}, "do": {"try"}},
+		change: refuses("POST /destinations/try", client.FieldError{Path: "changes.url",
+			Message: "has another scheme, host or port, and would be sent stored secrets"})},
 	{name: "destination_delete", path: "/ui/destinations/dst_1/delete", token: "admin"},
 
 	{name: "repairs", path: "/ui/repairs", token: "operator"},
 	{name: "repairs_empty", path: "/ui/repairs", token: "viewer", change: (*rig).empty},
 	{name: "repairs_bad_time", path: "/ui/repairs?since=then", token: "viewer", status: 422},
 	{name: "repair", path: "/ui/repairs/rpr_1?did=begun", token: "operator"},
+	{name: "repair_of_counted", path: "/ui/repairs/rpr_1?of=1204", token: "viewer"},
+	{name: "repair_waiting", path: "/ui/repairs/rpr_3?of=1204", token: "operator"},
 	{name: "repair_not_stopped", path: "/ui/repairs/rpr_1/cancel", token: "operator", status: 409, form: url.Values{},
 		change: conflicts("POST /repairs/rpr_1/cancel", "the repair is done")},
 	{name: "replay", path: "/ui/events/replay?source=media&since=2h", token: "operator"},
@@ -171,6 +198,13 @@ var pagesOfNouns = []pageCase{
 		"kind": {"ams"}, "name": {"s"}, "source": {"media"}, "change_types": {"created, moved"}},
 		change: refuses("POST /subscriptions", client.FieldError{Path: "change_types[1]", Message: "unknown"},
 			client.FieldError{Path: "resource", Message: "required"})},
+	{name: "subscription_new_lacks", path: "/ui/subscriptions/new?provider=ams", token: "admin", change: (*rig).empty},
+	{name: "subscription_edit", path: "/ui/subscriptions/sub_1/edit", token: "operator"},
+	{name: "subscription_not_changed", path: "/ui/subscriptions/sub_1/edit", token: "operator", status: 422,
+		form:   url.Values{"name": {"calendar"}, "resource": {"me"}, "change_types": {"created"}},
+		change: refuses("PATCH /subscriptions/sub_1", client.FieldError{Path: "resource", Message: "begin with /"})},
+	{name: "subscription_fill_wrong", path: "/ui/subscriptions/sub_1/fill", token: "operator", status: 422,
+		form: url.Values{"since": {"then"}}},
 	{name: "subscription_delete", path: "/ui/subscriptions/sub_1/delete", token: "operator"},
 
 	{name: "files", path: "/ui/files", token: "viewer"},
@@ -196,16 +230,52 @@ var pagesOfNouns = []pageCase{
 	{name: "tenant_new", path: "/ui/tenants/new", token: "admin"},
 	{name: "tenant_wrong", path: "/ui/tenants/new", token: "admin", status: 422,
 		form: url.Values{"name": {"a"}, "limits.events.per_second": {"-1"}, "limits.stored_bytes": {"much"}}},
+	{name: "tenant_edit", path: "/ui/tenants/ten_1/edit", token: "admin"},
+	{name: "tenant_overtaken", path: "/ui/tenants/ten_1/edit", token: "admin", status: 412,
+		form: url.Values{"limits.destinations": {"7"}, "etag": {"old"}}, change: func(r *rig) {
+			r.api.set("PATCH /tenants/ten_1", &client.Error{Status: 412, Code: "changed", Detail: "it has changed"})
+		}},
 	{name: "tenant_not_deleted", path: "/ui/tenants/ten_1/delete", token: "admin", status: 409, form: url.Values{},
 		change: conflicts("DELETE /tenants/ten_1", "tenant acme still has 1 destination")},
 
 	{name: "profiles", path: "/ui/profiles", token: "admin", change: func(r *rig) {
 		r.api.set("GET /destinations?limit=250&type=boro",
-			listOf{Data: []client.Destination{{ID: "dst_1", Name: "north",
-				Type: "boro", URL: "https://north.example/", State: "active",
-				Settings: client.Settings{"secret_key": testSecret,
-					"headers": map[string]any{"X-Site": "north", "X-A": "b"}}}}, Next: &next})
+			listOf{Data: []client.Destination{testProfile}, Next: &next})
 		r.api.set("GET /destinations?limit=250&type=slack", listOf{Data: []client.Destination{testSlack}})
 	}},
+	{name: "profile_choose", path: "/ui/profiles/new", token: "admin"},
+	{name: "profile_new", path: "/ui/profiles/new?kind=boro", token: "admin"},
+	{name: "profile_new_slack", path: "/ui/profiles/new?kind=slack", token: "admin"},
+	{name: "profile_new_unknown", path: "/ui/profiles/new?kind=http", token: "admin", status: 404},
+	{name: "profile", path: "/ui/profiles/dst_4?did=saved", token: "admin"},
+	{name: "profile_slack", path: "/ui/profiles/dst_3", token: "admin"},
+	{name: "profile_operator", path: "/ui/profiles/dst_4", token: "operator"},
+	{name: "profile_tried", path: "/ui/profiles/new", token: "admin", form: url.Values{"kind": {"boro"}, "name": {"n"},
+		"enabled": {"1"}, "sign": {"1"}, "url": {"https://n.example/"}, "make:settings.secret_key": {"1"},
+		"header-name-2": {"X-Site"}, "header-value-2": {"north"}, "do": {"try"}},
+		change: func(r *rig) { r.api.set("POST /destinations/try", testTry) }},
+	{name: "profile_changed_tried", path: "/ui/profiles/dst_4", token: "admin", form: url.Values{"name": {"north"},
+		"sign": {"1"}, "url": {"https://n.example/"}, "settings.profile_id": {"265"}, "do": {"try"}},
+		change: func(r *rig) { r.api.set("POST /destinations/try", testTry) }},
+	{name: "profile_wrong", path: "/ui/profiles/new", token: "admin", status: 422, form: url.Values{"kind": {"boro"},
+		"name": {"n"}, "sign": {"1"}, "url": {"x"}, "settings.secret_key": {"a-secret-that-is-not-shown"},
+		"header-name-1": {"Host"}, "header-value-1": {"h"}, "do": {"try"}},
+		change: refuses("POST /destinations/try", client.FieldError{Path: "destination.url", Message: "use http"},
+			client.FieldError{Path: "destination.settings.secret_key", Message: "is not hex"},
+			client.FieldError{Path: "destination.settings.headers.Host", Message: "is reserved"},
+			client.FieldError{Path: "destination.settings.headers", Message: "has 90 headers; at most 64"})},
+	{name: "profile_headers_wrong", path: "/ui/profiles/dst_4", token: "admin", status: 422, form: url.Values{
+		"name": {"north"}, "url": {"https://n.example/"}, "header-name-1": {"X-A"}, "header-value-1": {"1"},
+		"header-name-2": {"x-a"}, "header-value-2": {"2"}, "header-value-3": {"3"}, "header-name-4": {"X-B"},
+		"make:settings.secret_key": {"1"}}},
+	{name: "profile_made", path: "/ui/profiles/new", token: "admin", status: 201, form: url.Values{"kind": {"boro"},
+		"name": {"north"}, "enabled": {"1"}, "sign": {"1"}, "url": {"https://n.example/"},
+		"make:settings.secret_key": {"1"}}, change: func(r *rig) { r.api.set("POST /destinations", testProfile) }},
+	{name: "profile_overtaken", path: "/ui/profiles/dst_4", token: "admin", status: 412, form: url.Values{
+		"name": {"north2"}, "etag": {"old"}}, change: func(r *rig) {
+		r.api.set("PATCH /destinations/dst_4", &client.Error{Status: 412, Code: "changed", Detail: "it has changed"})
+	}},
+	{name: "profile_not_enabled", path: "/ui/profiles/dst_3/enable", token: "operator", status: 409,
+		form: url.Values{}, change: conflicts("POST /destinations/dst_3/resume", "the destination has expired")},
 	{name: "profiles_empty", path: "/ui/profiles", token: "viewer", change: (*rig).empty},
 }

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 )
 
@@ -40,7 +41,8 @@ var (
 		URLQuery: "code={query_secret}", Settings: client.Settings{"signing_key": testSecrets, "account_id": "acc-1",
 			"levels": []any{"critical", "major"}, "headers": map[string]any{"X-Site": "north"}, "unknown": true,
 			"certificates": map[string]any{"old": testSecret}},
-		MaxBodyBytes: 1 << 20, ExpectEvery: "24h", Tenant: "acme", Reply: &client.Reply{Status: 201}, CreatedAt: at(0),
+		MaxBodyBytes: 1 << 20, ExpectEvery: "24h", SilentSince: at(30 * 60 * 60 * 1e9),
+		Tenant: "acme", Reply: &client.Reply{Status: 201}, CreatedAt: at(0),
 		UpdatedAt: at(0), Warnings: []string{"signing_key is short"}}
 	testSample = client.Sample{Request: client.PreviewedRequest{Method: "POST",
 		URL:     "https://hooks.example.com/in/media?code=…",
@@ -64,7 +66,14 @@ var (
 			Access: []client.Setting{{Name: "username", Title: "Username", Kind: "text"},
 				{Name: "password", Title: "Password", Kind: "text", Secret: true}}},
 		{Name: "slack", Title: "Slack", Summary: "Messages.", NeedsURL: true, SecretURL: true,
-			Setup: []string{"Create an app."}},
+			Setup: []string{"Create an app."}, Settings: []client.Setting{{Name: "colour", Title: "Colour",
+				Kind: "text", Choices: []string{"attachment", "none"}}}},
+		{Name: "boro", Title: "Elecard Boro", Summary: "Notifications.", NeedsURL: true, Settings: []client.Setting{
+			{Name: "profile_id", Title: "Profile id", Kind: "text"},
+			{Name: "secret_key", Title: "Secret key", Kind: "text", Secret: true, Many: true, Make: "hex"},
+			{Name: "key_encoding", Title: "Encoding of the key", Kind: "text", Choices: []string{"hex", "raw"}},
+			{Name: "headers", Title: "Custom headers", Kind: "object"},
+			{Name: "levels", Title: "Levels", Kind: "list"}, {Name: "triggers", Title: "Triggers", Kind: "list"}}},
 		{Name: "exec", Title: "A command", Summary: "Runs here.", Action: true,
 			Settings: []client.Setting{{Name: "command", Title: "Command", Kind: "list", Required: true}}},
 	}
@@ -82,6 +91,11 @@ var (
 		ExpiresAt: at(-24 * 60 * 60 * 1e9), CreatedAt: at(0), UpdatedAt: at(0), Warnings: []string{"secret is short"}}
 	testSlack = client.Destination{ID: "dst_3", Name: "alarms", Type: "slack", URL: "https://hooks.slack.com/…abcd",
 		State: "disabled", StateReason: "answered 410", CreatedAt: at(0), UpdatedAt: at(0)}
+	testProfile = client.Destination{ID: "dst_4", Name: "north", Type: "boro", URL: "https://north.example/hook",
+		Settings: client.Settings{"profile_id": "265", "secret_key": testSecret, "levels": []any{"critical"},
+			"headers": map[string]any{"X-Site": "north", "X-Area": "2"}},
+		Match: client.Match{Types: []string{"boro.*"}},
+		State: "active", CreatedAt: at(0), UpdatedAt: at(0)}
 	testMatched = client.MatchedEvents{LookedAt: 3, Wanted: 1, Excluded: map[string]int{"type": 1, "where_fails": 1},
 		Complete: true, Events: []client.MatchedEvent{{ID: "evt_1", Type: "invoice.paid", Source: "media",
 			Wanted:     true,
@@ -97,9 +111,12 @@ var (
 var (
 	testRepair = client.Repair{ID: "rpr_1", Kind: "replay", State: "running", Reason: "it waits", Rate: 200,
 		LookedAt: 1200,
-		Changed:  900, Skipped: 3, PositionAt: at(0), CreatedAt: at(0), UpdatedAt: at(0), Filter: client.RepairFilter{
+		Changed:  900, Skipped: 3, PositionAt: at(0), CreatedAt: at(0), UpdatedAt: at(0), StartsAt: at(0),
+		Filter: client.RepairFilter{
 			SourceIDs: []string{"src_1"}, Type: "a.*", Where: "data.x", DestinationID: "dst_1", Error: "timeout",
 			EventID: "evt_1", State: "dead", Tenant: "acme", Since: at(0), Until: at(0)}}
+	testWaiting = client.Repair{ID: "rpr_3", Kind: "retry", State: "waiting", Rate: 200, CreatedAt: at(1e9),
+		UpdatedAt: at(1e9), StartsAt: at(-9e9)}
 	testDone    = client.Repair{ID: "rpr_2", Kind: "cancel", State: "done", CreatedAt: at(0), UpdatedAt: at(0)}
 	testVerdict = client.Verdict{Outcome: "refused", Status: 401, Reason: "signature_mismatch", Detail: "it differs",
 		Events: 2, Missing: []client.Missing{{Part: "body", Detail: "only 64 KiB are on record"}},
@@ -163,6 +180,7 @@ func (r *rig) fillNouns() {
 		"GET /destination-types":   listOf{Data: testTypes},
 		"GET /destinations/dst_1":  testWhole,
 		"GET /destinations/dst_3":  testSlack,
+		"GET /destinations/dst_4":  testProfile,
 		"POST /destinations/match": testMatched,
 
 		"GET /files":         listOf{Data: []client.File{testFile, testPart}},
@@ -183,8 +201,9 @@ func (r *rig) fillNouns() {
 		"GET /subscriptions/sub_1":         testSubscription,
 		"GET /subscriptions/sub_1/history": listOf{Data: []client.SubscriptionCall{testCall}},
 
-		"GET /repairs":                listOf{Data: []client.Repair{testRepair, testDone}},
+		"GET /repairs":                listOf{Data: []client.Repair{testWaiting, testRepair, testDone}},
 		"GET /repairs/rpr_1":          testRepair,
+		"GET /repairs/rpr_3":          testWaiting,
 		"POST /events/replay":         client.RepairCount{Events: 12, Deliveries: 1204, Complete: true},
 		"POST /deliveries/retry":      client.RepairCount{Deliveries: 7, Complete: false},
 		"POST /deliveries/cancel":     client.RepairCount{Complete: true},
@@ -199,10 +218,12 @@ var nounPaths = []string{
 	"/ui/sources", "/ui/sources/src_1", "/ui/sources/src_1/setup", "/ui/sources/src_1/edit",
 	"/ui/sources/src_1/delete",
 	"/ui/destinations", "/ui/destinations/dst_1", "/ui/destinations/dst_1/edit", "/ui/destinations/dst_1/match",
+	"/ui/destinations/dst_1/rotate", "/ui/subscriptions/sub_1/edit", "/ui/tenants/ten_1/edit",
 	"/ui/destinations/dst_1/delete", "/ui/repairs", "/ui/repairs/rpr_1",
 	"/ui/connections", "/ui/connections/con_1", "/ui/connections/con_1/edit", "/ui/connections/con_1/delete",
 	"/ui/subscriptions", "/ui/subscriptions/sub_1", "/ui/subscriptions/sub_1/delete",
-	"/ui/profiles", "/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete", "/ui/keys", "/ui/keys/key_1/delete",
+	"/ui/profiles", "/ui/profiles/dst_4", "/ui/files", "/ui/files/fil_1", "/ui/files/fil_1/delete",
+	"/ui/keys", "/ui/keys/key_1/delete",
 	"/ui/tenants",
 	"/ui/tenants/ten_1/delete", "/ui/settings?doctor=1", "/ui/portal-links", "/ui/portal-links/plk_1/delete",
 	"/ui/portal/", "/ui/portal/destinations/dst_1", "/ui/portal/destinations/dst_1/delete", "/ui/portal/deliveries",
@@ -219,6 +240,9 @@ func (r *rig) fillHostile(text string) {
 	source.Settings = hostileSettings(testSource.Settings, text)
 	destination := filled(testWhole, text)
 	destination.Settings = hostileSettings(testWhole.Settings, text)
+	profile := filled(testProfile, text)
+	profile.Type, profile.Settings = "boro", hostileSettings(testProfile.Settings, text)
+	profile.Settings["headers"] = map[string]any{"X-Site": text}
 	matched := filled(testMatched, text)
 	connection, subscription := filled(testConnection, text), filled(testSubscription, text)
 	connection.Settings = hostileSettings(testConnection.Settings, text)
@@ -228,8 +252,9 @@ func (r *rig) fillHostile(text string) {
 	server := filled(testServer, text)
 	server.Settings[0].Value, server.Settings[0].InUse = text, []any{text}
 	for call, value := range map[string]any{
-		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2]),
+		"GET /destination-types":   list(testTypes[0], testTypes[1], testTypes[2], testTypes[3]),
 		"GET /destinations/dst_1":  raw(destination),
+		"GET /destinations/dst_4":  raw(profile),
 		"POST /destinations/match": raw(matched),
 
 		"GET /settings": raw(server),
@@ -285,3 +310,6 @@ func httpForm(values url.Values) *http.Request {
 	r.PostForm = values
 	return r
 }
+
+// testOutcomes say what answers mean.
+var testOutcomes = map[string]bellhop.Outcome{"404": bellhop.OutcomeDead, "4xx": bellhop.OutcomeRetry}

@@ -2,8 +2,6 @@ package ui
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -14,14 +12,15 @@ func (s *server) overview() {
 
 // overviewPage is what the first page shows.
 type overviewPage struct {
-	Stats   *client.Stats // nil if the person may see one tenant alone
-	States  []stateCount
-	Needs   []need
-	Charts  charts
-	Tabs    []tab            // of the period of the charts
-	Events  []client.Event   // the newest
-	Refused []client.Request // the newest
-	Command command
+	Stats     *client.Stats // nil if the person may see one tenant alone
+	Latencies []latencyFigure
+	States    []stateCount
+	Needs     []need
+	Charts    charts
+	Tabs      []tab            // of the period of the charts
+	Events    []client.Event   // the newest
+	Refused   []client.Request // the newest
+	Command   command
 }
 
 // A stateCount is how many deliveries have a state.
@@ -30,16 +29,6 @@ type stateCount struct {
 	Count int64
 	To    link
 	Since string // since when it is counted; "" is always
-}
-
-// A need is something that waits for a person, with the page to look at.
-type need struct {
-	Grave  bool
-	Text   string
-	Detail string
-	At     client.Time // written after the detail; zero is none
-	Verb   string
-	To     link
 }
 
 // shownOnOverview bounds the lists of the first page.
@@ -53,6 +42,7 @@ func (s *server) showOverview(v *visit) error {
 	case err == nil:
 		page.Stats = &stats
 		page.States = countStates(stats.Deliveries)
+		page.Latencies = latencyFigures(stats.Latency)
 	case !ok || refused.Status != http.StatusForbidden: // a person of one tenant may not see what is about all of them
 		return err
 	}
@@ -95,55 +85,22 @@ func countStates(counts map[string]int64) (all []stateCount) {
 	return all
 }
 
-// needs returns what waits for a person: destinations that fail or get nothing, and dead deliveries.
-func (v *visit) needs() (all []need, err error) {
-	destinations, err := v.API.Destinations(v.ctx, client.DestinationFilter{}, client.Page{Limit: 250})
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range destinations.Data {
-		trouble, grave := troubleOf(d)
-		if trouble == "" {
-			continue
-		}
-		n := need{Grave: grave, Text: d.Name, Detail: trouble, Verb: "Look at its deliveries",
-			To: link(Root + "deliveries?destination=" + url.QueryEscape(d.Name))}
-		if trouble == failsSince {
-			n.At = d.FailingSince
-		}
-		all = append(all, n)
-	}
-	dead, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{State: "dead"}, client.Page{Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range dead.Data {
-		all = append(all, need{true, "Dead deliveries", "The newest is to " + d.Destination + ", of", d.UpdatedAt,
-			"Look at them", link(Root + "deliveries?state=dead")})
-	}
-	return all, nil
+// A latencyFigure is how long something took in the latest hour, in milliseconds.
+type latencyFigure struct {
+	Title    string
+	P50, P99 float64
 }
 
-// failsSince is the trouble of a destination whose breaker is open.
-const failsSince = "Its deliveries have failed since"
-
-// troubleOf says why a destination gets nothing, or gets it late; "" if all is well.
-func troubleOf(d client.Destination) (trouble string, grave bool) {
-	switch {
-	case d.Closed != "":
-		return "It cannot be opened: " + sentence(d.Closed), true
-	case d.State != "active" && d.State != "":
-		reason := ""
-		if d.StateReason != "" {
-			reason = ": " + strings.TrimSuffix(d.StateReason, ".")
+// latencyFigures returns the latencies of which there is a value.
+func latencyFigures(l client.Latencies) (all []latencyFigure) {
+	for _, each := range []struct {
+		title string
+		of    client.Latency
+	}{{"Accepting, p50 · p99", l.Accept}, {"An attempt, p50 · p99", l.Attempt},
+		{"Until delivered, p50 · p99", l.Delivery}} {
+		if each.of.Count > 0 {
+			all = append(all, latencyFigure{each.title, each.of.P50MS, each.of.P99MS})
 		}
-		return "It is " + d.State + reason + ".", d.State == "disabled"
-	case !d.FailingSince.IsZero():
-		return failsSince, true
-	case d.HeldBack != nil && d.HeldBack.Reason != "":
-		return "It is held back: " + sentence(d.HeldBack.Reason), false
-	case d.MatchError != nil:
-		return "The where of its match failed: " + sentence(d.MatchError.Message), false
 	}
-	return "", false
+	return all
 }

@@ -63,6 +63,7 @@ var notices = map[string]string{
 	"enabled":    "It is enabled.",
 	"tested":     "The test message is on its way. Below is its delivery.",
 	"paused":     "It is paused. Its deliveries wait until it is resumed.",
+	"resigned":   "The new secret signs from now on.",
 	"resumed":    "It is resumed.",
 	"renewed":    "The registration is renewed.",
 	"ended":      "The registration at the provider is ended until it is resumed.",
@@ -71,6 +72,7 @@ var notices = map[string]string{
 	"unlinked":   "The link is revoked, and its visit has ended.",
 	"forgotten":  "The tokens are forgotten.",
 	"begun":      "It has begun. Look again to see how far it is.",
+	"undone":     "It is undone: nothing was changed.",
 	"stopped":    "It is stopped. What it has changed so far stays.",
 }
 

@@ -69,7 +69,7 @@ func (v *visit) showsThisInPortal(status int, d client.Destination, kind client.
 		Shown: shownSettings(kind.Settings, d.Settings), Access: shownSettings(kind.Access, d.Access),
 		Limits: shownLimits(d), Pausable: d.State == "active"}}
 	var err error
-	page.Newest, page.Slow, err = v.newestTo(d)
+	page.Newest, page.Slow, err = v.newestTo(d, shownOnOverview)
 	if err != nil {
 		return err
 	}

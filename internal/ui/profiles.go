@@ -11,14 +11,20 @@ import (
 
 func (s *server) profiles() {
 	s.page("/profiles", viewer, s.listProfiles)
+	s.page("/profiles/new", admin, s.newProfile)
+	s.act("/profiles/new", admin, s.createProfile)
+	s.page("/profiles/{id}", viewer, s.showProfile)
+	s.act("/profiles/{id}", admin, s.updateProfile)
+	s.act("/profiles/{id}/enable", operator, s.enableProfile)
+	s.act("/profiles/{id}/disable", operator, s.disableProfile)
 }
 
 // A profileRow is a destination of Boro or Slack in the words of Boro's notification profiles.
 type profileRow struct {
-	client.Destination
-	Enabled bool
-	Signs   bool
-	Headers string // the names of the custom headers
+	destinationRow
+	Enabled     bool
+	Signs       bool
+	HeaderNames string // of the custom headers
 }
 
 // profilesPage is what the list of profiles shows.
@@ -50,10 +56,11 @@ func (s *server) listProfiles(v *visit) error {
 
 // profileOf returns a destination as a profile.
 func profileOf(d client.Destination) profileRow {
-	row := profileRow{Destination: d, Enabled: d.State == "active", Signs: d.Settings["secret_key"] != nil}
+	row := profileRow{destinationRow: destinationRowOf(d), Enabled: d.State == "active",
+		Signs: d.Settings["secret_key"] != nil}
 	headers, ok := d.Settings["headers"].(map[string]any)
 	if ok {
-		row.Headers = strings.Join(slices.Sorted(maps.Keys(headers)), ", ")
+		row.HeaderNames = strings.Join(slices.Sorted(maps.Keys(headers)), ", ")
 	}
 	return row
 }

@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -25,12 +27,12 @@ type repairsPage struct {
 	Tabs     []tab
 	Narrowed bool
 	Rows     []client.Repair
-	Running  bool // one of them runs: the page looks again by itself
+	Running  bool // one of them runs or waits: the page looks again by itself
 }
 
 // repairStates are the tabs of the list.
-var repairStates = []option{{"", "All"}, {"running", "Running"}, {"done", "Done"}, {"cancelled", "Cancelled"},
-	{"failed", "Failed"}}
+var repairStates = []option{{"", "All"}, {"waiting", "Waiting"}, {"running", "Running"}, {"done", "Done"},
+	{"cancelled", "Cancelled"}, {"failed", "Failed"}}
 
 func (s *server) listRepairs(v *visit) error {
 	query := v.r.URL.Query()
@@ -50,7 +52,7 @@ func (s *server) listRepairs(v *visit) error {
 			return err
 		}
 	}
-	running := slices.ContainsFunc(l.Data, func(r client.Repair) bool { return r.State == "running" })
+	running := slices.ContainsFunc(l.Data, func(r client.Repair) bool { return !r.Ended() })
 	v.show(statusOf(f), "repairs", "Repairs", repairsPage{Rows: l.Data, Running: running,
 		Narrowed: f.Narrowed() || q.State != "",
 		Tabs:     tabs(query, Root+"repairs", "state", repairStates),
@@ -61,13 +63,21 @@ func (s *server) listRepairs(v *visit) error {
 	return nil
 }
 
+// undoFor is how long a repair that a page begins waits, so that the person can take it back.
+const undoFor = 10 * time.Second
+
 // repairPage is what the page of a repair shows.
 type repairPage struct {
 	client.Repair
-	Path   link
-	Runs   bool
-	Show   command
-	Cancel command
+	Path    link // of the repair
+	Here    link // and with how many deliveries were counted before it began
+	Waits   bool
+	Runs    bool
+	Seconds int   // until it begins, if it waits
+	Of      int64 // deliveries that were counted before it began; 0 is unknown
+	Handled int64 // of them so far
+	Show    command
+	Cancel  command
 }
 
 func (s *server) showRepair(v *visit) error { return v.showsRepair(http.StatusOK) }
@@ -78,11 +88,23 @@ func (v *visit) showsRepair(status int) error {
 	if err != nil {
 		return err
 	}
-	v.show(status, "repair", repairTitle(r.Kind), repairPage{r, link(Root + "repairs/" + url.PathEscape(r.ID)),
-		r.State == "running", v.get("repairs show "+quote(r.ID), "/repairs/"+r.ID),
-		v.post("repairs cancel "+quote(r.ID), "/repairs/"+r.ID+"/cancel", "")})
+	page := repairPage{Repair: r, Path: repairPath(r), Here: repairPath(r), Waits: r.State == "waiting",
+		Runs: r.State == "running", Handled: r.Changed + r.Skipped,
+		Seconds: int(math.Ceil(r.StartsAt.Sub(v.Now()).Seconds())),
+		Show:    v.get("repairs show "+quote(r.ID), "/repairs/"+r.ID),
+		Cancel:  v.post("repairs cancel "+quote(r.ID), "/repairs/"+r.ID+"/cancel", "")}
+	counted := v.r.URL.Query().Get("of")
+	of, err := strconv.ParseInt(counted, 10, 64)
+	if err == nil && of > 0 {
+		page.Of, page.Handled = of, min(of, page.Handled)
+		page.Here = withQuery(string(page.Path), url.Values{"of": {counted}})
+	}
+	v.show(status, "repair", repairTitle(r.Kind), page)
 	return nil
 }
+
+// repairPath returns the path of the page of a repair.
+func repairPath(r client.Repair) link { return link(Root + "repairs/" + url.PathEscape(r.ID)) }
 
 // repairTitle returns the name of a kind of repairs.
 func repairTitle(kind string) string {
@@ -98,14 +120,18 @@ func repairTitle(kind string) string {
 }
 
 func (s *server) cancelRepair(v *visit) error {
-	_, err := s.API.CancelRepair(v.ctx, v.r.PathValue("id"))
+	r, err := s.API.CancelRepair(v.ctx, v.r.PathValue("id"))
 	if v.refused(err) {
 		return v.showsRepair(statusOfRefusal(err))
 	}
 	if err != nil {
 		return err
 	}
-	return v.back(Root+"repairs/"+url.PathEscape(v.r.PathValue("id")), "stopped")
+	notice := "stopped"
+	if r.Changed == 0 && r.LookedAt == 0 {
+		notice = "undone"
+	}
+	return v.back(string(repairPath(r)), notice)
 }
 
 // A bulkPage counts what a repair would do, and begins it. What is counted is what begins: the same fields.
@@ -122,9 +148,10 @@ type bulkPage struct {
 // rateField is how many deliveries a second a repair makes.
 var rateField = field{Name: "rate", Label: "Deliveries a second", Hint: "0 is no limit. Default: 200."}
 
-// pace returns the pace that was typed. A choice that nothing narrows is of all, which the person sees counted.
+// pace returns the pace that was typed, with the time in which it can be undone. A choice that nothing narrows is of
+// all, which the person sees counted.
 func (f form) pace(narrowed bool) client.Pace {
-	pace := client.Pace{All: !narrowed}
+	pace := client.Pace{All: !narrowed, StartIn: undoFor.String()}
 	text := f.get("rate")
 	if text == "" {
 		return pace
@@ -149,7 +176,11 @@ func (v *visit) begun(page bulkPage, r client.Repair, err error) error {
 	case err != nil:
 		return err
 	default:
-		return v.back(Root+"repairs/"+url.PathEscape(r.ID), "begun")
+		notice := "begun"
+		if r.State == "waiting" {
+			notice = "" // the page says when it begins
+		}
+		return v.back(string(withQuery(string(repairPath(r)), url.Values{"of": {v.r.PostForm.Get("of")}})), notice)
 	}
 	return nil
 }
@@ -180,18 +211,23 @@ func (v *visit) replay(values url.Values) (bulkPage, client.NewReplay) {
 		field{Name: "where", Label: "Where", Hint: "an expression, such as `data.amount > 100`"},
 		field{Name: "destination", Label: "To", Known: v.destinationNames(), Hint: "Empty is each destination that " +
 			"wants the event."},
+		field{Name: "missed", Label: "Only what it wants and never had", Kind: "check",
+			Hint: "With a destination: events that its match wants and that it has no delivery of."},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint}, rateField)
 	n := client.NewReplay{Source: f.get("source"), Type: f.get("type"), Where: f.get("where"),
-		Destination: f.get("destination"), Range: client.Range{Since: f.when("since", v.Now()),
-			Until: f.when("until", v.Now())}}
+		Destination: f.get("destination"), Missed: f.get("missed") != "",
+		Range: client.Range{Since: f.when("since", v.Now()), Until: f.when("until", v.Now())}}
 	n.Pace = f.pace(n.Source != "" || n.Type != "" || n.Where != "" || !n.Since.IsZero() || !n.Until.IsZero())
 	shown := n
 	shown.DryRun = false
 	return bulkPage{Title: "Replay events", Verb: "Replay", Path: Root + "events/replay", Back: Root + "events",
 		Fields:  f,
-		Command: v.post(withFlags("replay", f), "/events/replay", jsonOf(shown))}, n
+		Command: v.post(withFlags("replay", f)+undoFlag, "/events/replay", jsonOf(shown))}, n
 }
+
+// undoFlag is the flag of the commands that lets a repair wait as the pages do.
+var undoFlag = " --start-in " + undoFor.String()
 
 // withFlags returns a command with the values of a form as flags.
 func withFlags(words string, f form) string {
@@ -199,7 +235,10 @@ func withFlags(words string, f form) string {
 		if each.Value == "" || each.Kind == "hidden" {
 			continue
 		}
-		words += " --" + flagOf(each.Name) + " " + quote(string(each.Value))
+		words += " --" + flagOf(each.Name)
+		if each.Kind != "check" {
+			words += " " + quote(string(each.Value))
+		}
 	}
 	return words
 }
@@ -267,7 +306,7 @@ func (v *visit) many(values url.Values) (page bulkPage, isCancel bool, state str
 		}
 	}
 	page.Path, page.Back, page.Fields = Root+"deliveries/many", Root+"deliveries", f
-	page.Command = v.post(words, path, jsonOf(body))
+	page.Command = v.post(words+undoFlag, path, jsonOf(body))
 	return page, isCancel, state, choice
 }
 

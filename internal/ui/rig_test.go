@@ -308,7 +308,9 @@ var (
 	testStats = client.Stats{Sources: 2, Destinations: 3, Events: 1204, DatabaseBytes: 5 << 20, RequestsRefused: 7,
 		Deliveries:      map[string]int64{"pending": 1, "dead": 12, "delivered": 1100},
 		OldestPendingAt: at(4 * time.Minute),
-		NextDueAt:       at(-time.Minute)}
+		Latency: client.Latencies{Since: at(time.Hour), Accept: client.Latency{Count: 1204, P50MS: 2.4, P99MS: 25},
+			Attempt: client.Latency{Count: 1100, P50MS: 0.4, P99MS: 1500}},
+		NextDueAt: at(-time.Minute)}
 )
 
 // spans returns so many minutes until now, in every second one of which as much happened.

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
 )
@@ -17,6 +16,8 @@ func (s *server) subscriptions() {
 	s.page("/subscriptions/new", operator, s.newSubscription)
 	s.act("/subscriptions/new", operator, s.createSubscription)
 	s.page("/subscriptions/{id}", viewer, s.showSubscription)
+	s.page("/subscriptions/{id}/edit", operator, s.editSubscription)
+	s.act("/subscriptions/{id}/edit", operator, s.updateSubscription)
 	s.act("/subscriptions/{id}/renew", operator, s.renewSubscription)
 	s.act("/subscriptions/{id}/pause", operator, s.pauseSubscription)
 	s.act("/subscriptions/{id}/resume", operator, s.resumeSubscription)
@@ -90,6 +91,7 @@ type subscriptionPage struct {
 	Open    bool // there is a gap that is not filled
 	Fill    *client.SubscriptionFill
 	Renew   command
+	Fills   command
 	Show    command
 	Changes string
 }
@@ -98,11 +100,7 @@ func (s *server) showSubscription(v *visit) error { return v.showsSubscription(h
 
 // showsSubscription shows the subscription of the path, with a fill that was asked for just now.
 func (v *visit) showsSubscription(status int, fill *client.SubscriptionFill) error {
-	sub, err := v.API.Subscription(v.ctx, v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	known, err := v.providerOf(sub.Provider)
+	sub, known, err := v.subscription()
 	if err != nil {
 		return err
 	}
@@ -118,6 +116,7 @@ func (v *visit) showsSubscription(status int, fill *client.SubscriptionFill) err
 				g.State == "unknown"
 		}),
 		Renew: v.post("subscriptions renew "+quote(sub.Name), "/subscriptions/"+sub.ID+"/renew", ""),
+		Fills: v.post("subscriptions fill "+quote(sub.Name), "/subscriptions/"+sub.ID+"/fill", ""),
 		Show:  v.get("subscriptions show "+quote(sub.Name), "/subscriptions/"+sub.ID)})
 	return nil
 }
@@ -135,7 +134,8 @@ func (s *server) newSubscription(v *visit) error {
 		if err != nil {
 			return err
 		}
-		return v.showSubscriptionForm(http.StatusOK, known, v.subscriptionEntry(known))
+		return v.showSubscriptionForm(http.StatusOK, known, client.Subscription{},
+			v.subscriptionEntry(known, client.Subscription{}))
 	}
 	all, err := s.API.Providers(v.ctx)
 	if err != nil {
@@ -153,22 +153,40 @@ func (s *server) newSubscription(v *visit) error {
 	return nil
 }
 
-// subscriptionEntry returns the form of a new subscription.
-func (v *visit) subscriptionEntry(p client.Provider) entry {
-	first := form{{Name: "name", Label: "Name", Kind: "text", IsRequired: true},
-		{Name: "source", Label: "Source", Kind: "text", IsRequired: true, Known: v.sourcesOf(p.Name),
-			Hint: "A source of " + p.Title + ": its URL is registered."},
-		{Name: "connection", Label: "Connection", Kind: "text", IsRequired: true, Known: v.connectionsOf(p.Connector),
-			Hint: "Who we are when we ask for it."},
-		{Name: "resource", Label: "Resource", Kind: "text", IsRequired: true, Hint: sentence(p.Resource)}}
+// subscriptionEntry returns the form of a subscription, with the values of one that is stored.
+func (v *visit) subscriptionEntry(p client.Provider, sub client.Subscription) entry {
+	texts := subscriptionTexts(sub)
+	first := form{{Name: "name", Label: "Name", Kind: "text", IsRequired: true, Value: typed(texts["name"])}}
+	if sub.ID == "" {
+		first = append(first,
+			field{Name: "source", Label: "Source", Kind: "text", IsRequired: true, Known: v.sourcesOf(p.Name),
+				Hint: "A source of " + p.Title + ": its URL is registered."},
+			field{Name: "connection", Label: "Connection", Kind: "text", IsRequired: true,
+				Known: v.connectionsOf(p.Connector), Hint: "Who we are when we ask for it."})
+	}
+	first = append(first, field{Name: "resource", Label: "Resource", Kind: "text", IsRequired: true,
+		Hint: sentence(p.Resource), Value: typed(texts["resource"])})
 	if len(p.ChangeTypes) > 0 {
 		first = append(first, field{Name: "change_types", Label: "Change types", Kind: "text",
-			Hint: "One or more of " + strings.Join(p.ChangeTypes, ", ") + ", separated by commas."})
+			Value: typed(texts["change_types"]),
+			Hint:  "One or more of " + strings.Join(p.ChangeTypes, ", ") + ", separated by commas."})
 	}
-	return entry{Groups: groups{{Fields: first},
-		{Title: "Settings of " + p.Title, Fields: settingFields("settings.", p.SubscriptionSettings, nil)},
+	return entry{ETag: sub.ETag, Groups: groups{{Fields: first},
+		{Title: "Settings of " + p.Title, Fields: settingFields("settings.", p.SubscriptionSettings, sub.Settings)},
 		{Title: "More", Fields: form{{Name: "expect_every", Label: "Expect an event every", Kind: "text",
-			Hint: "A length of time such as 24h."}}}}}
+			Value: typed(texts["expect_every"]),
+			Hint:  "A length of time such as 24h: an event of ours says if none came for so long."}}}}}
+}
+
+// subscriptionTexts returns the members of a subscription as they are typed, by the names of their fields.
+func subscriptionTexts(sub client.Subscription) map[string]string {
+	return map[string]string{"name": sub.Name, "resource": sub.Resource, "expect_every": sub.ExpectEvery,
+		"change_types": strings.Join(sub.ChangeTypes, ", ")}
+}
+
+// changeTypes reads change types that are separated by commas or blanks.
+func changeTypes(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 }
 
 // sourcesOf returns names of sources of a provider to offer. Without them the page works too.
@@ -195,12 +213,32 @@ func (v *visit) connectionsOf(provider string) (names []string) {
 	return names
 }
 
-func (v *visit) showSubscriptionForm(status int, p client.Provider, e entry) error {
-	v.show(status, "noun_form", "New subscription at "+p.Title, nounForm{entry: e, Noun: "subscription",
-		Plural: Root + "subscriptions", Kind: p.Name, Path: Root + "subscriptions", Action: Root + "subscriptions/new",
+// showSubscriptionForm shows the form of a new subscription, or of sub if that is stored.
+func (v *visit) showSubscriptionForm(status int, p client.Provider, sub client.Subscription, e entry) error {
+	page := nounForm{entry: e, Noun: "subscription", Plural: Root + "subscriptions", Kind: p.Name,
+		Path: Root + "subscriptions", Action: Root + "subscriptions/new",
 		Summary: "The registration is made at once, and renewed before it expires.",
 		Command: v.post("subscriptions create NAME --source SOURCE --connection CONNECTION --resource RESOURCE",
-			"/subscriptions", `{"name":"NAME","source":"SOURCE","connection":"CONNECTION","resource":"RESOURCE"}`)})
+			"/subscriptions", `{"name":"NAME","source":"SOURCE","connection":"CONNECTION","resource":"RESOURCE"}`)}
+	if sub.ID != "" {
+		page.Name, page.Path, page.Action = sub.Name, subscriptionPath(sub), subscriptionPath(sub)+"/edit"
+		page.Command = v.patch("subscriptions update "+quote(sub.Name)+" --resource RESOURCE",
+			"/subscriptions/"+sub.ID, `{"resource":"RESOURCE"}`)
+		v.show(status, "noun_form", "Change subscription "+sub.Name, page)
+		return nil
+	}
+	for _, f := range e.Groups[0].Fields {
+		switch {
+		case len(f.Known) > 0:
+		case f.Name == "source" && v.person.Administers():
+			page.Lacks = append(page.Lacks, lack{"There is no source of " + p.Title + " yet, which it calls.",
+				"Create one", link(Root + "sources/new?provider=" + url.QueryEscape(p.Name))})
+		case f.Name == "connection" && p.Connector != "" && v.person.Administers():
+			page.Lacks = append(page.Lacks, lack{"There is no connection for " + p.Title + " yet: who we are there.",
+				"Create one", link(Root + "connections/new?provider=" + url.QueryEscape(p.Connector))})
+		}
+	}
+	v.show(status, "noun_form", "New subscription at "+p.Title, page)
 	return nil
 }
 
@@ -213,21 +251,17 @@ func (s *server) createSubscription(v *visit) error {
 	if err != nil {
 		return err
 	}
-	e := v.subscriptionEntry(known)
+	e := v.subscriptionEntry(known, client.Subscription{})
 	v.made, err = v.read(&e, "subscription at "+known.Name)
 	if err != nil {
 		return err
 	}
 	n := client.NewSubscription{Name: e.Groups.get("name"), Provider: known.Name, Source: e.Groups.get("source"),
 		Connection: e.Groups.get("connection"), Resource: e.Groups.get("resource"),
-		Settings: e.Groups.settings("settings.", nil), ExpectEvery: e.Groups.get("expect_every")}
-	for change := range strings.FieldsFuncSeq(e.Groups.get("change_types"), func(r rune) bool {
-		return r == ',' || r == ' ' || r == '\n'
-	}) {
-		n.ChangeTypes = append(n.ChangeTypes, change)
-	}
+		ChangeTypes: changeTypes(e.Groups.get("change_types")), Settings: e.Groups.settings("settings.", nil),
+		ExpectEvery: e.Groups.get("expect_every")}
 	if e.Groups.Invalid() {
-		return v.showSubscriptionForm(http.StatusUnprocessableEntity, known, e)
+		return v.showSubscriptionForm(http.StatusUnprocessableEntity, known, client.Subscription{}, e)
 	}
 	sub, err := s.API.CreateSubscription(v.ctx, n)
 	status, err := v.answered(&e, "", err)
@@ -235,9 +269,68 @@ func (s *server) createSubscription(v *visit) error {
 	case err != nil:
 		return err
 	case status != 0:
-		return v.showSubscriptionForm(status, known, e)
+		return v.showSubscriptionForm(status, known, client.Subscription{}, e)
 	}
 	return v.back(string(subscriptionPath(sub)), "created")
+}
+
+// subscription returns the subscription of the path with its provider.
+func (v *visit) subscription() (sub client.Subscription, known client.Provider, err error) {
+	sub, err = v.API.Subscription(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return sub, known, err
+	}
+	known, err = v.providerOf(sub.Provider)
+	return sub, known, err
+}
+
+func (s *server) editSubscription(v *visit) error {
+	sub, known, err := v.subscription()
+	if err != nil {
+		return err
+	}
+	return v.showSubscriptionForm(http.StatusOK, known, sub, v.subscriptionEntry(known, sub))
+}
+
+// updateSubscription changes what was typed. For anything but its name and what it expects there is a new
+// registration.
+func (s *server) updateSubscription(v *visit) error {
+	err := v.r.ParseForm()
+	if err != nil {
+		return errNotForm
+	}
+	sub, known, err := v.subscription()
+	if err != nil {
+		return err
+	}
+	e := v.subscriptionEntry(known, sub)
+	_, err = v.read(&e, "subscription "+sub.ID)
+	if err != nil {
+		return err
+	}
+	stored := subscriptionTexts(sub)
+	if !e.Groups.has("change_types") {
+		delete(stored, "change_types")
+	}
+	changes := e.Groups.changes(stored)
+	if _, differs := changes["change_types"]; differs {
+		changes["change_types"] = changeTypes(e.Groups.get("change_types"))
+	}
+	if settings := e.Groups.settings("settings.", sub.Settings); len(settings) > 0 {
+		changes["settings"] = settings
+	}
+	if e.Groups.Invalid() {
+		return v.showSubscriptionForm(http.StatusUnprocessableEntity, known, sub, e)
+	}
+	_, err = s.API.IfMatch(e.ETag).UpdateSubscription(v.ctx, sub.ID, changes)
+	status, err := v.answered(&e, sub.ETag, err)
+	switch {
+	case err != nil:
+		return err
+	case status != 0:
+		return v.showSubscriptionForm(status, known, sub, e)
+	}
+	return v.back(string(subscriptionPath(sub)), "saved")
 }
 
 func (s *server) renewSubscription(v *visit) error {
@@ -266,9 +359,14 @@ func (v *visit) changedSubscription(err error, notice string) error {
 	return v.back(Root+"subscriptions/"+url.PathEscape(v.r.PathValue("id")), notice)
 }
 
-// fillSubscription asks the provider for what was missed, and shows what it found.
+// fillSubscription asks the provider for what was missed, in the gaps or since a time, and shows what it found.
 func (s *server) fillSubscription(v *visit) error {
-	fill, err := s.API.FillSubscription(v.ctx, v.r.PathValue("id"), time.Time{})
+	since, err := parseWhen(v.r.PostFormValue("since"), v.Now())
+	if err != nil {
+		v.problem = "Since when: " + sentence(err.Error())
+		return v.showsSubscription(http.StatusUnprocessableEntity, nil)
+	}
+	fill, err := s.API.FillSubscription(v.ctx, v.r.PathValue("id"), since)
 	if v.refused(err) {
 		return v.showsSubscription(statusOfRefusal(err), nil)
 	}

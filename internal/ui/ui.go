@@ -190,7 +190,11 @@ func (s *server) fail(v *visit, status int, text string) {
 
 // back redirects to a page below /ui after an action, with a notice: a name in notices.
 func (v *visit) back(path, notice string) error {
-	if notice != "" {
+	switch {
+	case notice == "":
+	case strings.Contains(path, "?"):
+		path += "&did=" + notice
+	default:
 		path += "?did=" + notice
 	}
 	redirect(v.w, v.r, path)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 const maxRepairs = 1000
 
 const selectRepair = `SELECT n, id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state, reason,
-	created_at, updated_at FROM repairs`
+	created_at, updated_at, starts_at FROM repairs`
 
 // repairTenant is the tenant of a repair, which its filter names.
 const repairTenant = "coalesce(filter ->> '$.tenant', '')"
@@ -26,7 +27,7 @@ func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 		Cursor: row.ColumnInt64(5), Bound: row.ColumnInt64(6), LookedAt: row.ColumnInt64(7),
 		Changed: row.ColumnInt64(8),
 		Skipped: row.ColumnInt64(9), State: bellhop.RepairState(row.ColumnText(10)), Reason: row.ColumnText(11),
-		CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13)}
+		CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13), StartsAt: timeAt(row, 14)}
 	event := r.Cursor
 	if r.Kind != bellhop.RepairReplay {
 		event >>= placeBits
@@ -49,7 +50,7 @@ func (s *Store) Repairs(ctx context.Context, q bellhop.RepairQuery,
 	return list(ctx, s, l, selectRepair, scanRepair)
 }
 
-// RunningRepairs returns the repairs that have not ended, oldest first.
+// RunningRepairs returns the repairs that have not ended, oldest first; those that wait are among them.
 func (s *Store) RunningRepairs(ctx context.Context) (running []bellhop.Repair, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		running, err = runningRepairs(c)
@@ -59,7 +60,8 @@ func (s *Store) RunningRepairs(ctx context.Context) (running []bellhop.Repair, e
 }
 
 func runningRepairs(c *conn) (running []bellhop.Repair, err error) {
-	err = c.query(selectRepair+" WHERE state = 'running' ORDER BY n", nil, func(row *sqlite3.Stmt) error {
+	query := selectRepair + " WHERE state IN ('waiting', 'running') ORDER BY n"
+	err = c.query(query, nil, func(row *sqlite3.Stmt) error {
 		r, err := scanRepair(row)
 		running = append(running, r)
 		return err
@@ -76,11 +78,18 @@ func repairIn(c *conn, id string) (bellhop.Repair, error) {
 	return oneIn(c, "repair", id, selectRepair+" WHERE id = ?", id, scanRepair)
 }
 
-// CreateRepair stores a running repair of everything that exists now, and returns it with its bounds.
+// CreateRepair stores a repair of everything that exists now, and returns it with its bounds. It waits if its StartsAt
+// is after its CreatedAt, and runs otherwise.
 func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Repair, error) {
 	filter, err := json.Marshal(r.Filter)
 	if err != nil {
 		return r, err
+	}
+	r.State = bellhop.RepairRunning
+	if r.StartsAt.After(r.CreatedAt) {
+		r.State = bellhop.RepairWaiting
+	} else {
+		r.StartsAt = r.CreatedAt
 	}
 	var created bellhop.Repair
 	err = s.do(func(c *conn) error {
@@ -92,9 +101,9 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 			return err
 		}
 		err = c.exec(`INSERT INTO repairs (id, kind, filter, rate, cursor, bound, looked_at, changed, skipped, state,
-			reason, created_at, updated_at)
-			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, 'running', '', ?, ?)`,
-			r.ID, string(r.Kind), string(filter), r.Rate, r.Cursor, r.Bound, r.CreatedAt, r.CreatedAt)
+			reason, created_at, updated_at, starts_at)
+			VALUES (?, ?, ?, ?, ?, ?, 0, 0, 0, ?, '', ?, ?, ?)`, r.ID, string(r.Kind), string(filter), r.Rate,
+			r.Cursor, r.Bound, string(r.State), r.CreatedAt, r.CreatedAt, r.StartsAt)
 		if err != nil {
 			return err
 		}
@@ -105,7 +114,7 @@ func (s *Store) CreateRepair(ctx context.Context, r bellhop.Repair) (bellhop.Rep
 		if err != nil {
 			return err
 		}
-		return c.exec(`DELETE FROM repairs WHERE state <> 'running' AND n < (SELECT n FROM repairs
+		return c.exec(`DELETE FROM repairs WHERE state NOT IN ('waiting', 'running') AND n < (SELECT n FROM repairs
 			ORDER BY n DESC LIMIT 1 OFFSET ?)`, maxRepairs-1)
 	})
 	return created, err
@@ -186,7 +195,21 @@ func (s *Store) repairDestination(kind bellhop.RepairKind, id string) (int64, er
 	return 0, bellhop.Conflict("destination " + id + " is deleted: create it again, or name another")
 }
 
-// EndRepair ends a running repair. It is a conflict if it has ended.
+// StartRepair makes a waiting repair run, and returns it as it is then. It leaves one in another state as it is.
+func (s *Store) StartRepair(_ context.Context, id string) (bellhop.Repair, error) {
+	var r bellhop.Repair
+	err := s.do(func(c *conn) error {
+		err := c.exec(`UPDATE repairs SET state = 'running', updated_at = ? WHERE id = ? AND state = 'waiting'`,
+			s.opts.Now(), id)
+		if err == nil {
+			r, err = repairIn(c, id)
+		}
+		return err
+	})
+	return r, err
+}
+
+// EndRepair ends a running or waiting repair. It is a conflict if it has ended.
 func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairState,
 	reason string) (bellhop.Repair, error) {
 	var r bellhop.Repair
@@ -197,7 +220,7 @@ func (s *Store) EndRepair(ctx context.Context, id string, state bellhop.RepairSt
 		if r, err = repairIn(c, id); err != nil {
 			return err
 		}
-		if r.State != bellhop.RepairRunning {
+		if r.State.Ended() {
 			return bellhop.Conflict("the repair has ended: it is " + string(r.State))
 		}
 		err = c.exec(`UPDATE repairs SET state = ?, reason = ?, updated_at = ? WHERE id = ?`,
@@ -250,6 +273,10 @@ func scanEnd(c *conn, table string, r bellhop.Repair) (at int64, err error) {
 // errEnough ends a query early.
 var errEnough = errors.New("enough")
 
+// noDeliveryTo holds for an event that has no delivery to a destination, in whatever state.
+var noDeliveryTo = fmt.Sprintf("NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.n >= e.n << %[1]d "+
+	"AND d.n < (e.n + 1) << %[1]d AND d.destination = ?)", placeBits)
+
 func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
 	whole bool) (chosen []bellhop.Chosen, at int64, err error) {
 	if at, err = scanEnd(c, "events", r); err != nil {
@@ -269,6 +296,13 @@ func (s *Store) chooseEvents(c *conn, r bellhop.Repair, limit int,
 	}
 	if f.Tenant != "" {
 		l.and(eventTenant+" = ?", f.Tenant)
+	}
+	if f.Missed {
+		destination, err := s.repairDestination(r.Kind, f.DestinationID)
+		if err != nil {
+			return nil, 0, err
+		}
+		l.and(noDeliveryTo, destination)
 	}
 	if !f.Self() {
 		self, _ := s.sources.get(bellhop.SourceSelfID)

@@ -148,6 +148,50 @@ func repairEnds(w *world) {
 	w.equal("the first page", []any{len(list), list[0].ID, next != ""}, []any{2, "rpr_more", true})
 }
 
+// repairWaits shows that a repair which begins later does nothing before it is started, keeps the bounds of its
+// request, counts among those that run, and can be ended before.
+func repairWaits(w *world) {
+	event := w.delivery(w.in(delivered)).EventID
+	later := func(id string) bellhop.Repair {
+		r, err := w.CreateRepair(w.ctx, bellhop.Repair{ID: id, Kind: bellhop.RepairReplay, CreatedAt: w.clock.now(),
+			StartsAt: w.clock.now().Add(10 * time.Second)})
+		w.must(err)
+		return r
+	}
+	r := later("rpr_later")
+	w.equal("as it waits", []any{r.State, r.StartsAt},
+		[]any{bellhop.RepairWaiting, w.clock.now().Add(10 * time.Second)})
+	late := w.delivery(w.in(delivered)).EventID
+	after, step := w.step(r, 3)
+	w.equal("a step before it begins", []any{after, len(step.Chosen)}, []any{r, 1})
+	running, err := w.RunningRepairs(w.ctx)
+	w.must(err)
+	w.equal("among those that have not ended", running, []bellhop.Repair{r})
+	w.clock.pass(10 * time.Second)
+	began, err := w.StartRepair(w.ctx, r.ID)
+	w.must(err)
+	w.equal("as it begins", []any{began.State, began.UpdatedAt, began.StartsAt},
+		[]any{bellhop.RepairRunning, w.clock.now(), w.clock.now()})
+	again, err := w.StartRepair(w.ctx, r.ID)
+	w.must(err)
+	w.equal("started again", again, began)
+	w.equal("at the end", w.finish(began).Changed, int64(1))
+	w.equal("deliveries", []int{len(w.deliveriesOf(event)), len(w.deliveriesOf(late))}, []int{2, 1})
+
+	undone := later("rpr_undone")
+	ended, err := w.EndRepair(w.ctx, undone.ID, bellhop.RepairCancelled, "")
+	w.must(err)
+	after, err = w.StartRepair(w.ctx, undone.ID)
+	w.must(err)
+	w.equal("started once it has ended", []any{after, after.State}, []any{ended, bellhop.RepairCancelled})
+	w.refused("start an unknown one", second(w.StartRepair(w.ctx, "rpr_none")), bellhop.CodeNotFound)
+	for i := range bellhop.MaxRunningRepairs {
+		later(fmt.Sprint("rpr_", i))
+	}
+	w.refused("one too many", second(w.CreateRepair(w.ctx, bellhop.Repair{ID: "rpr_more",
+		Kind: bellhop.RepairReplay, CreatedAt: w.clock.now()})), bellhop.CodeConflict)
+}
+
 // repairChooses shows which events a replay selects, and which deliveries a retry or a cancel does.
 func repairChooses(w *world) {
 	other, to := w.newSource("other"), w.newDestination("to")
@@ -190,6 +234,9 @@ func repairChooses(w *world) {
 		{"replay", bellhop.RepairFilter{Since: began.Add(30 * time.Second), Until: began.Add(90 * time.Second)}, 1},
 		{"replay", bellhop.RepairFilter{Since: began.Add(time.Hour)}, 0},
 		{"replay", bellhop.RepairFilter{Until: began.Add(-time.Hour)}, 0},
+		{"replay", bellhop.RepairFilter{DestinationID: w.destination, Missed: true}, 1},
+		{"replay", bellhop.RepairFilter{DestinationID: to, Missed: true}, 2},
+		{"replay", bellhop.RepairFilter{DestinationID: to, Missed: true, SourceIDs: []string{w.source}}, 1},
 		{"retry", bellhop.RepairFilter{State: dead}, 3},
 		{"retry", bellhop.RepairFilter{State: dead, DestinationID: w.destination}, 2},
 		{"retry", bellhop.RepairFilter{State: dead, DestinationID: w.destination, Since: began.Add(time.Second)}, 1},

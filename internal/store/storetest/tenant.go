@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -57,6 +58,48 @@ func tenantNouns(w *world) {
 	w.refused("delete it again", w.DeleteTenant(w.ctx, "ten_1"), bellhop.CodeNotFound)
 	w.refused("change it", w.UpdateTenant(w.ctx, acme), bellhop.CodeNotFound)
 	w.refused("read it", second(w.Tenant(w.ctx, "acme")), bellhop.CodeNotFound)
+}
+
+// countsWithin shows that the deliveries of an event are counted for each tenant by those to its own destinations
+// alone, also where the event went to another tenant's destination.
+func countsWithin(w *world) {
+	at := w.clock.now()
+	owed := []bellhop.NewDelivery{{DestinationID: w.destination}}
+	for i, name := range []string{"acme", "globex"} {
+		w.must(w.CreateTenant(w.ctx, bellhop.Tenant{ID: fmt.Sprint("ten_", i), Name: name, CreatedAt: at,
+			UpdatedAt: at}))
+		d, err := w.Destination(w.ctx, w.destination)
+		w.must(err)
+		d.ID, d.Name, d.Tenant = w.newID(bellhop.PrefixDestination), "of-"+name, name
+		if name == "globex" {
+			d.Tenants = []string{"acme"} // it gets events of acme
+		}
+		w.must(w.CreateDestination(w.ctx, d))
+		owed = append(owed, bellhop.NewDelivery{DestinationID: d.ID, Leased: name == "globex"})
+	}
+	ev := w.event("", []byte("{}"))
+	ev.SourceID, ev.Source, ev.Tenant = bellhop.SourceAPIID, bellhop.SourceAPI, "acme"
+	events := []bellhop.Event{ev, w.event("", nil)}
+	w.accept(events, owed)
+	ids := []string{events[0].ID, events[1].ID}
+	for tenant, want := range map[string]map[bellhop.DeliveryState]int{
+		"":       {pending: 2, leased: 1},
+		"acme":   {pending: 1},
+		"globex": {leased: 1},
+		"nobody": nil,
+	} {
+		ctx := w.ctx
+		if tenant != "" {
+			ctx = bellhop.WithTenant(ctx, tenant)
+		}
+		counts, err := w.CountDeliveries(ctx, ids)
+		w.must(err)
+		all := map[string]map[bellhop.DeliveryState]int{}
+		if want != nil {
+			all[ids[0]] = want
+		}
+		w.equal("counted for tenant "+tenant, counts, all)
+	}
 }
 
 // narrowed shows that a context of one tenant finds everything of that tenant, and nothing of another or of none, by

@@ -183,12 +183,13 @@ CREATE TABLE repairs (
 	looked_at  INTEGER NOT NULL,                    -- events or deliveries selected
 	changed    INTEGER NOT NULL,
 	skipped    INTEGER NOT NULL,
-	state      TEXT NOT NULL CHECK (state IN ('running', 'done', 'cancelled', 'failed')),
+	state      TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'cancelled', 'failed')),
 	reason     TEXT NOT NULL,
 	created_at INTEGER NOT NULL,
-	updated_at INTEGER NOT NULL
+	updated_at INTEGER NOT NULL,
+	starts_at  INTEGER NOT NULL                     -- of its first step
 ) STRICT;
-CREATE INDEX repairs_running ON repairs (n) WHERE state = 'running';
+CREATE INDEX repairs_running ON repairs (n) WHERE state IN ('waiting', 'running');
 
 -- Who we are at the API of a provider.
 CREATE TABLE connections (

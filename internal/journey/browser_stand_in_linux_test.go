@@ -155,20 +155,6 @@ func (p *person) registers(name, provider, source, connection, resource, changes
 	p.sees("It is created.")
 }
 
-// newest returns the newest event of a type.
-func (g *gateway) newest(kind string) (ev client.EventDetail) {
-	g.t.Helper()
-	eventually(g.t, patience, "an event "+kind+" is stored", func() bool {
-		l, err := g.client().Events(g.t.Context(), client.EventFilter{Type: kind}, client.Page{Limit: 1})
-		if err != nil || len(l.Data) == 0 {
-			return false
-		}
-		ev, err = g.client().Event(g.t.Context(), l.Data[0].ID)
-		return err == nil
-	})
-	return ev
-}
-
 // deliveredTo waits until a destination has got an event of a type.
 func (g *gateway) deliveredTo(destination, kind string) {
 	g.t.Helper()

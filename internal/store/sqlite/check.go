@@ -22,8 +22,14 @@ func Check(ctx context.Context, dir string) (damage string, err error) {
 	query := "?mode=ro&immutable=1" // SQLite then needs no further file, and makes none
 	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
 		query = "?mode=ro" // a crash left a log, which has to be read too
-		if _, err := os.Stat(path + "-shm"); errors.Is(err, fs.ErrNotExist) {
-			defer os.Remove(path + "-shm") // SQLite makes it
+		// SQLite needs this file too, and would make it for all to read.
+		f, err := os.OpenFile(path+"-shm", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+		if err == nil {
+			defer os.Remove(f.Name())
+			err = f.Close()
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", fmt.Errorf("read the log of %s: %w", path, err)
 		}
 	}
 	db, err := sqlite3.Open("file:" + (&url.URL{Path: path}).EscapedPath() + query)

@@ -78,16 +78,19 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 			st.DatabaseBytes += info.Size()
 		}
 	}
+	if st.Events, err = s.countEvents(ctx); err != nil {
+		return st, err
+	}
 	err = s.read(ctx, func(c *conn) error {
 		err := c.query(`SELECT (SELECT count(*) FROM sources WHERE deleted_at IS NULL AND `+hasURL+`),
-			(SELECT count(*) FROM destinations WHERE deleted_at IS NULL), (SELECT count(*) FROM events),
+			(SELECT count(*) FROM destinations WHERE deleted_at IS NULL),
 			(SELECT count(*) FROM deliveries WHERE state = 'pending'),
 			(SELECT count(*) FROM deliveries WHERE state = 'leased'),
 			(SELECT min(next_at) FROM deliveries WHERE state = 'pending')`, nil, func(row *sqlite3.Stmt) error {
-			st.Sources, st.Destinations, st.Events = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
-			st.Deliveries[bellhop.DeliveryPending] = row.ColumnInt64(3)
-			st.Deliveries[bellhop.DeliveryLeased] = row.ColumnInt64(4)
-			st.NextDueAt = timeAt(row, 5)
+			st.Sources, st.Destinations = row.ColumnInt64(0), row.ColumnInt64(1)
+			st.Deliveries[bellhop.DeliveryPending] = row.ColumnInt64(2)
+			st.Deliveries[bellhop.DeliveryLeased] = row.ColumnInt64(3)
+			st.NextDueAt = timeAt(row, 4)
 			return nil
 		})
 		if err == nil {

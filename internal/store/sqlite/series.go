@@ -113,6 +113,7 @@ func (t *tally) giveBack(taken map[tallyKey]tallied) {
 // countAccepted counts the events of an accept that are new.
 func (s *Store) countAccepted(o *accept) {
 	now := s.opts.Now()
+	all := 0
 	for i := 0; i < len(o.events); {
 		tenant, stored := o.events[i].Tenant, int64(0)
 		for ; i < len(o.events) && o.events[i].Tenant == tenant; i++ {
@@ -123,7 +124,9 @@ func (s *Store) countAccepted(o *accept) {
 		if stored > 0 {
 			s.tally.add(now, sideSource, o.source, tenant, stored, 0)
 		}
+		all += int(stored)
 	}
+	s.eventCount.change(all)
 }
 
 // countResult counts a result that was stored, in the minute of a time. An attempt that an action went on from is

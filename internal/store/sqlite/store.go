@@ -59,6 +59,8 @@ type Store struct {
 	tally   tally        // locks itself
 	refused atomic.Int64 // requests
 
+	eventCount eventCount // guards itself
+
 	// Only the writer's goroutine uses these.
 	sequence sequence
 	hasKeys  bool // some delivery has, or may have, a key
@@ -83,7 +85,7 @@ func Open(opts Options) (*Store, error) {
 	registerFileLayer()
 	s := &Store{opts: opts, path: filepath.Join(opts.Dir, store.FileName), metrics: newMetrics(opts.Metrics),
 		scans: make(chan struct{}, 1), cursors: orderCursors{bound: maxReady}, accepts: sync.Pool{New: newAccept},
-		records: sync.Pool{New: newRecord}}
+		records: sync.Pool{New: newRecord}, eventCount: eventCount{turn: make(chan struct{}, 1)}}
 	if err := s.create(); err != nil {
 		return nil, err
 	}

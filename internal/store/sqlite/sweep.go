@@ -126,7 +126,7 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	}
 	limit := now.Add(-s.opts.Retain)
 	var old []oldEvent
-	err = s.do(func(c *conn) error {
+	err = s.doThen(func(c *conn) error {
 		last, more, old = from, false, nil
 		err := c.query(selectOldest, []any{from, limit, now.Add(-max(s.opts.Retain, store.RetainDead)), sweepStep},
 			func(row *sqlite3.Stmt) error {
@@ -151,7 +151,7 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 			err = doomFilesOfEvents(c, old[0].n, old[len(old)-1].n)
 		}
 		return err
-	})
+	}, func() { s.eventCount.change(-len(old)) })
 	if err == nil {
 		s.metrics.deleted.Add(float64(len(old)))
 	}

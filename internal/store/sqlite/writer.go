@@ -309,7 +309,8 @@ func (w *writer) checkpoint() {
 // it alone.
 type work struct {
 	f      func(c *conn) error
-	waits  bool // for room on a full disk
+	then   func() // runs once f is committed, before the next transaction; nil is nothing
+	waits  bool   // for room on a full disk
 	failed error
 	result chan error
 }
@@ -332,6 +333,9 @@ func (o *work) done(err error) {
 	if err == nil {
 		err = o.failed
 	}
+	if err == nil && o.then != nil {
+		o.then()
+	}
 	o.result <- err
 }
 
@@ -339,8 +343,11 @@ func (o *work) patient() bool { return o.waits }
 
 // do runs f in the next transaction of the writer and returns once that is on disk. f may run more than once,
 // so it sets every variable of its caller anew.
-func (s *Store) do(f func(c *conn) error) error {
-	o := &work{f: f, result: make(chan error, 1)}
+func (s *Store) do(f func(c *conn) error) error { return s.doThen(f, nil) }
+
+// doThen is do, and runs then once f is committed, before the next transaction begins.
+func (s *Store) doThen(f func(c *conn) error, then func()) error {
+	o := &work{f: f, then: then, result: make(chan error, 1)}
 	if err := s.writer.submit(o); err != nil {
 		return err
 	}

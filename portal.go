@@ -57,7 +57,7 @@ const (
 	PortalLinkValid = 5 * time.Minute // how long a link can be opened, once
 	// from the making of a link to the end of its session; SessionLength is the most
 	MinPortalLength   = time.Minute
-	MaxPortalLinks    = 10_000 // one more ends the one that ends first
+	MaxPortalLinks    = 2000 // one more ends the one that ends first
 	MaxFrameAncestors = 10
 )
 

@@ -72,7 +72,7 @@ func TestChromiumPages(t *testing.T) {
 				Text        string
 			}](p, `({
 				H1: document.querySelectorAll('h1').length,
-				Foreign: document.querySelectorAll('img, iframe, base, style, main svg:not(.chart svg), ' +
+				Foreign: document.querySelectorAll('img, iframe, base, style, main svg:not(.chart svg, .timeline), ' +
 					'script:not([src^="/ui/static/"]), form:not([action^="/ui/"])').length,
 				Ran: document.body.innerText.includes('Times are local'),
 				Text: document.body.textContent,

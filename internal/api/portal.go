@@ -51,12 +51,12 @@ type oneByID struct {
 	ID string `path:"id" doc:"Its id" example:"plk_01h455vb4pex5vsknk08"`
 }
 
-func (s *server) showPortalLink(ctx context.Context, in *oneByID) (*bodyOf[client.PortalLink], error) {
+func (s *server) showPortalLink(ctx context.Context, in *oneByID) (*tagged[client.PortalLink], error) {
 	l, err := s.Store.PortalLink(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &bodyOf[client.PortalLink]{portalLinkJSON(l)}, nil
+	return taggedBy(l.CreatedAt, portalLinkJSON(l)), nil
 }
 
 // errNoPages is the error for what needs the pages on a server without them.
@@ -107,11 +107,20 @@ func (s *server) portalTenant(ctx context.Context, asked string) (string, error)
 	return "", bellhop.Invalid("tenant", "there is no such tenant; 'bellhop tenants' lists them")
 }
 
-func (s *server) deletePortalLink(ctx context.Context, in *oneByID) (*none, error) {
+// portalLinkToDelete chooses a link to delete.
+type portalLinkToDelete struct {
+	ID string `path:"id" doc:"Its id" example:"plk_01h455vb4pex5vsknk08"`
+	Precondition
+}
+
+func (s *server) deletePortalLink(ctx context.Context, in *portalLinkToDelete) (*none, error) {
 	if s.PortalLinks == nil {
 		return nil, errNoPages
 	}
 	l, err := s.Store.PortalLink(ctx, in.ID)
+	if err == nil {
+		err = in.check("portal link", l.CreatedAt)
+	}
 	if err != nil {
 		return nil, err
 	}

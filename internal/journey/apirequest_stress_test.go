@@ -430,7 +430,7 @@ func (m *apiMaker) known(s schema, name string) (any, bool) {
 	case "name":
 		m.names++
 		return fmt.Sprintf("fuzz-%d-%04x", m.names, m.IntN(1<<16)), true
-	case "wait":
+	case "wait", "start_in": // of the few repairs that may run, none waits for long
 		return pick(m, "0s", "20ms"), true
 	case "source", "sources":
 		return m.some("sources"), true

@@ -167,7 +167,7 @@ func TestRotateSecret(t *testing.T) {
 
 	refused := r.do("POST", rotate, `{"secret":" \u200b"}`)
 	refused.refused(422, bellhop.CodeInvalid, "secret")
-	if !strings.Contains(refused.body, "is white space alone; leave it out, and a new one is made") {
+	if !strings.Contains(refused.body, "is white space alone; leave it out to have one made") {
 		t.Error(refused.body)
 	}
 

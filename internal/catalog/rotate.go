@@ -35,8 +35,8 @@ func (c *Catalog) RotateSecret(
 		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; `+
 			`"0s" ends the old secret at once`)
 	}
-	if secret != "" && bellhop.Pasted(secret) == "" {
-		return d, "", bellhop.Invalid("secret", "is white space alone; leave it out, and a new one is made")
+	if err := checkGiven(secret); err != nil {
+		return d, "", err
 	}
 	if secret == "" {
 		if made, err = c.newSecret(); err != nil {
@@ -61,6 +61,14 @@ func (c *Catalog) RotateSecret(
 	}
 	c.log.Info("destination.rotated", "destination_id", d.ID, "destination", d.Name, "grace", grace.String())
 	return d, made, nil
+}
+
+// checkGiven refuses a new secret that was given and is nothing: a mistake must not have one made.
+func checkGiven(secret string) error {
+	if secret != "" && bellhop.Pasted(secret) == "" {
+		return bellhop.Invalid("secret", "is white space alone; leave it out to have one made")
+	}
+	return nil
 }
 
 // rotated returns d with secret as its first secret and, for the grace, its first secret of before as the second.

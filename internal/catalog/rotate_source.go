@@ -30,8 +30,8 @@ type RotatedSource struct {
 // is refused while the provider still has it. The source has two secrets of the setting at most.
 func (c *Catalog) RotateSourceSecret(ctx context.Context, idOrName string, o SourceRotation) (r RotatedSource,
 	err error) {
-	if o.Secret != "" && bellhop.Pasted(o.Secret) == "" {
-		return r, bellhop.Invalid("secret", "is white space alone; leave it out to have one made")
+	if err := checkGiven(o.Secret); err != nil {
+		return r, err
 	}
 	err = c.changeSecrets(ctx, idOrName, o.Setting, func(s provider.Setting, old provider.Secrets) ([]string, error) {
 		secret := bellhop.Pasted(o.Secret)

@@ -13,7 +13,7 @@ import (
 
 // This file counts what happens in each minute. Counting costs an event and a result two entries of a map: nothing is
 // written with them. Once a minute, and when the store closes, the counts are added to the table of series: to the
-// rows of the minute, of its ten minutes and of its hour. A crash loses those of at most a minute.
+// rows of the minute, of its ten minutes, its hour and its day. A crash loses those of at most a minute.
 
 // The sides of the corridor, as the table has them. The good and bad counts of the first are accepted events and
 // refused requests, those of the second deliveries and failed attempts.

@@ -41,10 +41,11 @@ func patchSchema(document map[string]any, plural string) map[string]any {
 
 // TestSettingsOfAnswers: the settings and the access of each answer, masks included, are as the document says.
 func TestSettingsOfAnswers(t *testing.T) {
-	document := newRig(t).send("GET", "/openapi.json", "").is(200)
+	r := newRig(t)
+	document := r.send("GET", "/openapi.json", "").is(200)
 	schemas, answers := map[string]any{}, map[string]any{}
 	for _, route := range routes {
-		r := newRig(t)
+		r.again(t)
 		r.fill()
 		a := r.do(route.method, concrete(route.path), route.body)
 		path := Prefix + strings.NewReplacer("media", "{id}", "src_1", "{id}").Replace(route.path)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -166,10 +167,13 @@ type probe struct {
 
 func (c settingsCase) compare(t *testing.T, opts Options, judges []schemaJudge) {
 	refused := map[string]bool{} // the settings whose value noChoice the parser refuses because of the value
-	for _, base := range c.good(t) {
+	for i, base := range c.good(t) {
 		probes := []*probe{{settings: base}, {name: "no_such_setting", value: "a"}}
 		for _, s := range c.settings {
-			more := append(values(), exampleOf(s))
+			more := []any{exampleOf(s), noChoice}
+			if i == 0 { // what is of another type is so whatever the other settings are
+				more = append(values(), exampleOf(s))
+			}
 			for _, choice := range s.Choices {
 				more = append(more, choice)
 			}
@@ -370,13 +374,13 @@ func (c settingsCase) parse(t *testing.T, opts Options, probes []*probe) {
 		return
 	}
 	for _, f := range refused.Fields {
-		for i, p := range probes {
-			noun := fmt.Sprintf("%s[%d].", c.list, i)
-			if path, ok := strings.CutPrefix(f.Path, noun); ok {
-				path = strings.TrimPrefix(path, "settings.")
-				p.faults = append(p.faults, bellhop.FieldError{Path: path, Message: f.Message})
-			}
+		index, path, _ := strings.Cut(strings.TrimPrefix(f.Path, c.list+"["), "].")
+		i, err := strconv.Atoi(index)
+		if err != nil {
+			t.Fatalf("%s: %s", f.Path, f.Message)
 		}
+		path = strings.TrimPrefix(path, "settings.")
+		probes[i].faults = append(probes[i].faults, bellhop.FieldError{Path: path, Message: f.Message})
 	}
 }
 

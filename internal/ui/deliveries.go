@@ -88,10 +88,10 @@ func (s *server) listDeliveries(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
 		field{Name: "destination", Label: "Destination", Known: v.destinationNames()},
-		field{Name: "error", Label: "Error", Hint: "of the latest attempt, such as timeout"},
+		field{Name: "error", Label: "Error", Hint: "Of the latest attempt, such as timeout"},
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
-		field{Name: "type", Label: "Type", Hint: "of the event; a whole type, or a beginning and *"},
-		field{Name: "event", Label: "Event", Hint: "the id of an event"},
+		field{Name: "type", Label: "Type", Hint: "Of the event: a whole type, or a beginning and *"},
+		field{Name: "event", Label: "Event", Hint: "The id of an event"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 		field{Name: "state", Label: "State", Kind: "hidden"},

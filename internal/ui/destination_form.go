@@ -78,7 +78,7 @@ func (v *visit) destinationEntry(kind client.DestinationType, d client.Destinati
 	first := form{{Name: "name", Label: "Name", IsRequired: true, Kind: "text", Value: typed(texts["name"])}}
 	if kind.NeedsURL {
 		u := field{Name: "url", Label: "URL", IsRequired: d.ID == "", Kind: "text", Value: typed(texts["url"]),
-			Hint: "Where requests are sent: https://billing.example.com/hooks"}
+			Hint: "Where requests are sent, such as `https://billing.example.com/hooks`."}
 		if kind.SecretURL {
 			u.Secret, u.IsSet, u.Value, u.Kind = true, d.ID != "", "", "secret"
 			u.Hint = "It is a secret: whoever has it can post there."

@@ -61,7 +61,7 @@ func (s *server) listDestinations(v *visit) error {
 		names = append(names, t.Name)
 	}
 	query := v.r.URL.Query()
-	f := newForm(query, field{Name: "type", Label: "Type", Known: names, Hint: "a whole type, or a beginning and *"},
+	f := newForm(query, field{Name: "type", Label: "Type", Known: names, Hint: "A whole type, or a beginning and *"},
 		field{Name: "state", Label: "State", Kind: "hidden"})
 	f = append(f, v.tenantFilter()...)
 	filter := client.DestinationFilter{Type: f.get("type"), State: f.get("state"), Tenant: f.get("tenant")}

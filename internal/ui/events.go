@@ -45,8 +45,8 @@ type mark struct {
 func (s *server) listEvents(v *visit) error {
 	f := newForm(v.r.URL.Query(),
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
-		field{Name: "type", Label: "Type", Hint: "a whole type, or a beginning and *"},
-		field{Name: "subject", Label: "Subject", Hint: "a whole subject, or a beginning and *"},
+		field{Name: "type", Label: "Type", Hint: "A whole type, or a beginning and *"},
+		field{Name: "subject", Label: "Subject", Hint: "A whole subject, or a beginning and *"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 	)

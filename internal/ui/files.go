@@ -40,9 +40,9 @@ func (s *server) listFiles(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
-		field{Name: "destination", Label: "Action", Known: v.destinationNames(), Hint: "the destination that keeps " +
+		field{Name: "destination", Label: "Action", Known: v.destinationNames(), Hint: "The destination that keeps " +
 			"them"},
-		field{Name: "event", Label: "Event", Hint: "the id of an event"},
+		field{Name: "event", Label: "Event", Hint: "The id of an event"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 		field{Name: "state", Label: "State", Kind: "hidden"})

@@ -157,7 +157,7 @@ func (s *server) showLive(v *visit) error {
 	f := newForm(query,
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
 		field{Name: "destination", Label: "Destination", Known: v.destinationNames()},
-		field{Name: "type", Label: "Type", Hint: "of the event; a whole type, or a beginning and *"},
+		field{Name: "type", Label: "Type", Hint: "Of the event: a whole type, or a beginning and *"},
 		field{Name: "kinds", Label: "Kinds", Kind: "hidden"},
 		field{Name: "outcome", Label: "Outcome", Kind: "hidden"},
 	)

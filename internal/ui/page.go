@@ -167,9 +167,12 @@ func parsePages() map[string]*template.Template {
 // functions are what templates call. shown is added to every value that is printed: see shown.go.
 var functions = template.FuncMap{
 	"shown": shown, "static": staticPath, "utc": utc, "iso": iso, "size": size, "count": count, "state": stateOf,
-	"took": took, "reply": replyOf, "place": requestPlace, "bytes": func(n int) string { return size(int64(n)) },
+	"took": took, "pieces": pieces, "fullStop": fullStop, "reply": replyOf, "place": requestPlace,
+	"bytes":   func(n int) string { return size(int64(n)) },
 	"because": because,
 	"first":   func(n int, text string) string { return clip(text, n) }, "prose": prose,
+	"title": func(text string) string { return strings.ToUpper(text[:1]) + text[1:] },
+	"words": func(text string) string { return strings.ReplaceAll(text, "_", " ") },
 }
 
 // A display is how a person wants pages to look. It is in a cookie, the one thing that is kept in the browser beside

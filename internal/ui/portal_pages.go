@@ -142,8 +142,8 @@ func (v *visit) showsPortalDelivery(status int) error {
 func (s *server) portalEvents(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
-		field{Name: "type", Label: "Type", Hint: "a whole type, or a beginning and *"},
-		field{Name: "subject", Label: "Subject", Hint: "a whole subject, or a beginning and *"},
+		field{Name: "type", Label: "Type", Hint: "A whole type, or a beginning and *"},
+		field{Name: "subject", Label: "Subject", Hint: "A whole subject, or a beginning and *"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 	)

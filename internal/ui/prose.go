@@ -58,3 +58,12 @@ func stepsFor(steps []string, sourceURL string) []string {
 	}
 	return out
 }
+
+// fullStop returns a hint with a full stop at its end. The texts of settings are also parts of longer ones elsewhere,
+// so some have none.
+func fullStop(hint string) string {
+	if hint == "" || strings.ContainsRune(".?!:", rune(hint[len(hint)-1])) {
+		return hint
+	}
+	return hint + "."
+}

@@ -207,8 +207,8 @@ func (v *visit) counted(page bulkPage, count client.RepairCount, err error) erro
 func (v *visit) replay(values url.Values) (bulkPage, client.NewReplay) {
 	f := newForm(values,
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
-		field{Name: "type", Label: "Type", Hint: "a whole type, or a beginning and *"},
-		field{Name: "where", Label: "Where", Hint: "an expression, such as `data.amount > 100`"},
+		field{Name: "type", Label: "Type", Hint: "A whole type, or a beginning and *"},
+		field{Name: "where", Label: "Where", Hint: "An expression, such as `data.amount > 100`"},
 		field{Name: "destination", Label: "To", Known: v.destinationNames(), Hint: "Empty is each destination that " +
 			"wants the event."},
 		field{Name: "missed", Label: "Only what it wants and never had", Kind: "check",
@@ -287,8 +287,8 @@ func (v *visit) many(values url.Values) (page bulkPage, isCancel bool, state str
 	}
 	f = append(f, newForm(values,
 		field{Name: "destination", Label: "Destination", Known: v.destinationNames()},
-		field{Name: "error", Label: "Error", Hint: "of the latest attempt, such as timeout or 5xx"},
-		field{Name: "event", Label: "Event", Hint: "the id of an event"},
+		field{Name: "error", Label: "Error", Hint: "Of the latest attempt, such as timeout or 5xx"},
+		field{Name: "event", Label: "Event", Hint: "The id of an event"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint}, rateField)...)
 	choice = client.Choice{Destination: f.get("destination"), Error: f.get("error"), Event: f.get("event"),

@@ -77,7 +77,7 @@ func (s *server) listRequests(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
 		field{Name: "source", Label: "Source", Known: v.sourceNames()},
-		field{Name: "reason", Label: "Reason", Hint: "of a refusal, such as signature_mismatch"},
+		field{Name: "reason", Label: "Reason", Hint: "Of a refusal, such as signature_mismatch"},
 		field{Name: "since", Label: "Since", Hint: whenHint},
 		field{Name: "until", Label: "Until", Hint: whenHint},
 		field{Name: "outcome", Label: "Outcome", Kind: "hidden"},

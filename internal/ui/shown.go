@@ -129,6 +129,22 @@ func isVisible(r rune) bool {
 		!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
+// pieces returns text in parts between which a line may break: after a mark that joins words, and where a word begins
+// with a capital letter. A browser would break a type such as Microsoft.Communication.ChatMessageReceived anywhere.
+func pieces(text string) (parts []string) {
+	begin := 0
+	for i := 1; i < len(text)-1; i++ {
+		before, after := text[i-1], text[i]
+		joins := strings.IndexByte("._:/=&?,", before) >= 0 && strings.IndexByte("._:/=&?,", after) < 0
+		word := 'a' <= before && before <= 'z' && 'A' <= after && after <= 'Z'
+		if joins || word {
+			parts = append(parts, text[begin:i])
+			begin = i
+		}
+	}
+	return append(parts, text[begin:])
+}
+
 // clip returns at most n characters of text, with an ellipsis if there are more.
 func clip(text string, n int) string {
 	if utf8.RuneCountInString(text) <= n {

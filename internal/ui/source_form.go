@@ -19,7 +19,7 @@ func (s *server) newSource(v *visit) error {
 		return err
 	}
 	if name == "" {
-		page := choosing{Noun: "source", Plural: Root + "sources", Text: "Which system will call it?"}
+		page := choosing{Noun: "source", Plural: Root + "sources", Text: "Step 1 of 4: which system will call it?"}
 		for _, p := range all {
 			page.Choices = append(page.Choices, kindChoice{p.Title, p.Summary,
 				link(Root + "sources/new?provider=" + url.QueryEscape(p.Name))})

@@ -20,6 +20,7 @@ const anyRoom room = "any"
 var modules = map[string]string{
 	"brotli":     "github.com/andybalholm/brotli",
 	"cobra":      "github.com/spf13",
+	"diff":       "github.com/rogpeppe/go-internal/diff",
 	"expr":       "github.com/expr-lang/expr",
 	"huma":       "github.com/danielgtaylor/huma/v2",
 	"jose":       "github.com/go-jose/go-jose/v4",
@@ -99,7 +100,7 @@ var rooms = []row{
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{".", "internal/fetchcache"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
-	{"internal/ui", []room{"client"}, nil},
+	{"internal/ui", []room{"client"}, []string{"diff"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
 		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"},
 		[]string{"huma", "jsontext"}},

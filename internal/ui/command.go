@@ -8,7 +8,10 @@ import (
 
 // A command is what a page shows or does as a command of bellhop and as a call of the API. Neither has a secret in it:
 // the key comes from the environment.
-type command struct{ CLI, Curl string }
+type command struct {
+	CLI  string
+	Curl lines
+}
 
 // A flagValue is a flag of a command and a parameter of a call, with the value of both.
 type flagValue struct{ Flag, Parameter, Value string }
@@ -44,13 +47,13 @@ func (s *server) command(method, cli, path, body string) command {
 }
 
 // curl returns a call of the API.
-func (s *server) curl(method, path, body string) string {
+func (s *server) curl(method, path, body string) lines {
 	call := fmt.Sprintf(`curl %s-H "Authorization: Bearer $BELLHOP_API_KEY" %s`, method,
 		quote(strings.TrimSuffix(s.APIURL, "/")+"/api/v1"+path))
 	if body != "" {
 		call += " \\\n  -H 'Content-Type: application/json' -d " + quote(body)
 	}
-	return call
+	return lines(call)
 }
 
 // quote returns text as one word of a shell. A text with characters that cannot be seen is written as bash reads it,

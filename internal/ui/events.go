@@ -18,6 +18,7 @@ func (s *server) events() {
 	s.page("/events/{id}", viewer, s.showEvent)
 	s.page("/events/{id}/body", viewer, s.downloadEvent)
 	s.act("/events/{id}/replay", operator, s.replayEvent)
+	s.page("/events/{id}/compare", viewer, s.compareEvents)
 	s.page("/events/{id}/copy", operator, s.editCopy)
 	s.act("/events/{id}/copy", operator, s.publishCopy)
 }
@@ -138,8 +139,10 @@ type eventPage struct {
 	Path         link
 	Headers      []header
 	Body         bodyView
-	Deliveries   []client.DeliveryDetail
-	More         link // all deliveries, if the page does not show all
+	Proof        *proof
+	Deliveries   []shownDelivery
+	Until        client.Time // the latest or next attempt of them: the end of their line of time
+	More         link        // all deliveries, if the page does not show all
 	Destinations []string
 	To           typed // the destination that was chosen
 	Replay       command
@@ -173,18 +176,12 @@ func (v *visit) showsEvent(status int) error {
 		Show: v.get("events show "+quote(ev.ID), "/events/"+ev.ID)}
 	page.Published = publishedURLs(ev.Event, body)
 	page.Body.Download, page.Body.SHA256, page.Body.MediaType = link(path+"/body"), ev.BodySHA256, ev.ContentType
-	l, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{Event: ev.ID}, client.Page{Limit: maxShownDeliveries})
+	more, err := v.showDeliveries(&page)
 	if err != nil {
 		return err
 	}
-	for _, d := range l.Data {
-		detail, err := v.API.Delivery(v.ctx, d.ID)
-		if err != nil {
-			return err
-		}
-		page.Deliveries = append(page.Deliveries, detail)
-	}
-	if l.Next != "" {
+	page.Proof = v.proofOf(ev.Event)
+	if more {
 		page.More = link(Root + "deliveries?event=" + url.QueryEscape(ev.ID))
 	}
 	if v.person.Operates() {
@@ -192,6 +189,23 @@ func (v *visit) showsEvent(status int) error {
 	}
 	v.show(status, "event", "Event "+ev.Type, page)
 	return nil
+}
+
+// showDeliveries adds the newest deliveries of the event to its page. more is whether there are others.
+func (v *visit) showDeliveries(page *eventPage) (more bool, err error) {
+	l, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{Event: page.ID}, client.Page{Limit: maxShownDeliveries})
+	if err != nil {
+		return false, err
+	}
+	details := make([]client.DeliveryDetail, len(l.Data))
+	for i, d := range l.Data {
+		details[i], err = v.API.Delivery(v.ctx, d.ID)
+		if err != nil {
+			return false, err
+		}
+	}
+	page.Deliveries, page.Until = onOneLine(page.ReceivedAt.Time, details)
+	return l.Next != "", nil
 }
 
 // A publishedURL is where an asset is streamed.

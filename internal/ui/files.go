@@ -20,6 +20,7 @@ func (s *server) files() {
 	s.page("/files/{id}", viewer, s.showFile)
 	s.page("/files/{id}/content", viewer, s.sendFile)
 	s.page("/files/{id}/play", viewer, s.playFile)
+	s.act("/files/{id}/again", operator, s.fetchAgain)
 	s.page("/files/{id}/delete", operator, s.askDeleteFile)
 	s.act("/files/{id}/delete", operator, s.deleteFile)
 }
@@ -81,15 +82,41 @@ type filePage struct {
 	Percent string // how much is here; "" if that is not known
 	Plays   string // "audio" or "video", if the page plays it
 	Get     command
+	Again   command
 	Show    command
 }
 
-func (s *server) showFile(v *visit) error {
+func (s *server) showFile(v *visit) error { return v.showsFile(http.StatusOK) }
+
+// fetchAgain has the action run again on the event of a file. What is here is used, what is missing is fetched.
+func (s *server) fetchAgain(v *visit) error {
+	file, err := s.API.File(v.ctx, v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	made, err := s.API.ReplayEvent(v.ctx, file.EventID, file.DestinationID)
+	if v.refused(err) {
+		return v.showsFile(statusOfRefusal(err))
+	}
+	if err != nil {
+		return err
+	}
+	if len(made) == 0 {
+		return v.back(string(filePath(file)), "")
+	}
+	return v.back(Root+"deliveries/"+url.PathEscape(made[0].ID), "again")
+}
+
+// showsFile shows the file of the path.
+func (v *visit) showsFile(status int) error {
+	s := v.server
 	file, err := s.API.File(v.ctx, v.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	page := filePage{File: file, Path: filePath(file), Whole: file.State == "whole",
+		Again: s.post("replay "+quote(file.EventID)+" --to "+quote(file.Destination),
+			"/events/"+file.EventID+"/replay", jsonOf(map[string]string{"destination": file.Destination})),
 		Get:  s.get("files get "+quote(file.ID), "/files/"+file.ID+"/content"),
 		Show: s.get("files show "+quote(file.ID), "/files/"+file.ID)}
 	if file.Total != nil {
@@ -105,7 +132,7 @@ func (s *server) showFile(v *visit) error {
 	if plays != "" { // also while the file is not whole: the page takes the player in when it is
 		v.w.Header().Set("Content-Security-Policy", policy+"; media-src 'self'")
 	}
-	v.show(http.StatusOK, "file", "File "+file.Name, page)
+	v.show(status, "file", "File "+file.Name, page)
 	return nil
 }
 

@@ -114,6 +114,19 @@ var pagesOfWhatHappens = []pageCase{
 		r.api.set("GET /events/evt_1/body", []byte(`{"urls":{"smooth":"https://media.example/a%20b.ism/manifest",`+
 			`"dash":"javascript:alert(1)","hls_v4":"http://media.example/a"}}`))
 	}},
+	{name: "event_proven", path: "/ui/events/evt_1", token: "viewer", change: func(r *rig) {
+		r.api.set("GET /events/evt_1", testOther(func(ev *client.EventDetail) { ev.CausedBy = "" }))
+	}},
+	{name: "event_open", path: "/ui/events/evt_1", token: "viewer", change: func(r *rig) {
+		r.api.set("GET /events/evt_1", testOther(func(ev *client.EventDetail) { ev.CausedBy = "" }))
+		open := testSource
+		open.Settings = client.Settings{"unauthenticated": true}
+		r.api.set("GET /sources/src_1", open)
+	}},
+	{name: "compare_choose", path: "/ui/events/evt_1/compare", token: "viewer"},
+	{name: "compare", path: "/ui/events/evt_1/compare?with=evt_2", token: "viewer"},
+	{name: "compare_same", path: "/ui/events/evt_1/compare?with=evt_1", token: "viewer"},
+	{name: "compare_unknown", path: "/ui/events/evt_1/compare?with=evt_9%3Cb%3E", token: "viewer", status: 422},
 	{name: "event_unknown", path: "/ui/events/evt_9", token: "viewer", status: 404},
 	{name: "copy", path: "/ui/events/evt_1/copy", token: "operator"},
 	{name: "copy_wrong", path: "/ui/events/evt_1/copy", token: "operator", status: 422,

@@ -113,6 +113,8 @@ func hostileRig(t *testing.T, text string) *rig {
 		"GET /events":            list(filled(testEvent, text)),
 		"GET /events/evt_1":      raw(filled(testDetail, text)),
 		"GET /events/evt_1/body": body,
+		"GET /events/evt_2":      raw(filled(testDetail, text)),
+		"GET /events/evt_2/body": testBody,
 		"GET /deliveries":        list(delivery, pending),
 		"GET /deliveries/dlv_1":  raw(client.DeliveryDetail{Delivery: delivery, History: filled(testAttempts, text)}),
 		"GET /deliveries/dlv_2":  raw(client.DeliveryDetail{Delivery: pending, History: filled(testAttempts, text)}),
@@ -177,7 +179,8 @@ func TestHostileTexts(t *testing.T) {
 	}
 	paths := append([]string{"/ui/", "/ui/events", "/ui/events/evt_1?body=pretty", "/ui/events/evt_1?body=raw",
 		"/ui/series", "/ui/live", "/ui/deliveries", "/ui/deliveries/dlv_1", "/ui/deliveries/dlv_2", "/ui/requests",
-		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy"},
+		"/ui/requests/req_1?body=raw", "/ui/events?type=nothing&subject=x", "/ui/events/evt_1/copy",
+		"/ui/events/evt_1/compare?with=evt_2"},
 		nounPaths...)
 	wants := map[string]string{}
 	for r := hostileRig(t, plainText); len(paths) > len(wants); {

@@ -136,6 +136,14 @@ var pagesOfNouns = []pageCase{
 	{name: "repair", path: "/ui/repairs/rpr_1?did=begun", token: "operator"},
 	{name: "repair_of_counted", path: "/ui/repairs/rpr_1?of=1204", token: "viewer"},
 	{name: "repair_waiting", path: "/ui/repairs/rpr_3?of=1204", token: "operator"},
+	{name: "repair_done", path: "/ui/repairs/rpr_1", token: "operator", change: func(r *rig) {
+		done := testRepair
+		done.State, done.Reason = "done", ""
+		done.Filter.EventID, done.Filter.Tenant = "", ""
+		r.api.set("GET /repairs/rpr_1", done)
+	}},
+	{name: "file_not_fetched", path: "/ui/files/fil_1/again", token: "operator", status: 409, form: url.Values{},
+		change: conflicts("POST /events/evt_1/replay", "recordings is disabled")},
 	{name: "repair_not_stopped", path: "/ui/repairs/rpr_1/cancel", token: "operator", status: 409, form: url.Values{},
 		change: conflicts("POST /repairs/rpr_1/cancel", "the repair is done")},
 	{name: "replay", path: "/ui/events/replay?source=media&since=2h", token: "operator"},

@@ -51,6 +51,7 @@ type navigationLink struct{ Path, Title string }
 var notices = map[string]string{
 	"signed-out": "You are signed out.",
 	"replayed":   "The event is being delivered again.",
+	"again":      "The action runs again. What is here already is used.",
 	"published":  "The event is stored. Below are its deliveries.",
 	"retried":    "The delivery is due now.",
 	"cancelled":  "The delivery is cancelled.",

@@ -183,18 +183,11 @@ func (v *visit) showsPortalEvent(status int) error {
 	page := eventPage{EventDetail: ev, Path: path, To: typed(v.r.PostFormValue("to")),
 		Body: showBody(body, string(path), v.r.URL.Query().Get("body"), v.r.URL.Query().Get("whole") == "1")}
 	page.Body.SHA256, page.Body.MediaType = ev.BodySHA256, ev.ContentType
-	l, err := v.API.Deliveries(v.ctx, client.DeliveryFilter{Event: ev.ID}, client.Page{Limit: maxShownDeliveries})
+	more, err := v.showDeliveries(&page)
 	if err != nil {
 		return err
 	}
-	for _, d := range l.Data {
-		detail, err := v.API.Delivery(v.ctx, d.ID)
-		if err != nil {
-			return err
-		}
-		page.Deliveries = append(page.Deliveries, detail)
-	}
-	if l.Next != "" {
+	if more {
 		page.More = link(PortalRoot + "deliveries?event=" + url.QueryEscape(ev.ID))
 	}
 	if v.person.Operates() {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
@@ -76,6 +77,7 @@ type repairPage struct {
 	Seconds int   // until it begins, if it waits
 	Of      int64 // deliveries that were counted before it began; 0 is unknown
 	Handled int64 // of them so far
+	Again   link  // the form that counts, and begins, another one of the same; "" if it has no field for what this did
 	Show    command
 	Cancel  command
 }
@@ -93,6 +95,9 @@ func (v *visit) showsRepair(status int) error {
 		Seconds: int(math.Ceil(r.StartsAt.Sub(v.Now()).Seconds())),
 		Show:    v.get("repairs show "+quote(r.ID), "/repairs/"+r.ID),
 		Cancel:  v.post("repairs cancel "+quote(r.ID), "/repairs/"+r.ID+"/cancel", "")}
+	if r.Ended() && v.person.Operates() {
+		page.Again = againPath(r)
+	}
 	counted := v.r.URL.Query().Get("of")
 	of, err := strconv.ParseInt(counted, 10, 64)
 	if err == nil && of > 0 {
@@ -101,6 +106,43 @@ func (v *visit) showsRepair(status int) error {
 	}
 	v.show(status, "repair", repairTitle(r.Kind), page)
 	return nil
+}
+
+// againPath returns the path of the form that begins a repair of the same as r; "" if the form cannot say it.
+func againPath(r client.Repair) link {
+	f, with, path := r.Filter, url.Values{}, Root+"deliveries/many"
+	set := func(name, value string) {
+		if value != "" {
+			with.Set(name, value)
+		}
+	}
+	switch {
+	case len(f.SourceIDs) > 1 || f.Tenant != "" || r.Kind != "replay" && (f.Type != "" || len(f.SourceIDs) > 0):
+		return ""
+	case r.Kind == "replay":
+		if f.EventID != "" {
+			return ""
+		}
+		path = Root + "events/replay"
+		set("source", strings.Join(f.SourceIDs, ""))
+		set("type", f.Type)
+		set("where", f.Where)
+		if f.Missed {
+			set("missed", "1")
+		}
+	default:
+		set("kind", r.Kind)
+		set("state", f.State)
+		set("error", f.Error)
+		set("event", f.EventID)
+	}
+	set("destination", f.DestinationID)
+	set("since", iso(f.Since))
+	set("until", iso(f.Until))
+	if r.Rate > 0 {
+		set("rate", strconv.FormatFloat(r.Rate, 'f', -1, 64))
+	}
+	return withQuery(path, with)
 }
 
 // repairPath returns the path of the page of a repair.

@@ -325,6 +325,13 @@ func spans(n int, c client.Counts) (list []client.Span) {
 	return list
 }
 
+// testOther returns the event of the tests with a change.
+func testOther(change func(ev *client.EventDetail)) client.EventDetail {
+	ev := testDetail
+	change(&ev)
+	return ev
+}
+
 // fill answers every call with the nouns of the tests.
 func (r *rig) fill() {
 	defer r.fillNouns()
@@ -341,6 +348,10 @@ func (r *rig) fill() {
 			{ID: "evt_2", Type: "plain", Source: "api", ReceivedAt: at(time.Hour)}}},
 		"GET /events/evt_1":      testDetail,
 		"GET /events/evt_1/body": testBody,
+		"GET /events/evt_2": testOther(func(ev *client.EventDetail) {
+			ev.ID, ev.Subject, ev.Headers = "evt_2", "invoices/18", map[string][]string{"User-Agent": {"curl/8"}}
+		}),
+		"GET /events/evt_2/body": []byte(`{"id":18,"amount":1204.50,"paid":true}`),
 		"GET /deliveries":        listOf{Data: []client.Delivery{testDelivery, testPending}},
 		"GET /deliveries/dlv_1":  client.DeliveryDetail{Delivery: testDelivery, History: testAttempts},
 		"GET /deliveries/dlv_2": client.DeliveryDetail{Delivery: testPending,

@@ -41,7 +41,7 @@ func TestStressLiveCorridor(t *testing.T) {
 	measure := func() (rate, cpu float64) {
 		before, _ := cpuTime(g.pid)
 		events := delivered.Load()
-		end := time.Now().Add(warmUp + streamHalf)
+		end := time.Now().Add(warmUp + half(t))
 		rate, _ = g.measure(&delivered, func() bool { return time.Now().After(end) })
 		after, _ := cpuTime(g.pid)
 		return rate, (after - before).Seconds() * 1e6 / float64(delivered.Load()-events)
@@ -53,7 +53,7 @@ func TestStressLiveCorridor(t *testing.T) {
 				stop := g.openPages(openTails)
 				beside, cpuBeside = measure()
 				for i, messages := range stop() {
-					if messages == 0 || messages > 5*int64((warmUp+streamHalf)/time.Second+10) {
+					if messages == 0 || messages > 5*int64((warmUp+half(t))/time.Second+10) {
 						t.Errorf("page %d got %d messages", i, messages)
 					}
 				}

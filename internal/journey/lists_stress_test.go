@@ -30,10 +30,10 @@ const (
 	listedLength = 5 * time.Second        // of half a round
 )
 
-// TestStressLists: over two million stored events, fewer if STRESS is less than 20, the newest page of each list that an index serves comes within
-// listWithin, while the door is under load, and the corridor keeps leastBeside of its rate. A search that no index
-// serves ends after bellhop.ScanTime, and says where. STRESS is four times the number of rounds; from three rounds on
-// the medians are judged.
+// TestStressLists: over two million stored events, fewer if STRESS is less than 20, the newest page of each list that
+// an index serves comes within listWithin, while the door is under load, and the corridor keeps leastBeside of its
+// rate. A search that no index serves ends after bellhop.ScanTime, and says where. STRESS is four times the number of
+// rounds; from three rounds on the medians are judged.
 func TestStressLists(t *testing.T) {
 	rounds := max(1, stress(t)/4)
 	var delivered atomic.Int64

@@ -3,6 +3,7 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -79,6 +80,40 @@ func TestChanges(t *testing.T) {
 		}
 		if calls := r.api.called(); !strings.Contains("\n"+calls+"\n", "\n"+c.want+"\n") {
 			t.Errorf("%s:\n got %s\nwant %s", c.path, calls, c.want)
+		}
+	}
+}
+
+// TestUntouchedTexts: a text whose blanks and line ends a browser does not send back as they are stays as it is.
+func TestUntouchedTexts(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	stored := testSource
+	stored.Settings = nil
+	stored.Reply = &client.Reply{ContentType: "text/xml", Body: "<a>\r\n</a>\n"}
+	r.api.set("GET /sources/src_1", stored)
+	r.api.set("PATCH /sources/src_1", stored)
+	for body, want := range map[string]string{"<a>\r\n</a>\r\n": `{}`,
+		"<b/>\r\n": `{"reply":{"body":"\u003cb/\u003e","content_type":"text/xml","status":null,"template":null}}`} {
+		form := url.Values{"name": {stored.Name}, "expect_every": {stored.ExpectEvery},
+			"reply.content_type": {"text/xml"}, "reply.body": {body}}
+		if stored.MaxBodyBytes > 0 {
+			form.Set("max_body_bytes", strconv.FormatInt(stored.MaxBodyBytes, 10))
+		}
+		if got := r.sentBy("/ui/sources/src_1/edit", "PATCH /sources/src_1", form); got != want {
+			t.Errorf("%q: got %s, want %s", body, got, want)
+		}
+	}
+}
+
+// TestNoSuchKind: the page of a new noun of an unknown kind says so, and has no form.
+func TestNoSuchKind(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	for _, path := range []string{"/ui/sources/new?provider=gone", "/ui/destinations/new?type=gone",
+		"/ui/profiles/new?kind=http"} {
+		if page := r.get(path, "admin", 404); strings.Contains(page, "<input id=") {
+			t.Errorf("%s: %s", path, page)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,9 @@ func (s *server) newDestination(v *visit) error {
 		kind, err := v.destinationType(name)
 		if err != nil {
 			return err
+		}
+		if kind.Summary == "" {
+			return noSuchKind("type of destinations", "destinations/new")
 		}
 		return v.showDestinationForm(http.StatusOK, destinationForm{Kind: kind,
 			entry: v.destinationEntry(kind, client.Destination{})})
@@ -176,7 +180,7 @@ func (g groups) destinationChanges(d client.Destination, now time.Time) map[stri
 	stored := destinationTexts(d)
 	changes := map[string]any{}
 	differs := func(name string) bool {
-		return g.has(name) && strings.ReplaceAll(g.get(name), "\r", "") != stored[name]
+		return g.has(name) && g.get(name) != stored[name]
 	}
 	for _, name := range []string{"name", "url", "timeout", "order", "handshake", "tenant"} {
 		if differs(name) && (name != "url" || g.get(name) != "") {
@@ -350,6 +354,12 @@ func newDestinationOf(kind string, members map[string]any) (d client.NewDestinat
 	if err == nil {
 		err = json.Unmarshal(encoded, &d)
 	}
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) { // 1.5 where a whole number is wanted
+		err = &client.Error{Status: http.StatusUnprocessableEntity, Code: "invalid",
+			Detail: wrong.Field + ": use a whole number", Errors: []client.FieldError{{Path: wrong.Field,
+				Message: "use a whole number"}}}
+	}
 	d.Type = kind
 	return d, err
 }
@@ -370,10 +380,7 @@ func (s *server) createDestination(v *visit) error {
 		return err
 	}
 	n, err := newDestinationOf(kind.Name, page.Groups.destinationChanges(client.Destination{}, v.Now()))
-	if page.Groups.Invalid() {
-		return v.showDestinationForm(http.StatusUnprocessableEntity, page)
-	}
-	if err != nil {
+	if again, err := v.returns(&page, err); again || err != nil {
 		return err
 	}
 	switch v.r.PostForm.Get("do") {

@@ -68,6 +68,14 @@ func TestDestinationForm(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
+	for _, name := range []string{"concurrency", "rate.burst", "batch.max_events", "breaker.failures"} {
+		w := r.do("POST", "/ui/destinations/new", "admin", url.Values{"type": {"http"}, "name": {"b"},
+			"url": {"https://b.example/"}, "rate.per_second": {"1"}, name: {"1.5"}})
+		if page := w.Body.String(); w.Code != 422 || !strings.Contains(page, `id="h-`+name+
+			`" class="hint"><strong>Use a whole number.`) || !strings.Contains(page, `value="https://b.example/"`) {
+			t.Errorf("%s: %d %s", name, w.Code, page)
+		}
+	}
 	for name, text := range map[string]string{"concurrency": "x", "rate.per_second": `"5"`, "expires_at": "soon"} {
 		if got := r.sentBy("/ui/destinations/dst_1/edit", "PATCH /destinations/dst_1", with(name, text)); got != "" {
 			t.Errorf("%s: %q is sent: %s", name, text, got)

@@ -138,14 +138,20 @@ func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
 	for _, g := range e.Groups {
 		for i := range g.Fields {
 			f := &g.Fields[i]
-			f.Value = typed(strings.TrimSpace(strings.ReplaceAll(posted.Get(f.Name), "\r\n", "\n")))
+			text := asPosted(posted.Get(f.Name))
 			if !f.Secret {
+				if text != asPosted(string(f.Value)) { // otherwise it stays as it is stored
+					f.Value = typed(text)
+				}
 				continue
 			}
-			f.Clears = posted.Get("clear:"+f.Name) != ""
+			f.Value, f.Clears = typed(text), posted.Get("clear:"+f.Name) != ""
+			makes := posted.Get("make:"+f.Name) != "" && f.Setting.Make != ""
 			switch {
+			case text != "" && (f.Clears || makes), f.Clears && makes:
+				f.Error = "Choose one: enter a value, have one made, or remove it."
 			case f.Value != "" || f.Clears:
-			case posted.Get("make:"+f.Name) != "" && f.Setting.Make != "":
+			case makes:
 				text, err := f.Setting.MakeSecret(v.Rand)
 				if err != nil {
 					return nil, err
@@ -163,6 +169,12 @@ func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
 	}
 	e.Kept, err = v.sealer.seal(session, name, secrets)
 	return made, err
+}
+
+// asPosted returns a text as it counts in a form: browsers write each line end as two characters, and blanks around a
+// text are typed by accident.
+func asPosted(text string) string {
+	return strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text))
 }
 
 // A shownSecret is a secret that was made just now. A page shows it once.

@@ -60,6 +60,25 @@ func TestKeptSecrets(t *testing.T) {
 	}
 }
 
+// TestChooseOneSecret: what to do with a secret is said once; nothing is sent otherwise.
+func TestChooseOneSecret(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	for _, form := range []url.Values{
+		{"settings.signing_key": {"x"}, "clear:settings.signing_key": {"1"}},
+		{"settings.signing_key": {"x"}, "make:settings.signing_key": {"1"}},
+		{"make:settings.signing_key": {"1"}, "clear:settings.signing_key": {"1"}},
+	} {
+		form.Set("name", "media")
+		w := r.do("POST", "/ui/sources/src_1/edit", "admin", form)
+		if page := w.Body.String(); w.Code != 422 || !strings.Contains(page, "Choose one: enter a value") ||
+			strings.Contains(page, "made just now") || strings.Contains(r.api.called(), "PATCH ") {
+			t.Errorf("%v: %d %s\n%s", form, w.Code, r.api.called(), page)
+		}
+	}
+}
+
 // TestMadeSecret: a secret that is made is sent to the API and shown in one answer: by itself, and in the text that
 // is to be pasted at the provider.
 func TestMadeSecret(t *testing.T) {

@@ -198,10 +198,7 @@ func (s *server) portalCreate(v *visit) error {
 		return err
 	}
 	n, err := newDestinationOf(kind.Name, page.Groups.destinationChanges(client.Destination{}, v.Now()))
-	if page.Groups.Invalid() {
-		return v.showPortalForm(http.StatusUnprocessableEntity, page)
-	}
-	if err != nil {
+	if again, err := v.portalReturns(&page, err); again || err != nil {
 		return err
 	}
 	if v.r.PostForm.Get("do") == "try" {

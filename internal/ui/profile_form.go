@@ -329,7 +329,7 @@ func (s *server) createProfile(v *visit) error {
 		return v.showProfileForm(http.StatusUnprocessableEntity, page)
 	}
 	n, err := newDestinationOf(kind.Name, members)
-	if err != nil {
+	if again, err := v.returnsProfile(&page, err); again || err != nil {
 		return err
 	}
 	if v.r.PostForm.Get("do") == "try" {
@@ -440,7 +440,7 @@ func (s *server) updateProfile(v *visit) error {
 		t, err := s.API.TryChanges(v.ctx, d.ID, changes, nil)
 		return v.triedProfile(page, t, err)
 	}
-	if len(changes) > 0 {
+	if len(changes) > 0 || page.ETag != d.ETag { // even if only Enable differs from what the form showed
 		d, err = s.API.IfMatch(page.ETag).UpdateDestination(v.ctx, d.ID, changes)
 		if again, err := v.returnsProfile(&page, err); again || err != nil {
 			return err

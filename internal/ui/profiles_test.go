@@ -89,6 +89,20 @@ func TestProfileCalls(t *testing.T) {
 	}
 }
 
+// TestProfileSwitchedMeanwhile: a form that changes nothing but shows a profile as it no longer is switches nothing.
+func TestProfileSwitchedMeanwhile(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	r.api.set("PATCH /destinations/dst_3", &client.Error{Status: http.StatusPreconditionFailed, Code: "changed",
+		Detail: "it has changed"})
+	w := r.do("POST", "/ui/profiles/dst_3", "admin", url.Values{"name": {"alarms"}, "enabled": {"1"},
+		"etag": {`"of a form that was opened before somebody paused it"`}})
+	if calls := r.api.called(); w.Code != http.StatusPreconditionFailed || strings.Contains(calls, "/resume") ||
+		!strings.Contains(w.Body.String(), "Somebody else changed this meanwhile.") {
+		t.Errorf("%d\n%s\n%s", w.Code, calls, w.Body)
+	}
+}
+
 // TestProfileKey: a key that is made is shown once, in hex; a try keeps it for the save that follows, sealed.
 func TestProfileKey(t *testing.T) {
 	r := newRig(t)

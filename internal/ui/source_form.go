@@ -3,6 +3,7 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +32,16 @@ func (s *server) newSource(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(all, func(p client.Provider) bool { return p.Name == name }) {
+		return noSuchKind("provider", "sources/new")
+	}
 	return v.showSourceForm(http.StatusOK, known, nil, sourceEntry(known, client.Source{}, v.person.Tenant == ""))
+}
+
+// noSuchKind is the error of the page of a new noun whose kind is not known here; below is the path of the known ones.
+func noSuchKind(kind, below string) error {
+	return &client.Error{Status: http.StatusNotFound, Code: "not_found",
+		Detail: "there is no such " + kind + "; " + Root + below + " lists them"}
 }
 
 // sourceEntry returns the form of a source, with the values of one that is stored.

@@ -130,7 +130,7 @@ func (v *visit) setsUpSource(status int, src client.Source, sample *client.Sampl
 	}
 	words, body := "sources sample "+quote(src.Name), "{}"
 	if kind != "" {
-		words, body = words+" --type "+quote(kind), `{"type":"`+kind+`"}`
+		words, body = words+" --type "+quote(kind), jsonOf(client.NewSample{Type: kind})
 	}
 	page.Command = v.post(words, "/sources/"+src.ID+"/sample", body)
 	page.Arrivals, page.Slow, err = v.arrivals(src)

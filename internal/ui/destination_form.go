@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,7 +94,7 @@ func (v *visit) destinationEntry(kind client.DestinationType, d client.Destinati
 	required, optional := split(settingFields("settings.", kind.Settings, d.Settings))
 	match := form{
 		{Name: "match.types", Label: "Types", Kind: "lines", Rows: 3, Value: typed(texts["match.types"]),
-			Hint: "One a line: a whole type, or a beginning and `*`. Empty is every type."},
+			Hint: "One a line: a whole type, or a beginning and `*`. Empty is every type.", Adds: v.typesToAdd()},
 		{Name: "match.sources", Label: "Sources", Kind: "lines", Rows: 3, Value: typed(texts["match.sources"]),
 			Hint: "One name a line. Empty is every source."},
 		{Name: "match.where", Label: "Where", Kind: "lines", Rows: 2, Value: typed(texts["match.where"]),
@@ -117,6 +119,25 @@ func (v *visit) destinationEntry(kind client.DestinationType, d client.Destinati
 		{Title: "Which events", Fields: match, Stays: true},
 		{Title: "Further settings of " + kind.Title, Fields: optional},
 		{Title: "Signing in there", Fields: settingFields("access.", kind.Access, d.Access)}}, delivery...)}
+}
+
+// maxAdded is how many types a form offers.
+const maxAdded = 12
+
+// typesToAdd are the most frequent types of the newest events. Without them the form works too.
+func (v *visit) typesToAdd() (all []option) {
+	page, err := v.newestTypes()
+	if err != nil {
+		return nil
+	}
+	slices.SortStableFunc(page.Rows, func(a, b typeRow) int { return cmp.Compare(b.Count, a.Count) })
+	for _, row := range page.Rows {
+		if len(all) < maxAdded && strings.TrimSpace(row.Type) == row.Type && visible(row.Type, false) == row.Type {
+			all = append(all, option{row.Type, row.Type + ", " + count(row.Count) + " of the newest " +
+				count(page.LookedAt)})
+		}
+	}
+	return all
 }
 
 // deliveryGroups are the fields that say how a destination is delivered to, with the values that are stored.

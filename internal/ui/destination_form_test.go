@@ -104,3 +104,19 @@ func TestTryKeepsSecrets(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestAddLines: lines are added after those that were typed, each once.
+func TestAddLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text, want string
+		more       []string
+	}{
+		{"", "a", []string{"a"}}, {"a\nb", "a\nb\nc", []string{"b", "c"}}, {"a\n", "a\n", nil},
+		{"a", "a\nx y", []string{"x y", "x y", "a"}},
+	} {
+		if got := addLines(c.text, c.more); got != c.want {
+			t.Errorf("%q and %q: %q, want %q", c.text, c.more, got, c.want)
+		}
+	}
+}

@@ -23,6 +23,7 @@ type field struct {
 	Kind  string   // "text", "lines", "choice", "check", "secret" or "hidden"; "" is "text"
 	Known []string // values to offer in a text input
 	Rows  int      // of lines; 0 is 16
+	Adds  []option // lines to add to what is typed, each by a box
 
 	Choices    []option // of a choice
 	IsRequired bool
@@ -39,6 +40,18 @@ type field struct {
 
 // IsOn reports whether a check is set.
 func (f field) IsOn() bool { return f.Value != "" }
+
+// addLines returns what was typed with more lines, without those that are there already.
+func addLines(text string, more []string) string {
+	all := wholeLines(text)
+	for _, line := range more {
+		if !slices.Contains(all, line) {
+			all = append(all, line)
+			text = strings.TrimPrefix(text+"\n"+line, "\n")
+		}
+	}
+	return text
+}
 
 // An option is one choice of several: a value and its name.
 type option struct{ Value, Label string }
@@ -139,6 +152,9 @@ func (v *visit) read(e *entry, name string) (made []shownSecret, err error) {
 		for i := range g.Fields {
 			f := &g.Fields[i]
 			text := asPosted(posted.Get(f.Name))
+			if f.Adds != nil {
+				text = addLines(text, posted["add:"+f.Name])
+			}
 			if !f.Secret {
 				if text != asPosted(string(f.Value)) { // otherwise it stays as it is stored
 					f.Value = typed(text)

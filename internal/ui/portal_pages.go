@@ -216,11 +216,23 @@ type typeRow struct {
 }
 
 func (s *server) portalTypes(v *visit) error {
-	l, err := s.API.Events(v.ctx, client.EventFilter{}, client.Page{Limit: maxTyped})
+	page, err := v.newestTypes()
 	if err != nil {
 		return err
 	}
-	page, at := typesPage{LookedAt: int64(len(l.Data)), All: l.Next == ""}, map[string]int{}
+	slices.SortFunc(page.Rows, func(a, b typeRow) int { return cmp.Compare(a.Type, b.Type) })
+	v.show(http.StatusOK, "portal_types", "Event types", page)
+	return nil
+}
+
+// newestTypes returns the types of the newest events.
+func (v *visit) newestTypes() (page typesPage, err error) {
+	l, err := v.API.Events(v.ctx, client.EventFilter{}, client.Page{Limit: maxTyped})
+	if err != nil {
+		return typesPage{}, err
+	}
+	page.LookedAt, page.All = int64(len(l.Data)), l.Next == ""
+	at := map[string]int{}
 	for _, ev := range l.Data { // the newest first
 		i, ok := at[ev.Type]
 		if !ok {
@@ -231,7 +243,5 @@ func (s *server) portalTypes(v *visit) error {
 		}
 		page.Rows[i].Count++
 	}
-	slices.SortFunc(page.Rows, func(a, b typeRow) int { return cmp.Compare(a.Type, b.Type) })
-	v.show(http.StatusOK, "portal_types", "Event types", page)
-	return nil
+	return page, nil
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +18,7 @@ const maxCompared = 256 << 10
 type comparePage struct {
 	Path    link // of the event
 	Fields  form
+	Offered []offeredEvent
 	One     client.EventDetail
 	Two     *client.EventDetail // nil if it is not chosen yet
 	TwoPath link
@@ -25,6 +27,15 @@ type comparePage struct {
 	Body    difference
 	Command command
 }
+
+// An offeredEvent is an event with a link to its comparison.
+type offeredEvent struct {
+	client.Event
+	To link
+}
+
+// maxOffered is how many events are offered for a comparison.
+const maxOffered = 10
 
 // A comparedFact is a fact of two events.
 type comparedFact struct {
@@ -50,10 +61,11 @@ func (s *server) compareEvents(v *visit) error {
 	if err != nil {
 		return err
 	}
-	f := newForm(v.r.URL.Query(), field{Name: "with", Label: "With", Hint: "the id of an event"})
+	f := newForm(v.r.URL.Query(), field{Name: "with", Label: "With", Hint: "The id of an event."})
 	page := comparePage{Path: link(Root + "events/" + url.PathEscape(one.ID)), One: one, Fields: f}
 	with := strings.TrimSpace(f.get("with"))
 	if with == "" {
+		page.Offered = v.alike(one.Event)
 		v.show(http.StatusOK, "compare", "Compare events", page)
 		return nil
 	}
@@ -95,6 +107,24 @@ func (s *server) compareEvents(v *visit) error {
 		s.curl("", "/events/"+two.ID+"/body", "")}
 	v.show(http.StatusOK, "compare", "Compare events", page)
 	return nil
+}
+
+// alike returns the newest events of the same source and type. Without them the page works too.
+func (v *visit) alike(ev client.Event) (all []offeredEvent) {
+	l, err := searched(v, func(ctx context.Context) (client.List[client.Event], error) {
+		return v.API.Events(ctx, client.EventFilter{Source: ev.SourceID, Type: ev.Type},
+			client.Page{Limit: maxOffered + 1})
+	})
+	if err != nil {
+		return nil
+	}
+	for _, other := range l.Data {
+		if other.ID != ev.ID && len(all) < maxOffered {
+			all = append(all, offeredEvent{other, withQuery(Root+"events/"+url.PathEscape(ev.ID)+"/compare",
+				url.Values{"with": {other.ID}})})
+		}
+	}
+	return all
 }
 
 // headerText returns the headers of an event, one a line.

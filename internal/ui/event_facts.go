@@ -33,7 +33,8 @@ func (v *visit) proofOf(ev client.Event) *proof {
 	if err != nil {
 		return nil // the page is of use without it
 	}
-	p := &proof{Source: src.Name, To: sourcePath(src), Open: src.Settings["unauthenticated"] == true}
+	p := &proof{Source: src.Name, To: sourcePath(src),
+		Open: src.Settings["unauthenticated"] == true || src.Settings["scheme"] == "none"}
 	known, err := v.providerOf(src.Provider)
 	if err != nil {
 		known = client.Provider{}

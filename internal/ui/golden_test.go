@@ -123,6 +123,12 @@ var pagesOfWhatHappens = []pageCase{
 		open.Settings = client.Settings{"unauthenticated": true}
 		r.api.set("GET /sources/src_1", open)
 	}},
+	{name: "event_without_scheme", path: "/ui/events/evt_1", token: "viewer", change: func(r *rig) {
+		r.api.set("GET /events/evt_1", testOther(func(ev *client.EventDetail) { ev.CausedBy = "" }))
+		open := testSource
+		open.Settings = client.Settings{"scheme": "none"}
+		r.api.set("GET /sources/src_1", open)
+	}},
 	{name: "compare_choose", path: "/ui/events/evt_1/compare", token: "viewer"},
 	{name: "compare", path: "/ui/events/evt_1/compare?with=evt_2", token: "viewer"},
 	{name: "compare_same", path: "/ui/events/evt_1/compare?with=evt_1", token: "viewer"},

@@ -12,7 +12,8 @@ import (
 // The door writes it once; only code that needs a value parses it.
 type Header []byte
 
-// NewHeader encodes h with its names sorted. It leaves out each name, in canonical form, for which drop returns true.
+// NewHeader encodes h with its names sorted, but [SampleHeader] first: lists of events read only headers that begin
+// with one of ours. It leaves out each name, in canonical form, for which drop returns true.
 func NewHeader(h http.Header, drop func(name string) bool) Header {
 	names := make([]string, 0, len(h))
 	size := 0
@@ -26,6 +27,10 @@ func NewHeader(h http.Header, drop func(name string) bool) Header {
 		}
 	}
 	slices.Sort(names)
+	if i, is := slices.BinarySearch(names, SampleHeader); is {
+		copy(names[1:i+1], names[:i])
+		names[0] = SampleHeader
+	}
 	b := make([]byte, 0, size)
 	for _, name := range names {
 		for _, v := range h[name] {

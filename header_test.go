@@ -35,6 +35,20 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// TestSampleHeader: the header of a sample begins with the one that says so, whatever the others are.
+func TestSampleHeader(t *testing.T) {
+	for _, names := range [][]string{nil, {"Accept"}, {"Accept", "Aeg-Event-Type", "X"}, {"X"}} {
+		in, want := http.Header{bellhop.SampleHeader: {"true"}}, "Bellhop-Sample: true\n"
+		for _, name := range names {
+			in[name] = []string{"a"}
+			want += name + ": a\n"
+		}
+		if got := bellhop.NewHeader(in, nil); string(got) != want {
+			t.Errorf("written as\n%q, want\n%q", got, want)
+		}
+	}
+}
+
 func TestHeaderZero(t *testing.T) {
 	var h bellhop.Header
 	if h.Get("X") != "" || len(h.HTTP()) != 0 || len(bellhop.NewHeader(nil, nil)) != 0 {

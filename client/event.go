@@ -39,6 +39,9 @@ type Event struct {
 	// CausedBy is the id of the event for which an action made this one; "" if no action did.
 	CausedBy string `json:"caused_by"`
 
+	// Sample says that the gateway made the event itself, to try its source.
+	Sample bool `json:"sample,omitempty"`
+
 	// DeliveryCounts are the deliveries by state, up to MaxCounted of them, in a list that was asked to count.
 	DeliveryCounts map[string]int `json:"delivery_counts,omitempty"`
 }

@@ -47,6 +47,7 @@ var eventColumns = []column[client.Event]{
 	{title: "DELIVERIES", cell: deliveryCounts, wide: true},
 	{title: "PROVIDER ID", cell: func(ev client.Event) string { return ev.ProviderID }, wide: true},
 	{title: "CAUSED BY", cell: func(ev client.Event) string { return ev.CausedBy }, wide: true},
+	{title: "SAMPLE", cell: func(ev client.Event) string { return yesIf(ev.Sample) }, wide: true},
 	{title: "TENANT", cell: func(ev client.Event) string { return ev.Tenant }, wide: true},
 }
 
@@ -89,7 +90,7 @@ func showEvent(e *env, conn *connection, ev client.EventDetail) error {
 	fields := []field{
 		{"id", ev.ID}, {"type", ev.Type}, {"subject", ev.Subject}, {"source", ev.Source + " (" + ev.SourceID + ")"},
 		{"provider id", ev.ProviderID}, {"conflicts with", ev.ConflictsWith},
-		{"caused by", ev.CausedBy}, {"caught up", ev.CaughtUp}, {"tenant", ev.Tenant},
+		{"caused by", ev.CausedBy}, {"caught up", ev.CaughtUp}, {"sample", yesIf(ev.Sample)}, {"tenant", ev.Tenant},
 		{"time", moment(ev.Time.Time)},
 		{"received at", moment(ev.ReceivedAt.Time)},
 		{"content type", ev.ContentType}, {"body", strconv.Itoa(ev.BodyBytes) + " bytes, SHA-256 " + ev.BodySHA256},

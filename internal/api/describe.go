@@ -308,6 +308,7 @@ var descriptions = []struct {
 		"provider_id": "The provider's id of the event, or the Idempotency-Key. A repeat has the same id and body, " +
 			"and is not stored again",
 		"caused_by": "Id of the event for which an action made this one; empty if no action did",
+		"sample":    "True if the gateway made the event itself, to try its source; else left out",
 		"conflicts_with": "Id of the first event of the source with the same provider_id and another body; empty if " +
 			"there is none. Both are stored and delivered",
 		"time":            "When the event happened, as the provider says",

@@ -165,6 +165,9 @@ func (s *server) publish(ctx context.Context, in *publishInput) (*publishOutput,
 	return out, nil
 }
 
+// isSample reports whether the gateway made the event with that header itself, to try a source.
+func isSample(h bellhop.Header) bool { return h.Get(bellhop.SampleHeader) != "" }
+
 // eventJSON returns ev in its JSON form, without its headers and its body.
 func eventJSON(ev bellhop.Event) client.Event {
 	return client.Event{
@@ -174,5 +177,6 @@ func eventJSON(ev bellhop.Event) client.Event {
 		ContentType: ev.ContentType, BodyBytes: len(ev.Body), BodySHA256: hex.EncodeToString(ev.SHA256[:]),
 		ConflictsWith: ev.ConflictsWith,
 		CausedBy:      ev.Header.Get(bellhop.CauseHeader),
+		Sample:        isSample(ev.Header),
 	}
 }

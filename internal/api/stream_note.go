@@ -18,13 +18,14 @@ type arrivedEvent struct {
 	bodyBytes     int
 	deliveries    int
 	causedBy      string
+	sample        bool
 }
 
 // EventNote returns the note of an event that is on disk, with so many deliveries. It keeps nothing of its header and
 // its body. tenant is that of its source, or else its own.
 func EventNote(ev *bellhop.Event, bodyBytes, deliveries int, tenant string) stream.Note {
 	kept := &arrivedEvent{Event: *ev, bodyBytes: bodyBytes, deliveries: deliveries,
-		causedBy: ev.Header.Get(bellhop.CauseHeader)}
+		causedBy: ev.Header.Get(bellhop.CauseHeader), sample: isSample(ev.Header)}
 	kept.Header, kept.Body = nil, nil
 	return stream.Note{Kind: stream.EventAccepted, At: ev.ReceivedAt, Mark: bellhop.MarkOf(ev.ID), Tenant: tenant,
 		SourceID: ev.SourceID, Type: ev.Type, Subject: ev.Subject, Outcome: string(bellhop.RequestAccepted),
@@ -72,7 +73,7 @@ func WriteNote(dst []byte, n *stream.Note) []byte {
 	switch thing := n.Thing.(type) {
 	case *arrivedEvent:
 		ev := eventJSON(thing.Event)
-		ev.BodyBytes, ev.CausedBy = thing.bodyBytes, thing.causedBy
+		ev.BodyBytes, ev.CausedBy, ev.Sample = thing.bodyBytes, thing.causedBy, thing.sample
 		item.Event = &client.StreamEvent{Event: ev, Deliveries: thing.deliveries}
 	case *bellhop.Request:
 		r := requestJSON(*thing)

@@ -30,7 +30,7 @@ func TestSample(t *testing.T) {
 	send := func(body string) bellhop.Sampled {
 		t.Helper()
 		got, err := r.door.Sample(t.Context(), "src_src", "code=x", provider.OutboundRequest{Body: []byte(body),
-			Header: http.Header{"X-Kind": {"sample"}}})
+			Header: http.Header{"X-Kind": {"sample"}, "Accept": {"*/*"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,6 +43,10 @@ func TestSample(t *testing.T) {
 	ev, err := r.store.Event(t.Context(), got.EventIDs[0])
 	if err != nil || ev.Header.Get(bellhop.SampleHeader) != "true" || ev.Header.Get("X-Kind") != "sample" {
 		t.Errorf("%v %q", err, ev.Header)
+	}
+	list, _, err := r.store.Events(t.Context(), bellhop.EventFilter{}, bellhop.Page{})
+	if err != nil || len(list) != 1 || list[0].Header.Get(bellhop.SampleHeader) != "true" {
+		t.Errorf("the list does not show that it is a sample: %v %+v", err, list)
 	}
 	for body, want := range map[string]bellhop.Request{
 		"wrong": {Outcome: bellhop.RequestRefused, Status: 401, Reason: "signature_mismatch"},

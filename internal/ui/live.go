@@ -114,6 +114,9 @@ func rowOf(item client.StreamItem) (row liveRow, ok bool) {
 // eventLine returns the row of an event with that many deliveries; -1 is an unknown number.
 func eventLine(ev client.Event, deliveries int) liveRow {
 	more := ev.Subject
+	if ev.Sample {
+		more = strings.TrimSuffix("sample, "+more, ", ")
+	}
 	if deliveries >= 0 {
 		more = strings.TrimPrefix(more+", to "+strconv.Itoa(deliveries), ", ")
 	}

@@ -345,7 +345,7 @@ func (r *rig) fill() {
 		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
 		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},
 		"GET /events": listOf{Data: []client.Event{testEvent,
-			{ID: "evt_2", Type: "plain", Source: "api", ReceivedAt: at(time.Hour)}}},
+			{ID: "evt_2", Type: "plain", Source: "api", ReceivedAt: at(time.Hour), Sample: true}}},
 		"GET /events/evt_1":      testDetail,
 		"GET /events/evt_1/body": testBody,
 		"GET /events/evt_2": testOther(func(ev *client.EventDetail) {

@@ -34,6 +34,7 @@ type arrival struct {
 	Explanation   explanation
 	Check         link // the action that has the source read a refused request again
 	RequestStatus int
+	IsSample      bool // the gateway sent it
 }
 
 // setupPage is what the last steps of a new source show.
@@ -165,7 +166,7 @@ func (v *visit) arrivals(src client.Source) (rows []arrival, slow bool, err erro
 	}
 	for _, ev := range events {
 		rows = append(rows, arrival{ID: ev.ID, At: ev.ReceivedAt, Kind: "event", State: "accepted", What: ev.Type,
-			Detail: ev.Subject, To: link(Root + "events/" + url.PathEscape(ev.ID))})
+			Detail: ev.Subject, IsSample: ev.Sample, To: link(Root + "events/" + url.PathEscape(ev.ID))})
 	}
 	requests, err := v.API.Requests(v.ctx, client.RequestFilter{Source: src.ID}, client.Page{Limit: maxArrivals})
 	if err != nil {

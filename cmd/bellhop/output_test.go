@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/spf13/cobra"
 )
 
 func TestClean(t *testing.T) {
@@ -75,4 +77,84 @@ func TestWholePage(t *testing.T) {
 	if !errors.Is(err, failure) {
 		t.Errorf("a search that fails: %v", err)
 	}
+}
+
+// runWith runs the program with variables of the environment.
+func runWith(variables map[string]string, args ...string) (stdout, stderr string, err error) {
+	var out, talk bytes.Buffer
+	e := &env{getenv: func(name string) string { return variables[name] }, stdin: strings.NewReader(""), stdout: &out,
+		stderr: &talk}
+	err = run(context.Background(), e, args)
+	return out.String(), talk.String(), err
+}
+
+// TestFormats: --output chooses the form, --json is one of them, and the flag wins over the environment.
+func TestFormats(t *testing.T) {
+	json, table := `{"name":"ams",`, "ams: Azure Media Services"
+	yaml := "---\nname: ams\n"
+	for _, c := range []struct {
+		variables map[string]string
+		args      string
+		want      string // that stdout begins with; "" is wrong usage
+	}{
+		{nil, "providers ams", table},
+		{nil, "providers ams --json", json},
+		{nil, "providers ams --output json", json},
+		{nil, "providers ams -o json", json},
+		{nil, "-o json providers ams", json},
+		{nil, "providers ams -oyaml", yaml},
+		{nil, "providers ams --output=yaml", yaml},
+		{nil, "providers ams --json=false", table},
+		{nil, "providers ams -o table", table},
+		{nil, "providers ams -o wide", table},
+		{nil, "providers ams --json -o yaml", ""},
+		{nil, "providers ams --json -o json", ""},
+		{nil, "providers ams -o xml", ""},
+		{nil, "providers ams --json=maybe", ""},
+		{map[string]string{"BELLHOP_OUTPUT": "yaml"}, "providers ams", yaml},
+		{map[string]string{"BELLHOP_OUTPUT": "yaml"}, "providers ams -o json", json},
+		{map[string]string{"BELLHOP_OUTPUT": "yaml"}, "providers ams --json", json},
+		{map[string]string{"BELLHOP_JSON": "true"}, "providers ams", json},
+		{map[string]string{"BELLHOP_JSON": "true"}, "providers ams -o table", table},
+		{map[string]string{"BELLHOP_OUTPUT": "xml"}, "providers ams", ""},
+		{nil, "emulate graph -o json", ""},
+	} {
+		stdout, stderr, err := runWith(c.variables, strings.Fields(c.args)...)
+		if c.want == "" && exitCode(err) != 2 || c.want != "" && (err != nil || !strings.HasPrefix(stdout, c.want)) {
+			t.Errorf("%v %s: %v\n%.200s\n%s", c.variables, c.args, err, stdout, stderr)
+		}
+	}
+}
+
+// TestOutputIsNoFile: where --output is something else, BELLHOP_OUTPUT does not set it, and the name of a format is
+// taken as a mistake.
+func TestOutputIsNoFile(t *testing.T) {
+	_, stderr, err := runWith(nil, "files", "get", "call.mp4", "--output", "json")
+	if exitCode(err) != 2 ||
+		!strings.Contains(stderr, "--output json: this is the file to write; --json prints JSON") {
+		t.Errorf("%v %s", err, stderr)
+	}
+	_, stderr, err = runWith(map[string]string{"BELLHOP_OUTPUT": "json", "BELLHOP_DATA": t.TempDir()}, "files", "get",
+		"call.mp4")
+	if exitCode(err) != 1 || !strings.Contains(stderr, "no server") {
+		t.Errorf("%v %s", err, stderr)
+	}
+}
+
+// TestEveryNounHasOutput: each command that knows --json knows --output too, but for those that print a stream or a
+// report, and those whose --output is something else.
+func TestEveryNounHasOutput(t *testing.T) {
+	without := map[string]bool{"bellhop emulate": true, "bellhop bench": true, "bellhop files get": true,
+		"bellhop ams submit": true}
+	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
+		json := c.Flag("json")
+		if json == nil || json.Hidden {
+			return
+		}
+		output := c.Flag("output")
+		has := isFormat(output) && output.Shorthand == "o" && !output.Hidden
+		if has == without[c.CommandPath()] {
+			t.Errorf("%s: has --output: %t", c.CommandPath(), has)
+		}
+	})
 }

@@ -46,11 +46,22 @@ func TestNpmAxe(t *testing.T) {
 	b.signIn(g)
 	var paths []string
 	check(t, client, axeReads, "each page that a link leads to", func(t *testing.T) {
-		paths = b.walk(t, g.url)
+		paths = b.walk(t, g.url, "/ui/")
 		t.Logf("%d pages: %s", len(paths), strings.Join(paths, " "))
 		if len(paths) < 15 {
 			t.Errorf("only %d pages: %v", len(paths), paths)
 		}
+	})
+	check(t, client, axeReads, "each page of a portal that a link leads to", func(t *testing.T) {
+		b.openPortal(t, g)
+		found := b.walk(t, g.url, portal)
+		t.Logf("%d pages: %s", len(found), strings.Join(found, " "))
+		if len(found) < 10 || slices.ContainsFunc(found, func(path string) bool {
+			return !strings.HasPrefix(path, portal)
+		}) {
+			t.Errorf("these pages: %v", found)
+		}
+		paths = append(paths, found...)
 	})
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 320} {
@@ -78,6 +89,17 @@ func TestNpmAxe(t *testing.T) {
 	})
 }
 
+// portal is the first page of the portal of a tenant.
+const portal = "/ui/portal/"
+
+// openPortal opens the portal of acme, as a visitor does who was given a link.
+func (b *browser) openPortal(t *testing.T, g *gateway) {
+	t.Helper()
+	made := g.bellhop(t, "portal-links", "create", "--tenant", "acme", "--rights", "manage")
+	b.run(t, chromedp.Navigate(regexp.MustCompile(`http://\S+`).FindString(made)), chromedp.Click("main form button"),
+		chromedp.WaitVisible("nav"))
+}
+
 // fill gives the pages something to show.
 func (g *gateway) fill(t *testing.T) {
 	t.Helper()
@@ -101,6 +123,16 @@ func (g *gateway) fill(t *testing.T) {
 		t.Fatal("no delivery is dead")
 	}
 	g.bellhop(t, "replay", "--source", "shop")
+	g.bellhop(t, "tenants", "create", "acme")
+	g.bellhop(t, "sources", "create", "acme-shop", "--provider", "generic", "--set", "scheme=none", "--tenant", "acme")
+	g.bellhop(t, "destinations", "create", "acme-dead", "--url", "http://127.0.0.1:9/hook", "--retry", "none",
+		"--tenant", "acme")
+	resp, err = http.Post(g.url+"/in/acme-shop", "application/json", strings.NewReader(`{"n":1}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	g.bellhop(t, "events", "publish", "invoice.paid", `{"n":2}`, "--tenant", "acme")
 }
 
 // A browser is a Chromium with one page.
@@ -170,13 +202,13 @@ func (b *browser) signIn(g *gateway) {
 	b.run(b.t, chromedp.Navigate(link), chromedp.Click("main form button"), chromedp.WaitVisible("nav"))
 }
 
-// walk returns the paths of the pages that links lead to from the first page on: of pages that differ in ids and filters
-// alone, one.
-func (b *browser) walk(t *testing.T, base string) (paths []string) {
+// walk returns the paths of the pages that links lead to from the first one on, without those of a portal if that is
+// none: of pages that differ in ids and filters alone, one.
+func (b *browser) walk(t *testing.T, base, first string) (paths []string) {
 	t.Helper()
 	seen := map[string]bool{}
 	ids := regexp.MustCompile(`[a-z]{3}_[A-Za-z0-9+~.-]+`)
-	for next := []string{"/ui/"}; len(next) > 0 && len(paths) < 80; next = next[1:] {
+	for next := []string{first}; len(next) > 0 && len(paths) < 80; next = next[1:] {
 		path := next[0]
 		paths = append(paths, path)
 		b.run(t, chromedp.Navigate(base+path))
@@ -187,7 +219,7 @@ func (b *browser) walk(t *testing.T, base string) (paths []string) {
 				continue
 			}
 			kind := ids.ReplaceAllString(u.Path, "ID")
-			if !seen[kind] && kind != "/ui/" {
+			if !seen[kind] && kind != first && strings.HasPrefix(kind, portal) == (first == portal) {
 				seen[kind] = true
 				next = append(next, u.RequestURI())
 			}

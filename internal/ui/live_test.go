@@ -1,10 +1,12 @@
 package ui
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -107,6 +109,30 @@ func TestLiveStream(t *testing.T) {
 	if r.streams.all != 0 || len(r.streams.bySession) != 0 {
 		t.Errorf("%+v are still open", &r.streams)
 	}
+}
+
+// TestNothingRuns: a server of pages has no goroutine of its own, before a page is open and after the last one is
+// closed. In a bubble, one that is left behind fails the test.
+func TestNothingRuns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.fill()
+		r.api.set("GET /stream", told(client.StreamItem{Kind: client.ItemLive, At: at(0)}))
+		for _, path := range []string{"/ui/", "/ui/live", "/ui/events", "/ui/files"} {
+			r.get(path, "viewer", 200)
+		}
+		closes, closed := context.WithCancel(t.Context())
+		time.AfterFunc(20*time.Second, closed)
+		request := httptest.NewRequestWithContext(closes, "GET", "/ui/stream", nil)
+		request.Host = "127.0.0.1:8080"
+		request.AddCookie(&http.Cookie{Name: plainCookie, Value: "viewer"})
+		w := httptest.NewRecorder()
+		r.handler.ServeHTTP(w, request)
+		if w.Code != http.StatusOK || closes.Err() == nil {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
 }
 
 // TestLiveStreamEnds: the end of the stream of the API ends that of the page, and what the API refuses is refused.

@@ -118,5 +118,7 @@ type RepairStep struct {
 type RepairCount struct {
 	Events     int64 // for a replay
 	Deliveries int64
-	Complete   bool // false if counting took too long; then there are more
+	Complete   bool // false if counting took too long; then there may be more
+	// SearchedTo, unless Complete, is how far it counted: the time of the events that it reached, from old to new.
+	SearchedTo time.Time
 }

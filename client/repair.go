@@ -46,7 +46,8 @@ type RepairFilter struct {
 type RepairCount struct {
 	Events     int64 `json:"events"` // of a replay
 	Deliveries int64 `json:"deliveries"`
-	Complete   bool  `json:"complete"` // false if there was no time to count all
+	Complete   bool  `json:"complete"` // false if there was no time to count all; then there may be more
+	SearchedTo Time  `json:"searched_to"`
 }
 
 // A Range bounds a choice by the time at which the events were received. A zero time is no bound.

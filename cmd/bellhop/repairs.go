@@ -301,7 +301,8 @@ func showCount(e *env, conn *connection, n client.RepairCount, err error) error 
 		return printData(e, n)
 	}
 	if !n.Complete {
-		fmt.Fprintln(e.stderr, "there are more: the server stopped counting when its time was up")
+		fmt.Fprintf(e.stderr, "there may be more: the time was up when those until %s were counted\n",
+			moment(n.SearchedTo.Time))
 	}
 	var fields []field
 	if n.Events > 0 {

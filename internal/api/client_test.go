@@ -116,7 +116,8 @@ func TestClient(t *testing.T) {
 		rpr.Filter.DestinationID != "dst_1" || !rpr.Filter.Since.Equal(testNow) {
 		t.Fatal(rpr, err)
 	}
-	if n, err := c.CountReplay(ctx, replay); err != nil || n.Deliveries != 3 || !n.Complete {
+	if n, err := c.CountReplay(ctx, replay); err != nil || n.Deliveries != 3 || !n.Complete ||
+		!n.SearchedTo.IsZero() {
 		t.Fatal(n, err)
 	}
 	if made, err := c.ReplayEvent(ctx, "evt_1", "billing"); err != nil || len(made) != 1 ||
@@ -131,7 +132,8 @@ func TestClient(t *testing.T) {
 	if n, err := c.CountRetry(ctx, client.NewRetry{Choice: choice}); err != nil || n.Events != 2 {
 		t.Fatal(n, err)
 	}
-	if n, err := c.CountCancel(ctx, choice); err != nil || n.Events != 2 {
+	if n, err := c.CountCancel(ctx, choice); err != nil || n.Deliveries != 3 || n.Complete ||
+		!n.SearchedTo.Equal(testNow) {
 		t.Fatal(n, err)
 	}
 	rpr, err := c.CancelDeliveries(ctx, choice)

@@ -443,7 +443,9 @@ var descriptions = []struct {
 	{"RepairCount", map[string]string{
 		"events":     "Of a replay: number of events",
 		"deliveries": "Number of deliveries to be made, made due or cancelled",
-		"complete":   "false if there was no time to count all; there are more",
+		"complete":   "false if there was no time to count all: the numbers are lower bounds",
+		"searched_to": "How far it counted, if it is not complete: the time of the events that it has reached, from " +
+			"old to new; otherwise null",
 	}},
 	{"NewReplay NewRetry NewCancel", map[string]string{
 		"since":   "Only events received at this time or later",

@@ -815,6 +815,9 @@ func (f *fake) Cancel(_ context.Context, id string) (bellhop.Repair, error) {
 }
 func (f *fake) Count(_ context.Context, r bellhop.Repair) (bellhop.RepairCount, error) {
 	f.counted = r
+	if r.Kind == bellhop.RepairCancel && r.Filter.Error != "" {
+		return bellhop.RepairCount{Deliveries: 3, SearchedTo: testNow}, f.err
+	}
 	return bellhop.RepairCount{Events: 2, Deliveries: 3, Complete: true}, f.err
 }
 func (f *fake) Replay(_ context.Context, eventID, destinationID string) ([]bellhop.NewDelivery, error) {

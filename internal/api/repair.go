@@ -82,7 +82,9 @@ func (s *server) beginRepair(ctx context.Context, pace client.Pace, o catalog.Re
 	o.Rate, o.All, o.StartIn = pace.Rate, pace.All, startIn(pace.StartIn)
 	if pace.DryRun {
 		count, err := s.Catalog.CountRepair(ctx, o)
-		return &begunOutput{Status: http.StatusOK, Body: client.RepairCount(count)}, err
+		return &begunOutput{Status: http.StatusOK, Body: client.RepairCount{Events: count.Events,
+			Deliveries: count.Deliveries, Complete: count.Complete,
+			SearchedTo: client.Time{Time: count.SearchedTo}}}, err
 	}
 	r, err := s.Catalog.BeginRepair(ctx, o)
 	if err != nil {

@@ -197,6 +197,36 @@ func TestRetryOfTheDead(t *testing.T) {
 	})
 }
 
+// A lateContext says that its deadline is now, and does not end.
+type lateContext struct {
+	context.Context
+	at time.Time
+}
+
+func (l lateContext) Deadline() (time.Time, bool) { return l.at, true }
+
+// TestCountEndsInTime: a count for a caller whose time is up ends after its first step, and says how far it came.
+func TestCountEndsInTime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		r := newRig(t)
+		p := r.repairer()
+		r.acceptMany(1000)
+		began := r.now()
+		time.Sleep(time.Second)
+		r.acceptMany(100)
+		all := bellhop.Repair{Kind: bellhop.RepairReplay, CreatedAt: r.now()}
+		count, err := p.Count(lateContext{t.Context(), r.now()}, all)
+		if err != nil || count.Events != 1000 || count.Complete || count.SearchedTo.Before(began) ||
+			count.SearchedTo.After(began.Add(time.Second)) {
+			t.Errorf("%+v %v, want those of %v", count, err, began)
+		}
+		count, err = p.Count(t.Context(), all)
+		if err != nil || count != (bellhop.RepairCount{Events: 1100, Complete: true}) {
+			t.Errorf("%+v %v", count, err)
+		}
+	})
+}
+
 // TestCancelOfTheWaiting: a repair with a filter cancels deliveries that wait for a paused destination. They are
 // not sent when the destination is resumed.
 func TestCancelOfTheWaiting(t *testing.T) {

@@ -32,6 +32,8 @@ type Store interface {
 	// Choose returns the next events or deliveries that a repair's filter chooses after its cursor, and the cursor
 	// after all of them. whole loads the events' headers and bodies.
 	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
+	// RepairPosition returns the time of the events that the cursor of a repair has reached.
+	RepairPosition(r bellhop.Repair) time.Time
 	// StepRepair does a step and moves the cursor, in one transaction.
 	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/match"
 )
 
-// maxCount is how long Count counts before it returns an incomplete count.
+// maxCount is how long Count counts before it returns an incomplete count. A caller with a deadline gets one in half
+// of the time that is left.
 const maxCount = 10 * time.Second
 
 // Replay makes new deliveries of an event: to the destination of that id, whether it wants the event or not, or
@@ -47,18 +48,20 @@ func (r *Repairer) Replay(ctx context.Context, eventID, destinationID string) ([
 	return deliveries, nil
 }
 
-// Count returns what a repair would do now, and does nothing.
+// Count returns what a repair would do now, and does nothing. If the time is up, it returns what it has counted, and
+// how far it came.
 func (r *Repairer) Count(ctx context.Context, repair bellhop.Repair) (count bellhop.RepairCount, err error) {
 	if repair, err = r.opts.Store.ScopeRepair(ctx, repair); err != nil {
 		return count, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxCount)
-	defer cancel()
+	within := maxCount
+	if deadline, ok := ctx.Deadline(); ok {
+		within = min(within, deadline.Sub(r.opts.Now())/2)
+	}
+	end := r.opts.Now().Add(within)
 	for repair.Cursor < repair.Bound {
-		step, wanted, err := r.plan(ctx, repair, maxStep)
-		if ctx.Err() == context.DeadlineExceeded {
-			return count, nil
-		}
+		began := r.opts.Now()
+		step, wanted, err := r.plan(ctx, repair, countStep)
 		if err != nil {
 			return count, err
 		}
@@ -67,6 +70,11 @@ func (r *Repairer) Count(ctx context.Context, repair bellhop.Repair) (count bell
 		count.Deliveries += int64(len(step.Deliveries))
 		if repair.Kind != bellhop.RepairReplay {
 			count.Deliveries += int64(len(step.Chosen))
+		}
+		now := r.opts.Now()
+		if repair.Cursor < repair.Bound && !now.Add(now.Sub(began)).Before(end) { // no time for another step
+			count.SearchedTo = r.opts.Store.RepairPosition(repair)
+			return count, nil
 		}
 	}
 	count.Complete = true
@@ -108,8 +116,8 @@ func (r *Repairer) plan(ctx context.Context, repair bellhop.Repair, quota int) (
 func (r *Repairer) planReplay(ctx context.Context, repair bellhop.Repair, quota int, where *match.Matcher,
 	whole bool) (step bellhop.RepairStep, wanted int64, err error) {
 	f := repair.Filter
-	if step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, min(maxStep, max(maxStep/10, 4*quota)),
-		whole); err != nil {
+	limit := max(quota, min(maxStep, max(maxStep/10, 4*quota)))
+	if step.Chosen, step.To, err = r.opts.Store.Choose(ctx, repair, limit, whole); err != nil {
 		return step, 0, err
 	}
 	for i := range step.Chosen {

@@ -12,6 +12,7 @@ import (
 // Bounds of a repair's steps.
 const (
 	maxStep     = 200                  // deliveries changed, or events inspected
+	countStep   = 1000                 // of them, while they are only counted
 	minPause    = 5 * time.Millisecond // after each step, so that other writers get their turn
 	maxPause    = 30 * 24 * time.Hour  // after each step, so that no pause overflows
 	stepsPerSec = 10                   // of a repair with a rate

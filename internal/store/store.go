@@ -303,6 +303,8 @@ type Repairs interface {
 	// the cursor after all of them; when it is the bound of r, the repair has come to its end. One call looks
 	// through a bounded number of rows, so it may return none although there are more.
 	Choose(ctx context.Context, r bellhop.Repair, limit int, whole bool) (chosen []bellhop.Chosen, at int64, err error)
+	// RepairPosition returns the time of the events that the Cursor of r has reached, from old to new.
+	RepairPosition(r bellhop.Repair) time.Time
 	// StepRepair does one step of r and moves its cursor, in one transaction, and returns r as it is then. It does
 	// nothing unless r runs, or if its cursor has moved meanwhile. A repair whose destination was deleted fails.
 	StepRepair(ctx context.Context, r bellhop.Repair, step bellhop.RepairStep) (bellhop.Repair, error)

@@ -52,7 +52,7 @@ func (v *visit) newestTo(d client.Destination, limit int) (newest []client.Deliv
 	ctx, cancel := v.soon()
 	defer cancel()
 	l, err := v.API.Deliveries(ctx, client.DeliveryFilter{Destination: d.ID}, client.Page{Limit: limit})
-	if ctx.Err() != nil && v.ctx.Err() == nil {
+	if err != nil && ctx.Err() != nil && v.ctx.Err() == nil {
 		return nil, true, nil
 	}
 	return l.Data, l.Incomplete, err

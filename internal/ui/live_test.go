@@ -247,3 +247,25 @@ func TestSearched(t *testing.T) {
 		t.Errorf("%v until the deadlines", left)
 	}
 }
+
+// TestCounted: a page has the API count for a short time, and for as long as the API counts once somebody asks it to.
+func TestCounted(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	ends := make(chan bool, 1)
+	r.api.set("POST /events/replay", http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		_, ok := request.Context().Deadline()
+		ends <- ok
+		json.NewEncoder(w).Encode(client.RepairCount{Events: 3, Deliveries: 2, SearchedTo: at(time.Hour)})
+	}))
+	further := "/ui/events/replay?further=1&amp;type=rare.%2A"
+	page := r.get("/ui/events/replay?type=rare.*", "operator", 200)
+	if !<-ends || !strings.Contains(page, further) || !strings.Contains(page, "at least 2.") {
+		t.Errorf("no short count, or %s is not on the page:\n%s", further, page)
+	}
+	page = r.get(strings.ReplaceAll(further, "&amp;", "&"), "operator", 200)
+	if <-ends || strings.Contains(page, "Count further") {
+		t.Errorf("no long count:\n%s", page)
+	}
+}

@@ -138,7 +138,7 @@ func (v *visit) refusals() (all []need, err error) {
 	defer cancel()
 	l, err := v.API.Requests(ctx, client.RequestFilter{Outcome: "refused", Since: v.Now().Add(-needsSince)},
 		client.Page{Limit: needsLooked})
-	if ctx.Err() != nil && v.ctx.Err() == nil {
+	if err != nil && ctx.Err() != nil && v.ctx.Err() == nil {
 		return nil, nil
 	}
 	if err != nil {

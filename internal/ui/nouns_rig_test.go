@@ -205,7 +205,7 @@ func (r *rig) fillNouns() {
 		"GET /repairs/rpr_1":          testRepair,
 		"GET /repairs/rpr_3":          testWaiting,
 		"POST /events/replay":         client.RepairCount{Events: 12, Deliveries: 1204, Complete: true},
-		"POST /deliveries/retry":      client.RepairCount{Deliveries: 7, Complete: false},
+		"POST /deliveries/retry":      client.RepairCount{Deliveries: 7, SearchedTo: at(60 * 60 * 1e9)},
 		"POST /deliveries/cancel":     client.RepairCount{Complete: true},
 		"POST /requests/req_1/verify": testVerdict,
 	} {

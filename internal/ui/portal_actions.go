@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,11 +76,13 @@ func (s *server) portalCountMany(v *visit) error {
 // countsMany shows how many deliveries a retry would make due.
 func (v *visit) countsMany(status int, page bulkPage, retry client.NewRetry) error {
 	if !page.Fields.Invalid() {
-		n, err := v.API.CountRetry(v.ctx, retry)
+		n, err := searched(v, func(ctx context.Context) (client.RepairCount, error) {
+			return v.API.CountRetry(ctx, retry)
+		})
 		err = page.Fields.accepts(err)
 		switch {
 		case err == nil && !page.Fields.Invalid():
-			page.Count = &n
+			page.counts(v, n)
 		case v.refused(err):
 			status = statusOfRefusal(err)
 		case err != nil:

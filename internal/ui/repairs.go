@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"math"
 	"net/http"
 	"net/url"
@@ -184,7 +185,21 @@ type bulkPage struct {
 	Back    link
 	Fields  form
 	Count   *client.RepairCount // nil if something cannot be counted
+	Further link                // counts for longer; "" if all are counted, or the time is up for good
 	Command command
+}
+
+// counts notes what a repair would do.
+func (page *bulkPage) counts(v *visit, count client.RepairCount) {
+	page.Count = &count
+	if count.Complete || v.r.URL.Query().Has("further") {
+		return
+	}
+	with := url.Values{"further": {"1"}}
+	for _, each := range page.Fields {
+		with.Set(each.Name, string(each.Value))
+	}
+	page.Further = withQuery(string(page.Path), with)
 }
 
 // rateField is how many deliveries a second a repair makes.
@@ -239,7 +254,7 @@ func (v *visit) counted(page bulkPage, count client.RepairCount, err error) erro
 	case err != nil:
 		return err
 	default:
-		page.Count = &count
+		page.counts(v, count)
 	}
 	v.show(status, "bulk", page.Title, page)
 	return nil
@@ -298,7 +313,9 @@ func (s *server) countReplay(v *visit) error {
 	if page.Fields.Invalid() {
 		return v.counted(page, client.RepairCount{}, nil)
 	}
-	count, err := s.API.CountReplay(v.ctx, n)
+	count, err := searched(v, func(ctx context.Context) (client.RepairCount, error) {
+		return s.API.CountReplay(ctx, n)
+	})
 	return v.counted(page, count, err)
 }
 
@@ -357,11 +374,12 @@ func (s *server) countMany(v *visit) error {
 	if page.Fields.Invalid() {
 		return v.counted(page, client.RepairCount{}, nil)
 	}
-	if isCancel {
-		count, err := s.API.CountCancel(v.ctx, choice)
-		return v.counted(page, count, err)
-	}
-	count, err := s.API.CountRetry(v.ctx, client.NewRetry{State: state, Choice: choice})
+	count, err := searched(v, func(ctx context.Context) (client.RepairCount, error) {
+		if isCancel {
+			return s.API.CountCancel(ctx, choice)
+		}
+		return s.API.CountRetry(ctx, client.NewRetry{State: state, Choice: choice})
+	})
 	return v.counted(page, count, err)
 }
 

@@ -160,7 +160,7 @@ func samplesForm(p client.Provider, chosen string) form {
 
 // arrivals returns what came to a source, the newest first.
 func (v *visit) arrivals(src client.Source) (rows []arrival, slow bool, err error) {
-	events, slow, err := v.newestOf(src, arrivalWait)
+	events, slow, err := v.newestOf(src)
 	if err != nil {
 		return nil, slow, err
 	}

@@ -102,7 +102,7 @@ func (v *visit) showsSource(status int, src client.Source) error {
 	if src.Disabled {
 		page.State = "disabled"
 	}
-	page.Events, page.Slow, err = v.newestOf(src, newestWait)
+	page.Events, page.Slow, err = v.newestOf(src)
 	if err != nil {
 		return err
 	}
@@ -119,23 +119,25 @@ func (v *visit) showsSource(status int, src client.Source) error {
 func sourcePath(src client.Source) link { return link(Root + "sources/" + url.PathEscape(src.ID)) }
 
 // newestWait bounds the search for the newest events of one source, or deliveries to one destination: no index serves
-// it, and there may have been none for long.
-const newestWait = 150 * time.Millisecond
+// it, and there may have been none for long. The search gets half of it.
+const newestWait = 2 * searchTime
+
+// clockError is by how much the clock may have been set back since a source was created.
+const clockError = time.Hour
 
 // soon returns a context of a call that a page can do without.
 func (v *visit) soon() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(v.ctx, newestWait)
 }
 
-// arrivalWait is newestWait for a page that is about what comes to one source.
-const arrivalWait = 2 * time.Second
-
-// newestOf returns the newest events of a source, or that they are not found within a time.
-func (v *visit) newestOf(src client.Source, within time.Duration) (events []client.Event, slow bool, err error) {
-	ctx, cancel := context.WithTimeout(v.ctx, within)
+// newestOf returns the newest events of a source, or that they are not found soon. None is older than the source, so a
+// new source has few events to look through.
+func (v *visit) newestOf(src client.Source) (events []client.Event, slow bool, err error) {
+	ctx, cancel := v.soon()
 	defer cancel()
-	l, err := v.API.Events(ctx, client.EventFilter{Source: src.ID}, client.Page{Limit: shownOnOverview})
-	if ctx.Err() != nil && v.ctx.Err() == nil {
+	filter := client.EventFilter{Source: src.ID, Since: src.CreatedAt.Add(-clockError)}
+	l, err := v.API.Events(ctx, filter, client.Page{Limit: shownOnOverview})
+	if err != nil && ctx.Err() != nil && v.ctx.Err() == nil {
 		return nil, true, nil
 	}
 	return l.Data, l.Incomplete, err

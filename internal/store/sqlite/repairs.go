@@ -28,13 +28,21 @@ func scanRepair(row *sqlite3.Stmt) (bellhop.Repair, error) {
 		Changed: row.ColumnInt64(8),
 		Skipped: row.ColumnInt64(9), State: bellhop.RepairState(row.ColumnText(10)), Reason: row.ColumnText(11),
 		CreatedAt: timeAt(row, 12), UpdatedAt: timeAt(row, 13), StartsAt: timeAt(row, 14)}
+	r.PositionAt = positionOf(r)
+	return r, json.Unmarshal(row.ColumnRawText(3), &r.Filter)
+}
+
+// positionOf returns the time of the events that the cursor of a repair has reached.
+func positionOf(r bellhop.Repair) time.Time {
 	event := r.Cursor
 	if r.Kind != bellhop.RepairReplay {
 		event >>= placeBits
 	}
-	r.PositionAt = timeOf(event)
-	return r, json.Unmarshal(row.ColumnRawText(3), &r.Filter)
+	return timeOf(event)
 }
+
+// RepairPosition returns the time of the events that the Cursor of r has reached, from old to new.
+func (s *Store) RepairPosition(r bellhop.Repair) time.Time { return positionOf(r) }
 
 // Repairs lists the repairs, newest first.
 func (s *Store) Repairs(ctx context.Context, q bellhop.RepairQuery,
@@ -338,13 +346,22 @@ func (s *Store) chooseDeliveries(c *conn, r bellhop.Repair,
 	if err != nil {
 		return nil, 0, err
 	}
-	// The dead deliveries of one destination have an index. For any other choice the rows are looked through, a
-	// part at a time.
+	// The dead deliveries of one destination have an index, in the order of a repair. Those of all, and the pending
+	// ones, have one in another order, which serves as long as it has few. For any other choice the rows are looked
+	// through, a part at a time.
 	at, index := r.Bound, "INDEXED BY deliveries_dead"
 	if f.State != bellhop.DeliveryDead || destination == 0 {
 		index = "NOT INDEXED"
-		if at, err = scanEnd(c, "deliveries", r); err != nil {
+		few, isFew, err := fewOf(c, f.State)
+		switch {
+		case err != nil:
 			return nil, 0, err
+		case isFew:
+			l.and("d.n IN (" + few + ")")
+		default:
+			if at, err = scanEnd(c, "deliveries", r); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
 	l.and("d.n > ? AND d.n <= ? AND (d.created_at IS NULL OR d.created_at <= ?)", r.Cursor, at, r.CreatedAt)

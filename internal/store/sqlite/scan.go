@@ -121,36 +121,41 @@ const fewRows = 4096
 // ofState narrows a list of deliveries to those of a state. The indexes of pending and dead ones are not in the order
 // of the list: they serve as long as they have few rows. Where they have many, some are soon found.
 func (s *Store) ofState(ctx context.Context, l *listing, f bellhop.DeliveryFilter) error {
-	// as a literal, so that the partial indexes of a state serve
-	state := "state = '" + store.StateWord(f.State) + "'"
-	index := ""
+	state := "d." + stateIs(f.State)
 	switch {
 	case f.State == "":
 		return nil
 	case l.served, f.State == bellhop.DeliveryLeased, f.State == bellhop.DeliveryDead && len(f.DestinationIDs) == 1:
-		l.and("d." + state)
-		return nil
-	case f.State == bellhop.DeliveryPending:
-		index = "deliveries_due"
-	case f.State == bellhop.DeliveryDead:
-		index = "deliveries_dead"
-	default:
-		l.slowly("d." + state)
+		l.and(state)
 		return nil
 	}
-	var n int64
-	of := "FROM deliveries INDEXED BY " + index + " WHERE " + state
+	few, isFew := "", false
 	err := s.read(ctx, func(c *conn) (err error) {
-		n, err = c.number("SELECT count(*) FROM (SELECT 1 " + of + " LIMIT " + strconv.Itoa(fewRows+1) + ")")
+		few, isFew, err = fewOf(c, f.State)
 		return err
 	})
-	if n > fewRows {
-		l.slowly("d." + state)
+	if !isFew {
+		l.slowly(state)
 		return err
 	}
-	l.and("d.n IN (SELECT n " + of + ")")
+	l.and("d.n IN (" + few + ")")
 	l.served = true
 	return err
+}
+
+// stateIs returns a condition, which has the state as a literal, so that the partial indexes of a state serve.
+func stateIs(state bellhop.DeliveryState) string { return "state = '" + store.StateWord(state) + "'" }
+
+// fewOf returns a query of the numbers of all deliveries in a state, if an index has them and they are few.
+func fewOf(c *conn, state bellhop.DeliveryState) (query string, isFew bool, err error) {
+	index := map[bellhop.DeliveryState]string{bellhop.DeliveryPending: "deliveries_due",
+		bellhop.DeliveryDead: "deliveries_dead"}[state]
+	if index == "" {
+		return "", false, nil
+	}
+	of := "FROM deliveries INDEXED BY " + index + " WHERE " + stateIs(state)
+	n, err := c.number("SELECT count(*) FROM (SELECT 1 " + of + " LIMIT " + strconv.Itoa(fewRows+1) + ")")
+	return "SELECT n " + of, err == nil && n <= fewRows, err
 }
 
 // CursorAt returns the time of the entry that a cursor of a list of events, deliveries or requests stands at.

@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -99,6 +101,19 @@ func (t *tally) take(limit int) map[tallyKey]tallied {
 		delete(t.counts, key)
 	}
 	return taken
+}
+
+// of returns a copy of the counts of a side.
+func (t *tally) of(side int) map[tallyKey]tallied {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := map[tallyKey]tallied{}
+	for key, c := range t.counts {
+		if key.side == side {
+			counts[key] = c
+		}
+	}
+	return counts
 }
 
 // giveBack adds counts that could not be written.
@@ -361,20 +376,18 @@ func (q *sideQuery) parts() (all []bellhop.SeriesQuery) {
 
 // readSide adds the counts of a side to spans, and returns those of its nouns.
 func (s *Store) readSide(c *conn, q *sideQuery, spans []bellhop.Span) ([]bellhop.NounCounts, error) {
-	names, err := q.names(c)
-	if err != nil {
-		return nil, err
-	}
 	whole := q.nouns == nil && len(q.tenants) == 0
-	byNoun := map[int64]*bellhop.NounCounts{}
+	names := sideNames{c: c, table: q.table, known: map[int64]named{}}
+	byNoun := map[int64]*bellhop.Counts{}
 	count := func(at time.Time, noun int64, tenant string, good, bad int64) {
-		name, ok := names[noun]
-		mine := noun == everyNoun && whole
-		if noun != everyNoun {
-			mine = ok && (q.nouns == nil || slices.Contains(q.nouns, noun)) && q.owns(name.tenant, tenant)
-		}
-		if !mine {
+		switch {
+		case noun == everyNoun && !whole, q.nouns != nil && !slices.Contains(q.nouns, noun):
 			return
+		case noun != everyNoun && !whole: // whose they are is known by the name
+			name := names.of(noun)
+			if name.id == "" || !q.owns(name.tenant, tenant) {
+				return
+			}
 		}
 		if noun == everyNoun || !whole {
 			i := int(at.Sub(q.Since) / q.Step)
@@ -386,26 +399,24 @@ func (s *Store) readSide(c *conn, q *sideQuery, spans []bellhop.Span) ([]bellhop
 			return
 		}
 		if byNoun[noun] == nil {
-			byNoun[noun] = &bellhop.NounCounts{ID: name.id, Name: name.name}
+			byNoun[noun] = &bellhop.Counts{}
 		}
-		q.addTo(&byNoun[noun].Counts, good, bad)
+		q.addTo(byNoun[noun], good, bad)
 	}
-	err = q.query(c, func(row *sqlite3.Stmt) error {
+	err := q.query(c, func(row *sqlite3.Stmt) error {
 		count(timeAt(row, 0), row.ColumnInt64(1), row.ColumnText(2), row.ColumnInt64(3), row.ColumnInt64(4))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	s.tally.mu.Lock()
-	for key, counts := range s.tally.counts {
+	for key, counts := range s.tally.of(q.side) {
 		at := time.UnixMicro(key.at).UTC().Truncate(q.Step)
-		if key.side == q.side && !at.Before(q.Since) && at.Before(q.Until) {
+		if !at.Before(q.Since) && at.Before(q.Until) {
 			count(at, key.noun, key.tenant, counts.good, counts.bad)
 		}
 	}
-	s.tally.mu.Unlock()
-	return busiest(byNoun), nil
+	return busiest(byNoun, &names), names.err
 }
 
 // owns reports whether counts are of the tenants asked for: those of a noun that belongs to one of them, or of events
@@ -431,27 +442,48 @@ func (q *sideQuery) addTo(c *bellhop.Counts, good, bad int64) {
 // A named says which noun a number is of.
 type named struct{ id, name, tenant string }
 
-// names returns the nouns of the side, also deleted ones, by their numbers.
-func (q *sideQuery) names(c *conn) (map[int64]named, error) {
-	names := map[int64]named{}
-	err := c.query("SELECT n, id, name, tenant FROM "+q.table, nil, func(row *sqlite3.Stmt) error {
-		names[row.ColumnInt64(0)] = named{row.ColumnText(1), row.ColumnText(2), row.ColumnText(3)}
-		return nil
-	})
-	return names, err
+// sideNames are the nouns of a side, also deleted ones, by their numbers. Each is read when it is asked for: there may
+// be many more than a series names.
+type sideNames struct {
+	c     *conn
+	table string
+	known map[int64]named
+	err   error // of the first read that failed
+}
+
+// of returns the noun with a number; its id is "" if there is none.
+func (n *sideNames) of(noun int64) named {
+	name, ok := n.known[noun]
+	if ok {
+		return name
+	}
+	err := n.c.query("SELECT id, name, tenant FROM "+n.table+" WHERE n = ?", []any{noun},
+		func(row *sqlite3.Stmt) error {
+			name = named{row.ColumnText(0), row.ColumnText(1), row.ColumnText(2)}
+			return nil
+		})
+	n.known[noun], n.err = name, cmp.Or(n.err, err)
+	return name
 }
 
 // busiest returns the nouns with the most counts, the busiest first.
-func busiest(byNoun map[int64]*bellhop.NounCounts) (list []bellhop.NounCounts) {
-	for _, c := range byNoun {
-		list = append(list, *c)
-	}
-	sum := func(c bellhop.NounCounts) int64 { return c.Accepted + c.Refused + c.Delivered + c.Failed }
-	slices.SortFunc(list, func(a, b bellhop.NounCounts) int {
-		if sum(a) != sum(b) {
-			return int(max(-1, min(1, sum(b)-sum(a))))
-		}
-		return strings.Compare(a.Name, b.Name)
+func busiest(byNoun map[int64]*bellhop.Counts, names *sideNames) (list []bellhop.NounCounts) {
+	sum := func(c bellhop.Counts) int64 { return c.Accepted + c.Refused + c.Delivered + c.Failed }
+	order := slices.SortedFunc(maps.Keys(byNoun), func(a, b int64) int {
+		return cmp.Or(cmp.Compare(sum(*byNoun[b]), sum(*byNoun[a])), cmp.Compare(a, b))
 	})
-	return list[:min(len(list), seriesTop)]
+	for _, noun := range order {
+		name := names.of(noun)
+		if name.id == "" {
+			continue
+		}
+		list = append(list, bellhop.NounCounts{ID: name.id, Name: name.name, Counts: *byNoun[noun]})
+		if len(list) == seriesTop {
+			break
+		}
+	}
+	slices.SortStableFunc(list, func(a, b bellhop.NounCounts) int {
+		return cmp.Or(cmp.Compare(sum(b.Counts), sum(a.Counts)), strings.Compare(a.Name, b.Name))
+	})
+	return list
 }

@@ -29,8 +29,11 @@ const (
 
 // TestStressPages: with two million events and ten thousand destinations stored, and while the door is under load,
 // every page to which a link leads comes within pageWithin, and the first page with its style and modules has less
-// than firstPageBytes. STRESS below 20 stores less in proportion. A missed aim is said, and is no failure: other
-// machines differ.
+// than firstPageBytes. STRESS below 20 stores less in proportion. A page is judged by the median of its times: the
+// load, its receiver and this test share the processors with the server, so that one answer in some hundred waits for
+// its turn, whichever page it is. A missed aim is said, and is no failure, since other machines differ; a page that
+// takes several times as long is one, since it goes through everything that is stored. Pages that were asked to look
+// further are left out.
 func TestStressPages(t *testing.T) {
 	scale := min(stress(t), 20)
 	var delivered atomic.Int64
@@ -41,9 +44,6 @@ func TestStressPages(t *testing.T) {
 	defer receiver.Close()
 	g := newGateway(t)
 	g.source(plainSource, "generic", map[string]any{"scheme": "none"})
-	for i := range storedSources {
-		g.source(fmt.Sprintf("stored-%d", i), "generic", map[string]any{"scheme": "none"})
-	}
 	g.destination(client.NewDestination{Name: "load", URL: receiver.URL, Settings: map[string]any{"format": "raw"},
 		Match: &client.Match{Sources: []string{plainSource}}})
 	g.destination(client.NewDestination{Name: "stored", URL: receiver.URL, Settings: map[string]any{"format": "raw"},
@@ -52,6 +52,7 @@ func TestStressPages(t *testing.T) {
 		t.Fatalf("exit status %d", status)
 	}
 	began := time.Now()
+	g.fillSources(began.Add(-11 * 24 * time.Hour))
 	g.fill(storedEvents / 20 * scale)
 	g.fillDestinations(storedDestinations / 20 * scale)
 	t.Logf("%d events and %d destinations were stored in %v", storedEvents/20*scale, storedDestinations/20*scale,
@@ -59,6 +60,7 @@ func TestStressPages(t *testing.T) {
 	g.start()
 	visitor := g.visitor()
 	paths, _ := g.linked(visitor)
+	paths = slices.DeleteFunc(paths, func(path string) bool { return strings.Contains(path, "further=1") })
 	took, size := map[string][]time.Duration{}, map[string]int{}
 	var over atomic.Bool
 	var looking sync.WaitGroup
@@ -80,15 +82,25 @@ func TestStressPages(t *testing.T) {
 	looking.Wait()
 	t.Logf("%d pages, while %.0f events a second were delivered:", len(paths), rate)
 	var slow []string
+	var all []time.Duration
 	for _, path := range paths {
 		times := took[path]
 		slices.Sort(times)
+		all = append(all, times...)
 		median := times[len(times)/2]
 		t.Logf("%-60s median %8v, slowest %8v, %4d KB", path, median.Round(100*time.Microsecond),
 			times[len(times)-1].Round(100*time.Microsecond), size[path]>>10)
 		if median > pageWithin {
 			slow = append(slow, fmt.Sprintf("%s (%v)", path, median.Round(time.Millisecond)))
 		}
+		if median > 5*pageWithin {
+			t.Errorf("%s takes %v, the aim is %v", path, median.Round(time.Millisecond), pageWithin)
+		}
+	}
+	slices.Sort(all)
+	for _, part := range []int{50, 90, 99, 100} {
+		t.Logf("%d %% of all answers come within %v", part,
+			all[min(len(all)*part/100, len(all)-1)].Round(time.Millisecond))
 	}
 	if len(slow) > 0 {
 		missed(t, "the aim is %v for a page; these take longer: %s", pageWithin, strings.Join(slow, ", "))
@@ -99,6 +111,24 @@ func TestStressPages(t *testing.T) {
 		missed(t, "the first page has %d bytes, the aim is %d", first, firstPageBytes)
 	}
 	settle(t, g, patience)
+}
+
+// fillSources stores the sources of fill, created at that time, in the folder of the gateway, which is stopped.
+func (g *gateway) fillSources(created time.Time) {
+	g.t.Helper()
+	s := openStore(g.t, g.dir, time.Now)
+	defer s.Close()
+	src, err := s.Source(g.t.Context(), plainSource)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for i := range storedSources {
+		src.ID, src.Name = bellhop.NewID("src_", rand.Reader), fmt.Sprintf("stored-%d", i)
+		src.CreatedAt, src.UpdatedAt = created, created
+		if err := s.CreateSource(g.t.Context(), src); err != nil {
+			g.t.Fatal(err)
+		}
+	}
 }
 
 // fillDestinations stores destinations like "stored" in the folder of the gateway, which is stopped.

@@ -103,13 +103,14 @@ func (s *Store) Stats(ctx context.Context) (st bellhop.Stats, err error) {
 
 const (
 	selectFirstPending = `SELECT d.created_at, e.received_at FROM deliveries d JOIN events e ON e.n = d.n >> 16
-		WHERE d.n = (SELECT min(n) FROM deliveries WHERE state = 'pending')`
+		WHERE d.n = (SELECT min(n) FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending')`
 	selectOldestPending = `SELECT min(coalesce(d.created_at, e.received_at))
 		FROM deliveries d JOIN events e ON e.n = d.n >> 16 WHERE d.state = 'pending'`
 )
 
-// oldestPending returns when the oldest pending delivery was created. The first number, which an index gives, is
-// that of the oldest event. Only if that delivery is a replay, which is younger than its event, are the rows of all
+// oldestPending returns when the oldest pending delivery was created. The first number is that of the oldest event. It
+// is looked for in the index of the pending ones: in the order of the table, SQLite would look at all those that are
+// delivered, to find the first that is not. Only if that delivery is a replay, which is younger than its event, are the rows of all
 // pending deliveries read.
 func oldestPending(c *conn) (at time.Time, err error) {
 	replay := false

@@ -110,8 +110,8 @@ const (
 
 // oldestPending returns when the oldest pending delivery was created. The first number is that of the oldest event. It
 // is looked for in the index of the pending ones: in the order of the table, SQLite would look at all those that are
-// delivered, to find the first that is not. Only if that delivery is a replay, which is younger than its event, are the rows of all
-// pending deliveries read.
+// delivered, to find the first that is not. Only if that delivery is a replay, which is younger than its event, are
+// the rows of all pending deliveries read.
 func oldestPending(c *conn) (at time.Time, err error) {
 	replay := false
 	err = c.query(selectFirstPending, nil, func(row *sqlite3.Stmt) error {

@@ -56,8 +56,9 @@ func New(baseURL, key string, httpClient *http.Client) *Client {
 	return &Client{base: strings.TrimRight(baseURL, "/"), key: key, http: &own, pauses: streamPause}
 }
 
-// IfMatch returns a client like c, which changes and deletes a noun only if the noun has not changed since the answer
-// with that ETag. Otherwise the error has [bellhop.CodeChanged]. The tag may be without its quotes; "" is any version.
+// IfMatch returns a client like c, which changes and deletes a noun, and replaces its secret, only if the noun has not
+// changed since the answer with that ETag. Otherwise the error has [bellhop.CodeChanged]. The tag may be without its
+// quotes; "" is any version.
 func (c *Client) IfMatch(etag string) *Client {
 	bound := *c
 	if etag != "" && etag != "*" && !strings.Contains(etag, `"`) {
@@ -127,7 +128,8 @@ func (c *Client) do(ctx context.Context, by *http.Client, method, path string, h
 	req.Header = header
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Authorization", "Bearer "+c.key)
-	if c.ifMatch != "" && (method == http.MethodPatch || method == http.MethodDelete) {
+	if c.ifMatch != "" && (method == http.MethodPatch || method == http.MethodDelete ||
+		method == http.MethodPost && strings.HasSuffix(path, "-secret")) {
 		req.Header.Set("If-Match", c.ifMatch)
 	}
 	if c.once != "" && method == http.MethodPost {

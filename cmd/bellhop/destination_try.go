@@ -420,13 +420,15 @@ Without --secret a secret is created and printed, only this once: give it to the
 	secret := c.Flags().String("secret", "", "the new secret: whsec_…, @FILE or env:NAME (default: a random one)")
 	grace := new(string)
 	lengthTextFlag(c, grace, "grace", "how long the old secret signs too, 0s to 30d (default 1d)")
+	etag := ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		given, err := e.readText(*secret)
 		if err != nil {
 			return fmt.Errorf("--secret: %w", err)
 		}
 		return conn.call(func(api *client.Client) error {
-			d, err := api.RotateSecret(c.Context(), args[0], client.Rotation{Secret: given, Grace: *grace})
+			d, err := api.IfMatch(*etag).RotateSecret(c.Context(), args[0], client.Rotation{Secret: given,
+				Grace: *grace})
 			if err != nil {
 				return err
 			}

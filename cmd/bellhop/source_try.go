@@ -105,14 +105,14 @@ agree on a secret; where the provider makes it, give it with --secret.`,
 		Args: oneArgument("source"),
 	}
 	secret := c.Flags().String("secret", "", "the new secret: text, @FILE or env:NAME (default: a random one)")
-	setting := secretSettingFlag(c)
+	setting, etag := secretSettingFlag(c), ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		given, err := e.readText(*secret)
 		if err != nil {
 			return fmt.Errorf("--secret: %w", err)
 		}
 		return conn.call(func(api *client.Client) error {
-			r, err := api.RotateSourceSecret(c.Context(), args[0],
+			r, err := api.IfMatch(*etag).RotateSourceSecret(c.Context(), args[0],
 				client.SourceRotation{Secret: given, Setting: *setting})
 			if err != nil {
 				return err
@@ -149,10 +149,10 @@ still signs with the old one are refused from then on.`,
 		Example: `  bellhop sources drop-secret media`,
 		Args:    oneArgument("source"),
 	}
-	setting := secretSettingFlag(c)
+	setting, etag := secretSettingFlag(c), ifMatchFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return conn.call(func(api *client.Client) error {
-			r, err := api.DropOldSecret(c.Context(), args[0], client.DroppedSecret{Setting: *setting})
+			r, err := api.IfMatch(*etag).DropOldSecret(c.Context(), args[0], client.DroppedSecret{Setting: *setting})
 			if err != nil {
 				return err
 			}

@@ -181,7 +181,8 @@ func (s *server) testDestination(ctx context.Context, in *one) (*bodyOf[client.T
 }
 
 type rotateInput struct {
-	ID   string `path:"id" doc:"Its id or name" example:"billing"`
+	ID string `path:"id" doc:"Its id or name" example:"billing"`
+	Precondition
 	Body *client.Rotation
 }
 
@@ -190,7 +191,8 @@ func (s *server) rotateSecret(ctx context.Context, in *rotateInput) (*bodyOf[cli
 	if in.Body != nil {
 		rotation = *in.Body
 	}
-	d, made, err := s.Catalog.RotateSecret(ctx, in.ID, rotation.Secret, graceOf(rotation.Grace))
+	d, made, err := s.Catalog.RotateSecret(ctx, in.ID, rotation.Secret, graceOf(rotation.Grace),
+		func(before bellhop.Destination) error { return in.check("destination", before.UpdatedAt) })
 	if err != nil {
 		return nil, err
 	}

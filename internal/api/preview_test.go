@@ -155,6 +155,7 @@ func TestRotateSecret(t *testing.T) {
 		t.Errorf("stored %s", r.storedSettings())
 	}
 
+	r.do("POST", rotate, `{"secret":"`+third+`"}`, `If-Match: "of-an-answer-before"`).refused(412, bellhop.CodeChanged)
 	r.do("POST", rotate, `{"secret":"`+third+`","grace":"1h"}`).is(200) // the earliest goes
 	if want := `"secret":["` + third + `","` + second +
 		`"],"secret_until":"2026-11-22T11:30:00Z"}`; !strings.HasSuffix(r.storedSettings(), want) {

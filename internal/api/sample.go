@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 
+	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
 	"github.com/bellhop-gateway/bellhop/provider"
@@ -54,13 +55,14 @@ func (s *server) sampleSource(ctx context.Context, in *sampleInput) (*bodyOf[cli
 }
 
 type rotateSourceInput struct {
-	ID   string `path:"id" doc:"Its id or name" example:"media"`
+	ID string `path:"id" doc:"Its id or name" example:"media"`
+	Precondition
 	Body *client.SourceRotation
 }
 
 func (s *server) rotateSourceSecret(ctx context.Context, in *rotateSourceInput) (*bodyOf[client.RotatedSource],
 	error) {
-	order := catalog.SourceRotation{Make: func(setting provider.Setting) (string, error) {
+	order := catalog.SourceRotation{Check: in.checkSource, Make: func(setting provider.Setting) (string, error) {
 		return client.Setting{Name: setting.Name, Make: string(setting.Make)}.MakeSecret(rand.Reader)
 	}}
 	if in.Body != nil {
@@ -69,17 +71,23 @@ func (s *server) rotateSourceSecret(ctx context.Context, in *rotateSourceInput) 
 	return s.rotatedSource(s.Catalog.RotateSourceSecret(ctx, in.ID, order))
 }
 
+// checkSource is check for a source.
+func (p Precondition) checkSource(before bellhop.Source) error {
+	return p.check("source", before.UpdatedAt)
+}
+
 type dropSecretInput struct {
-	ID   string `path:"id" doc:"Its id or name" example:"media"`
+	ID string `path:"id" doc:"Its id or name" example:"media"`
+	Precondition
 	Body *client.DroppedSecret
 }
 
 func (s *server) dropSourceSecret(ctx context.Context, in *dropSecretInput) (*bodyOf[client.RotatedSource], error) {
-	setting := ""
+	order := catalog.SourceRotation{Check: in.checkSource}
 	if in.Body != nil {
-		setting = in.Body.Setting
+		order.Setting = in.Body.Setting
 	}
-	return s.rotatedSource(s.Catalog.DropOldSecret(ctx, in.ID, setting))
+	return s.rotatedSource(s.Catalog.DropOldSecret(ctx, in.ID, order))
 }
 
 func (s *server) rotatedSource(r catalog.RotatedSource, err error) (*bodyOf[client.RotatedSource], error) {

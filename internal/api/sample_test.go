@@ -89,6 +89,13 @@ func TestRotateSourceSecret(t *testing.T) {
 	if got["secret"] != nil || got["setting"] != "key" || got["id"] != "src_1" {
 		t.Errorf("%v", got)
 	}
+	// whoever replaces a secret that was replaced meanwhile would end the one that the provider still has
+	other := `If-Match: "of-an-answer-before"`
+	r.do("POST", "/api/v1/sources/media/rotate-secret", "", other).refused(412, bellhop.CodeChanged)
+	r.do("POST", "/api/v1/sources/media/drop-secret", "", other).refused(412, bellhop.CodeChanged)
+	if stored := string(r.sources[0].Settings); stored != `{"account_id":"a1","key":["`+canary+`","second"]}` {
+		t.Errorf("stored %s", stored)
+	}
 	// the mask of two secrets keeps both
 	mask, err := json.Marshal(got["settings"])
 	if err != nil {
@@ -134,6 +141,10 @@ func TestSampleClient(t *testing.T) {
 	rotated, err := c.RotateSourceSecret(t.Context(), "media", client.SourceRotation{})
 	if err != nil || rotated.Secret == "" || rotated.Name != "media" {
 		t.Error(rotated, err)
+	}
+	_, err = c.IfMatch("before").DropOldSecret(t.Context(), "media", client.DroppedSecret{})
+	if err == nil || !strings.Contains(err.Error(), "has changed") {
+		t.Error("a change for another version:", err)
 	}
 	if dropped, err := c.DropOldSecret(t.Context(), "media", client.DroppedSecret{Setting: "key"}); err != nil ||
 		dropped.Setting != "key" {

@@ -27,9 +27,10 @@ const (
 )
 
 // RotateSecret gives a destination of type http or pull a new secret, which signs from now on; the old one signs too
-// for the grace. If secret is "", RotateSecret makes one and returns it as made.
+// for the grace. If secret is "", RotateSecret makes one and returns it as made. check may refuse the change, by what
+// the destination is before it.
 func (c *Catalog) RotateSecret(
-	ctx context.Context, idOrName, secret string, grace time.Duration,
+	ctx context.Context, idOrName, secret string, grace time.Duration, check func(before bellhop.Destination) error,
 ) (d bellhop.Destination, made string, err error) {
 	if grace < 0 || grace > MaxGrace {
 		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; `+
@@ -48,6 +49,9 @@ func (c *Catalog) RotateSecret(
 		return again(func() error {
 			before, err := c.opts.Store.Destination(ctx, idOrName)
 			if err != nil {
+				return err
+			}
+			if err := check(before); err != nil {
 				return err
 			}
 			if d, err = c.rotated(before, secret, grace); err != nil {

@@ -17,6 +17,8 @@ type SourceRotation struct {
 	Secret  string // "" has Make make one
 	// Make makes a secret for a setting, in the way of provider.Setting.Make.
 	Make func(s provider.Setting) (string, error)
+	// Check may refuse the change, by what the source is before it.
+	Check func(before bellhop.Source) error
 }
 
 // A RotatedSource is a source whose secret was replaced.
@@ -33,7 +35,7 @@ func (c *Catalog) RotateSourceSecret(ctx context.Context, idOrName string, o Sou
 	if err := checkGiven(o.Secret); err != nil {
 		return r, err
 	}
-	err = c.changeSecrets(ctx, idOrName, o.Setting, func(s provider.Setting, old provider.Secrets) ([]string, error) {
+	err = c.changeSecrets(ctx, idOrName, o, func(s provider.Setting, old provider.Secrets) ([]string, error) {
 		secret := bellhop.Pasted(o.Secret)
 		if secret == "" {
 			if s.Make == "" {
@@ -66,9 +68,11 @@ func (c *Catalog) RotateSourceSecret(ctx context.Context, idOrName string, o Sou
 	return r, nil
 }
 
-// DropOldSecret leaves a source the newest of the secrets that a setting holds. It is a conflict if there is but one.
-func (c *Catalog) DropOldSecret(ctx context.Context, idOrName, setting string) (r RotatedSource, err error) {
-	err = c.changeSecrets(ctx, idOrName, setting, func(s provider.Setting, old provider.Secrets) ([]string, error) {
+// DropOldSecret leaves a source the newest of the secrets that the setting of o holds. It is a conflict if there is
+// but one.
+func (c *Catalog) DropOldSecret(ctx context.Context, idOrName string, o SourceRotation) (r RotatedSource,
+	err error) {
+	err = c.changeSecrets(ctx, idOrName, o, func(s provider.Setting, old provider.Secrets) ([]string, error) {
 		if len(old) < 2 {
 			return nil, bellhop.Conflict("the source has no old secret: " + s.Name + " holds one at most")
 		}
@@ -82,10 +86,13 @@ func (c *Catalog) DropOldSecret(ctx context.Context, idOrName, setting string) (
 
 // changeSecrets stores the secrets that change makes of those of a setting of a source. An error about their setting
 // is one about "secret". It sets r.Source and r.Setting.
-func (c *Catalog) changeSecrets(ctx context.Context, idOrName, setting string,
+func (c *Catalog) changeSecrets(ctx context.Context, idOrName string, o SourceRotation,
 	change func(s provider.Setting, old provider.Secrets) ([]string, error), r *RotatedSource) error {
 	done, err := c.UpdateSource(ctx, idOrName, func(src bellhop.Source) (bellhop.Source, error) {
-		s, err := c.rotatedSetting(src, setting)
+		if err := o.Check(src); err != nil {
+			return src, err
+		}
+		s, err := c.rotatedSetting(src, o.Setting)
 		if err != nil {
 			return src, err
 		}

@@ -285,8 +285,8 @@ type rotatePage struct {
 }
 
 // rotateEntry is the form of a rotation.
-func rotateEntry() entry {
-	return entry{Groups: groups{{Fields: form{
+func rotateEntry(d client.Destination) entry {
+	return entry{ETag: d.ETag, Groups: groups{{Fields: form{
 		{Name: "secret", Label: "New secret", Kind: "secret", Secret: true,
 			Hint: "`whsec_…`. Empty has one made, which is shown once."},
 		{Name: "grace", Label: "The old one signs too for", Kind: "text", Value: "24h",
@@ -300,7 +300,7 @@ func (s *server) askRotate(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return v.showRotate(http.StatusOK, d, rotateEntry())
+	return v.showRotate(http.StatusOK, d, rotateEntry(d))
 }
 
 func (v *visit) showRotate(status int, d client.Destination, e entry) error {
@@ -320,14 +320,14 @@ func (s *server) rotate(v *visit) error {
 	if err != nil {
 		return err
 	}
-	e := rotateEntry()
+	e := rotateEntry(d)
 	_, err = v.read(&e, "rotation of "+d.ID)
 	if err != nil {
 		return err
 	}
-	rotated, err := s.API.RotateSecret(v.ctx, d.ID, client.Rotation{Secret: e.Groups.get("secret"),
+	rotated, err := s.API.IfMatch(e.ETag).RotateSecret(v.ctx, d.ID, client.Rotation{Secret: e.Groups.get("secret"),
 		Grace: e.Groups.get("grace")})
-	status, err := v.answered(&e, "", err)
+	status, err := v.answered(&e, d.ETag, err)
 	switch {
 	case err != nil:
 		return err

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"encoding/json"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -57,6 +59,30 @@ func TestKeptSecrets(t *testing.T) {
 	}
 	if strings.Contains(r.logged.String(), secret) {
 		t.Error("the log has it")
+	}
+}
+
+// TestRotatedMeanwhile: a form that was opened before somebody else replaced the secret replaces nothing.
+func TestRotatedMeanwhile(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.fill()
+	changed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-Match") != `"before"` {
+			t.Errorf("%s: If-Match %s", r.URL.Path, r.Header.Get("If-Match"))
+		}
+		w.WriteHeader(http.StatusPreconditionFailed)
+		json.NewEncoder(w).Encode(client.Problem{Code: "changed", Detail: "it has changed since"})
+	})
+	for path, call := range map[string]string{"/ui/sources/src_1/rotate": "POST /sources/src_1/rotate-secret",
+		"/ui/sources/src_1/drop":        "POST /sources/src_1/drop-secret",
+		"/ui/destinations/dst_1/rotate": "POST /destinations/dst_1/rotate-secret"} {
+		r.api.set(call, changed)
+		w := r.do("POST", path, "admin", url.Values{"setting": {"signing_key"}, "etag": {"before"}})
+		page := w.Body.String()
+		if w.Code != 412 || !strings.Contains(page, `role="alert"`) || strings.Contains(page, "made just now") {
+			t.Errorf("%s: %d %s", path, w.Code, page)
+		}
 	}
 }
 

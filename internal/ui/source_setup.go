@@ -235,7 +235,7 @@ func (s *server) rotateSource(v *visit) error {
 	setting := v.r.PostFormValue("setting")
 	order := client.SourceRotation{Secret: strings.TrimSpace(v.r.PostFormValue("secret:" + setting)),
 		Setting: setting}
-	rotated, err := s.API.RotateSourceSecret(v.ctx, v.r.PathValue("id"), order)
+	rotated, err := s.API.IfMatch(v.r.PostFormValue("etag")).RotateSourceSecret(v.ctx, v.r.PathValue("id"), order)
 	if v.refused(err) {
 		return v.showsSourceAgain(statusOfRefusal(err))
 	}
@@ -262,7 +262,7 @@ func (s *server) rotateSource(v *visit) error {
 
 // dropSourceSecret leaves a source its newest secret.
 func (s *server) dropSourceSecret(v *visit) error {
-	rotated, err := s.API.DropOldSecret(v.ctx, v.r.PathValue("id"),
+	rotated, err := s.API.IfMatch(v.r.PostFormValue("etag")).DropOldSecret(v.ctx, v.r.PathValue("id"),
 		client.DroppedSecret{Setting: v.r.PostFormValue("setting")})
 	if v.refused(err) {
 		return v.showsSourceAgain(statusOfRefusal(err))

@@ -307,10 +307,11 @@ const withSpans = `WITH RECURSIVE spans (at) AS (VALUES (?3) UNION ALL SELECT at
 	SELECT r.at, r.noun, r.tenant, r.good, r.bad FROM spans CROSS JOIN series r ON r.step = ?1 AND r.side = ?2
 	AND r.at = spans.at AND r.noun = `
 
-// selectSums reads the sums of each noun of a side. That is all that a series of everything shows of a noun: a
-// thousand nouns in the 720 hours of a month would otherwise be 720,000 rows to look at.
-const selectSums = `SELECT ?3, noun, '', sum(good), sum(bad) FROM series WHERE step = ?1 AND side = ?2 AND at >= ?3
-	AND at < ?4 AND noun > 0 GROUP BY noun`
+// selectParts reads the counts of each noun of a side in a part of a period, whose beginning stands for all of it: a
+// series of everything shows the sums of a noun alone. They are added up here, because SQLite would sort the rows by
+// nouns to do that, which takes longer than all else.
+const selectParts = `SELECT ?3, noun, '', good, bad FROM series WHERE step = ?1 AND side = ?2 AND at >= ?3
+	AND at < ?4 AND noun > 0`
 
 // selectEach reads the rows of all nouns of a side.
 const selectEach = `SELECT at, noun, tenant, good, bad FROM series WHERE step = ?1 AND side = ?2 AND at >= ?3
@@ -343,7 +344,7 @@ func (q *sideQuery) query(c *conn, row func(*sqlite3.Stmt) error) error {
 		if err != nil {
 			return err
 		}
-		err = c.query(selectSums, []any{int64(part.Step / time.Second), q.side, part.Since, part.Until}, row)
+		err = c.query(selectParts, []any{int64(part.Step / time.Second), q.side, part.Since, part.Until}, row)
 	}
 	return err
 }

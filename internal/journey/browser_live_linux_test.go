@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/chromedp/chromedp"
 )
 
 // scriptHelp begins a script that runs in a page of the gateway beside its own modules, in real time. It calls
@@ -152,6 +154,80 @@ func TestChromiumList(t *testing.T) {
 		strings.Contains(got["times"].(string), "UTC") {
 		t.Errorf("%v", got)
 	}
+}
+
+// TestChromiumManyPages: of seven pages of a browser that follow the same stream one has it open, so that all of them
+// are live although a browser makes six connections at most. Once that page is closed, another one goes on.
+func TestChromiumManyPages(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	p := newPerson(t, g)
+	p.signIn(g)
+	pages := []*person{p}
+	for range 6 {
+		pages = append(pages, p.another())
+	}
+	const live = `document.querySelector('.live [role=status]')?.textContent === 'Live'`
+	for _, each := range pages {
+		each.open("/ui/live?kinds=event.accepted")
+		each.until("it is live", live)
+	}
+	oneStream := func() {
+		t.Helper()
+		eventually(t, patience, "one stream is open", func() bool {
+			return g.metric("bellhop_stream_listeners") == "1"
+		})
+	}
+	oneStream()
+	publish := func(kind string) {
+		_, _, err := g.client().Publish(t.Context(), client.NewEvent{Type: kind, Data: json.RawMessage(`1`)}, "")
+		p.must(err)
+	}
+	all := func(kind string) {
+		t.Helper()
+		for i, each := range pages {
+			each.until(fmt.Sprintf("page %d shows %s", i, kind), fmt.Sprintf(
+				`[...document.querySelectorAll('[data-stream] tbody tr')].filter((r) => r.innerText.includes(%q)).length === 1`,
+				kind))
+		}
+	}
+	publish("first.event")
+	all("first.event")
+	p.do(chromedp.Navigate("about:blank")) // the page that came first has the stream
+	pages = pages[1:]
+	publish("second.event")
+	all("second.event")
+	oneStream()
+	for _, each := range pages {
+		each.open("/ui/events")
+		each.until("a list is live", live)
+	}
+	publish("third.event")
+	for _, each := range pages {
+		each.sees("third.event")
+	}
+	oneStream()
+}
+
+// metric returns the value of a metric without labels.
+func (g *gateway) metric(name string) string {
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, *g.url.Load()+"/metrics", nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.key())
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
 }
 
 // TestChromiumProgress: the page of a delivery that waits shows its next attempts by itself, until it is dead.

@@ -56,6 +56,23 @@ func newPerson(t *testing.T, g *gateway, flags ...chromedp.ExecAllocatorOption) 
 	return p
 }
 
+// another returns the same person at another window of the browser.
+func (p *person) another() *person {
+	p.t.Helper()
+	ctx, end := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(end)
+	other := &person{t: p.t, ctx: ctx, base: p.base}
+	p.must(chromedp.Do(ctx))
+	p.must(chromedp.Listen(ctx, other.hear))
+	other.looks("light", 1280)
+	p.t.Cleanup(func() {
+		for _, complaint := range other.heard() {
+			p.t.Errorf("the browser complains: %s", complaint)
+		}
+	})
+	return other
+}
+
 // hear keeps what the browser complains of, and closes dialogs.
 func (p *person) hear(event any) {
 	complaint := ""

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -260,11 +261,14 @@ func (s *server) followStream(v *visit) error {
 	filter := client.StreamFilter{Kinds: list("kinds"), Source: query.Get("source"),
 		Destination: query.Get("destination"), Type: query.Get("type"), Subject: query.Get("subject"),
 		Tenant: query.Get("tenant"), Outcomes: list("outcome"), Rate: liveRate}
+	// A browser that comes back names the position in a header, and a page that goes on in place of another one in its
+	// URL, where the header is newer.
+	after := cmp.Or(v.r.Header.Get("Last-Event-ID"), query.Get("after"))
 	ctx, stop := context.WithCancel(v.ctx)
 	items := make(chan streamed, maxLiveRows)
 	go func() {
 		defer close(items)
-		for item, err := range s.API.StreamOnce(ctx, filter, v.r.Header.Get("Last-Event-ID")) {
+		for item, err := range s.API.StreamOnce(ctx, filter, after) {
 			select {
 			case items <- streamed{item, err}:
 			case <-ctx.Done():

@@ -155,6 +155,25 @@ func TestLiveStreamEnds(t *testing.T) {
 	}
 }
 
+// TestLiveStreamGoesOn: a page goes on where it was, or where another page was, and what it has seen itself counts.
+func TestLiveStreamGoesOn(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	var after string
+	r.api.set("GET /stream", http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		after = request.Header.Get("Last-Event-ID")
+		io.WriteString(w, "data: {\"kind\":\"end\",\"end\":{\"reason\":\"stopping\",\"detail\":\"it stops\"}}\n\n")
+	}))
+	r.do("GET", "/ui/stream?after=p3", "viewer", nil)
+	if after != "p3" {
+		t.Errorf("after %q", after)
+	}
+	r.do("GET", "/ui/stream?after=p3", "viewer", nil, "Last-Event-ID: p7")
+	if after != "p7" {
+		t.Errorf("after %q", after)
+	}
+}
+
 // TestLiveStreamPlaces: a session has a bounded number of streams, and so have all together. A place is given back.
 func TestLiveStreamPlaces(t *testing.T) {
 	t.Parallel()

@@ -16,41 +16,99 @@ export function live() {
   for (const part of document.querySelectorAll('[data-poll]')) pollPart(part);
 }
 
-// follow gets the messages of a stream while the page can be seen. on has a function for each kind, and says, which gets
-// words about the connection.
+// follow gets the messages of a stream while the page can be seen. on has a function for each kind, and says, which
+// gets words about the connection. Of the pages of a browser that follow the same stream, one at a time has it open and
+// passes on what it gets, because a browser makes six connections to a server at most: the one that holds a lock.
+// Another one goes on after the latest message that it has seen.
 function follow(url, on) {
+  const name = `bellhop ${url}`;
+  const me = Math.random();
+  const others = navigator.locks && window.BroadcastChannel ? new BroadcastChannel(name) : null;
   let source = null;
+  let waiting = null; // for the lock: what ends the wait
+  let release = null; // gives the lock back
+  let said = ''; // at last, to this page and the others
+  let latest = ''; // the id of the latest message
   let over = false;
-  function close() {
-    source?.close();
-    source = null;
-  }
-  function open() {
-    if (source || over || document.hidden) return;
-    source = new EventSource(url);
-    source.addEventListener('open', () => {
-      on.says('Live');
-      on.open?.();
-    });
-    source.addEventListener('rows', (e) => on.rows(JSON.parse(e.data)));
-    source.addEventListener('gap', (e) => on.says(`Something may be missing. ${JSON.parse(e.data).text}`));
-    source.addEventListener('end', (e) => {
-      const { reason, text } = JSON.parse(e.data);
-      on.says(text);
-      if (reason !== 'session') return; // the browser comes back
+  const take = {
+    says: (text) => on.says(text),
+    rows(message, id) {
+      latest = id || latest;
+      on.rows(message);
+    },
+    open: () => on.open?.(),
+    over(text) {
       over = true;
       close();
+      on.says(text);
+    },
+  };
+  function tell(kind, ...data) {
+    if (kind === 'says') said = data[0];
+    take[kind](...data);
+    others?.postMessage([kind, ...data]);
+  }
+  function close() {
+    source?.close();
+    waiting?.abort();
+    release?.();
+    source = waiting = release = null;
+  }
+  function open() {
+    if (source || waiting || over || document.hidden) return;
+    if (!others) {
+      connect();
+      return;
+    }
+    const wait = new AbortController();
+    waiting = wait;
+    navigator.locks.request(name, { signal: wait.signal }, () => {
+      if (waiting !== wait) return null; // it was closed meanwhile
+      waiting = null;
+      return new Promise((resolve) => {
+        release = resolve;
+        connect();
+      });
+    }).catch(() => {}); // the wait was ended
+    others.postMessage(['asks', me]);
+  }
+  function connect() {
+    const at = new URL(url, location.href);
+    if (latest) at.searchParams.set('after', latest);
+    source = new EventSource(at);
+    source.addEventListener('open', () => {
+      tell('says', 'Live');
+      tell('open');
+    });
+    source.addEventListener('rows', (e) => tell('rows', JSON.parse(e.data), e.lastEventId));
+    source.addEventListener('gap', (e) => tell('says', `Something may be missing. ${JSON.parse(e.data).text}`));
+    source.addEventListener('end', (e) => {
+      const { reason, text } = JSON.parse(e.data);
+      tell(reason === 'session' ? 'over' : 'says', text); // otherwise the browser comes back
     });
     source.addEventListener('error', () => {
       if (source?.readyState !== EventSource.CLOSED) {
-        on.says('The server does not answer; it is asked again until it does');
+        tell('says', 'The server does not answer; it is asked again until it does');
         return;
       }
       close();
+      latest = ''; // it may be what the server refuses
       on.says('Not live: the server refuses the stream. It is asked again in half a minute');
       setTimeout(open, 30000);
     });
   }
+  others?.addEventListener('message', ({ data: [kind, ...data] }) => {
+    if (kind === 'asks') {
+      if (source && said) others.postMessage(['joined', said, data[0]]);
+    } else if (source || document.hidden || over) {
+      // it gets its messages itself, or none
+    } else if (kind !== 'joined') {
+      take[kind]?.(...data);
+    } else if (data[1] === me) { // something may have happened before this page listened
+      on.says(data[0]);
+      on.open?.();
+    }
+  });
   document.addEventListener('visibilitychange', () => (document.hidden ? close() : open()));
   addEventListener('pagehide', close);
   addEventListener('pageshow', open);

@@ -35,7 +35,8 @@ func (h *house) enter(by *client.Client, tenant, rights string) (b *browser, id 
 func (h *house) portalPaths() (pages, actions []string) {
 	pages = []string{"/ui/portal/destinations/" + h.ids["destinations"], "/ui/portal/deliveries/" +
 		h.ids["deliveries"],
-		"/ui/portal/events/" + h.ids["events"], "/ui/portal/destinations/" + h.ids["destinations"] + "/edit",
+		"/ui/portal/events/" + h.ids["events"], "/ui/portal/events/" + h.ids["events"] + "/body",
+		"/ui/portal/destinations/" + h.ids["destinations"] + "/edit",
 		"/ui/portal/destinations/" + h.ids["destinations"] + "/delete", "/ui/portal/destinations/billing"}
 	actions = []string{"/ui/portal/deliveries/" + h.ids["deliveries"] + "/retry",
 		"/ui/portal/events/" + h.ids["events"] + "/replay"}
@@ -60,6 +61,9 @@ func TestPortalOfATenant(t *testing.T) {
 		if body := reader.is("read", path, 200); !strings.Contains(body, want) || !strings.Contains(body, "acme") {
 			t.Errorf("%s does not have %s: %s", path, want, body)
 		}
+	}
+	if body := reader.is("download", "/ui/portal/events/"+h.ids["events"]+"/body", 200); body != `{"n":1}` {
+		t.Errorf("downloaded %q", body)
 	}
 	before := h.shown()
 	_, actions := h.portalPaths()

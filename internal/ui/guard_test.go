@@ -55,12 +55,15 @@ func TestHeaders(t *testing.T) {
 	if got := w.Header().Get("Strict-Transport-Security"); w.Code != 200 || got != "max-age=31536000" {
 		t.Errorf("%d %q", w.Code, got)
 	}
-	w = r.do("GET", "/ui/events/evt_1/body", "viewer", nil)
-	if w.Header().Get("Content-Disposition") != `attachment; filename="evt_1.bin"` ||
-		w.Body.String() != string(testBody) || !strings.HasSuffix(w.Header().Get("Content-Security-Policy"),
-		"sandbox") ||
-		w.Header().Get("Content-Type") != "application/octet-stream" {
-		t.Errorf("a download: %v", w.Header())
+	for path, token := range map[string]string{"/ui/events/evt_1/body": "viewer",
+		"/ui/portal/events/evt_1/body": "read"} {
+		w = r.do("GET", path, token, nil)
+		h := w.Header()
+		if h.Get("Content-Disposition") != `attachment; filename="evt_1.bin"` || w.Body.String() != string(testBody) ||
+			!strings.HasSuffix(h.Get("Content-Security-Policy"), "sandbox") ||
+			h.Get("Content-Type") != "application/octet-stream" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("a download of %s: %v", path, h)
+		}
 	}
 }
 

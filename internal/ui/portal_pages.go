@@ -19,6 +19,7 @@ func (s *server) portalPages() {
 	s.portalPage("/deliveries/{id}", viewer, s.portalDelivery)
 	s.portalPage("/events", viewer, s.portalEvents)
 	s.portalPage("/events/{id}", viewer, s.portalEvent)
+	s.portalPage("/events/{id}/body", viewer, s.downloadEvent)
 	s.portalPage("/types", viewer, s.portalTypes)
 }
 
@@ -182,7 +183,7 @@ func (v *visit) showsPortalEvent(status int) error {
 	path := portalPath("events", ev.ID)
 	page := eventPage{EventDetail: ev, Path: path, To: typed(v.r.PostFormValue("to")),
 		Body: showBody(body, string(path), v.r.URL.Query().Get("body"), v.r.URL.Query().Get("whole") == "1")}
-	page.Body.SHA256, page.Body.MediaType = ev.BodySHA256, ev.ContentType
+	page.Body.Download, page.Body.SHA256, page.Body.MediaType = path+"/body", ev.BodySHA256, ev.ContentType
 	more, err := v.showDeliveries(&page)
 	if err != nil {
 		return err

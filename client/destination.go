@@ -31,6 +31,7 @@ type NewDestination struct {
 	Handshake   string    `json:"handshake,omitempty" example:"none"`
 	Tenant      string    `json:"tenant,omitempty" maxLength:"64"`
 	Tenants     []string  `json:"tenants,omitempty"` // further tenants whose events it gets, or "*" alone
+	Paused      bool      `json:"paused,omitempty"`  // nothing is sent until it is resumed
 }
 
 // A DestinationPatch describes the changes that [Client.UpdateDestination] takes.

@@ -22,6 +22,7 @@ type destinationFlags struct {
 	order, retry, maxAge, failingFor, disableAfter, expires             string
 	sources, types, set, outcomes, access, tenants                      []string
 	concurrency, burst, batch, failures                                 int
+	paused                                                              bool
 	rate                                                                float64
 }
 
@@ -72,6 +73,8 @@ func (f *destinationFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.expires, "expires", "",
 		"send it no new events after this time: a time such as 2026-12-31T00:00:00Z, a length of time from now "+
 			"such as 30d, or never")
+	flags.BoolVar(&f.paused, "paused", false,
+		"let its deliveries wait until it is resumed; --paused=false resumes one that is paused")
 	flags.StringSliceVar(&f.tenants, "tenants", nil,
 		"further tenants whose events it gets, or '*' for all; needs a key of all tenants (repeatable)")
 	flags.StringArrayVar(&f.set, "set", nil, setHelp)
@@ -166,6 +169,7 @@ func (f *destinationFlags) settings(e *env) (map[string]any, error) {
 func (f *destinationFlags) delivering(c *cobra.Command) (map[string]any, error) {
 	members := changedFlags(c, map[string]any{
 		"url": f.url, "timeout": f.timeout, "concurrency": f.concurrency, "order": f.order, "handshake": f.handshake,
+		"paused": f.paused,
 	})
 	rate, err := f.limit(c)
 	if err != nil {

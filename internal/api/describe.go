@@ -138,6 +138,8 @@ var descriptions = []struct {
 		"expires_at": "When the destination expires and gets no more events; a PATCH renews it. Default: never",
 		"handshake": "Whether the receiver has to agree before the first delivery: none, or the handshake of the " +
 			"type (validation-token, eventgrid, cloudevents). Default: that of the type",
+		"paused": "Whether its deliveries wait until it is resumed, from the first event on. A destination of a " +
+			"configuration is created paused; one that is there already stays as it is. Default: false",
 	}},
 	{"DestinationPatch", map[string]string{
 		"keep_secrets": "Whether stored secrets may be sent to another scheme, host or port: otherwise a change of " +

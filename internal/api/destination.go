@@ -93,6 +93,7 @@ func (s *server) updateDestination(
 func (s *server) changeOf(before bellhop.Destination,
 	patch Patch[client.DestinationPatch]) (to catalog.DestinationChange, err error) {
 	to.Given = s.Catalog.KeepDestinationSecrets(before, patch)
+	_, switches := patch["paused"]
 	delete(patch, "match_error") // it may have changed since the answer that the client sends back
 	delete(patch, "closed")
 	delete(patch, "held_back")
@@ -105,6 +106,9 @@ func (s *server) changeOf(before bellhop.Destination,
 		return to, err
 	}
 	to.KeepSecrets = merged.KeepSecrets
+	if switches {
+		to.Paused = &merged.Paused
+	}
 	to.After, err = s.readDestination(merged.NewDestination)
 	return to, err
 }
@@ -193,6 +197,7 @@ func newDestination(d bellhop.Destination) client.NewDestination {
 			DisableAfter: catalog.DurationText(d.Breaker.DisableAfter),
 		},
 		ExpiresAt: d.ExpiresAt, Handshake: d.Handshake, Tenant: d.Tenant, Tenants: d.Tenants,
+		Paused: d.State == bellhop.DestinationPaused,
 	}
 	if len(d.Access) > 0 {
 		of.Access = client.Access(readSettings(d.Access))
@@ -221,6 +226,9 @@ func destinationOf(in client.NewDestination) (bellhop.Destination, error) {
 		Order: bellhop.Order(in.Order), ExpiresAt: in.ExpiresAt.UTC().Truncate(time.Microsecond),
 		Handshake: in.Handshake,
 		Rate:      rateOf(in.Rate), Batch: batchOf(in.Batch), Tenant: in.Tenant, Tenants: in.Tenants,
+	}
+	if in.Paused {
+		d.State = bellhop.DestinationPaused
 	}
 	if in.Match != nil {
 		d.Match = bellhop.Match{Sources: in.Match.Sources, Types: in.Match.Types, Where: in.Match.Where}

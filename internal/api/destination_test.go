@@ -313,6 +313,58 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
+// TestCreatePaused: a destination that is created paused is stored so, and its receiver is asked when it is resumed.
+func TestCreatePaused(t *testing.T) {
+	r := newRig(t)
+	r.greet = func(bellhop.Destination) (provider.HandshakeResult, error) { return provider.HandshakeResult{}, nil }
+	for _, name := range []string{"shy", "http"} {
+		made := r.do("POST", "/api/v1/destinations",
+			`{"name":"`+name+`","type":"`+name+`","url":"https://x.example.com","paused":true}`).is(201)
+		if made["state"] != "paused" || made["state_reason"] != "by a person" || len(r.asked) > 0 || r.changes != 1 {
+			t.Errorf("%v, asked %v, changed %d times", made, r.asked, r.changes)
+		}
+		r.changes = 0
+	}
+	if got := r.do("POST", "/api/v1/destinations/shy/resume", "").is(200); got["state"] != "active" ||
+		len(r.asked) != 1 {
+		t.Errorf("%v, asked %v", got, r.asked)
+	}
+	r.do("POST", "/api/v1/destinations", `{"name":"b","url":"https://x.example.com","paused":"yes"}`).
+		refused(422, bellhop.CodeInvalid, "paused")
+}
+
+// TestPausedInPatch: a change pauses or resumes in the same write as the rest of it.
+func TestPausedInPatch(t *testing.T) {
+	r := newRig(t)
+	r.fill()
+	const path = "/api/v1/destinations/billing"
+	for _, c := range []struct {
+		patch, state string
+		woken        int
+	}{
+		{`{"paused":false,"timeout":"7s"}`, "active", 0},
+		{`{"paused":true,"timeout":"8s"}`, "paused", 0},
+		{`{"timeout":"9s"}`, "paused", 0},
+		{`{"paused":true}`, "paused", 0},
+		{`{"paused":null}`, "active", 1},
+		{`{"paused":true}`, "paused", 1},
+		{`{"paused":false,"concurrency":3}`, "active", 2},
+	} {
+		r.changes = 0
+		if got := r.do("PATCH", path, c.patch).is(200); got["state"] != c.state || len(r.woken) != c.woken ||
+			r.changes != 1 {
+			t.Errorf("%s: %v: %v, woken %v, changed %d times", c.patch, got["state"], got["state_reason"], r.woken,
+				r.changes)
+		}
+	}
+	if d := r.destinations[0]; d.Timeout != 9*time.Second || d.Concurrency != 3 {
+		t.Errorf("%+v", d)
+	}
+	r.destinations[0].State, r.destinations[0].ExpiresAt = bellhop.DestinationExpired, time.Unix(1, 0)
+	r.do("PATCH", path, `{"paused":true}`).refused(409, bellhop.CodeConflict)
+	same(t, r.do("PATCH", path, `{"paused":true,"expires_at":null}`).is(200)["state"], `"paused"`)
+}
+
 // TestSecretsInURLs: a secret in the query of a URL is masked, and stays when the masked URL is sent back.
 func TestSecretsInURLs(t *testing.T) {
 	r := newRig(t)

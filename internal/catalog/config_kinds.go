@@ -234,6 +234,10 @@ func (d *draft) destinationKind() kind {
 			}
 			change := DestinationChange{}
 			change.After, change.Given = c.restored(before, n)
+			if n.State == bellhop.DestinationPaused && before.State != n.State {
+				d.warn(path+".paused", "it is "+string(before.State)+" and stays so, because this is for a new "+
+					"destination: 'bellhop destinations pause "+n.Name+"' pauses it, or leave this out")
+			}
 			if sameDestination(before, c.complete(change.After)) {
 				return to, true, step, nil, nil
 			}

@@ -14,7 +14,8 @@ import (
 )
 
 // CreateDestination completes, checks and stores a new destination, and asks its receiver if it has a
-// handshake. It returns the destination as stored: active, or unverified with the reason.
+// handshake. It returns the destination as stored: active, or unverified with the reason. If the State of d is
+// paused, it is stored as paused, and its receiver is asked when it is resumed.
 //
 // A zero field has its default: Type is http, Timeout and Concurrency are the type's or the gateway's, and so
 // are Rate, a nil Retry.Schedule and Handshake. The zero Breaker never opens; it has no default here.
@@ -53,7 +54,11 @@ func (c *Catalog) newDestination(d bellhop.Destination, connection provider.Conn
 		return d, err
 	}
 	d.ID = c.newID(bellhop.PrefixDestination)
-	c.restart(&d)
+	if d.State == bellhop.DestinationPaused {
+		pause(&d)
+	} else {
+		c.restart(&d)
+	}
 	d.CreatedAt = c.now()
 	d.UpdatedAt, d.SecretsAt = d.CreatedAt, c.destinationSecretTimes(bellhop.Destination{}, d, d.CreatedAt)
 	return d, nil
@@ -61,13 +66,13 @@ func (c *Catalog) newDestination(d bellhop.Destination, connection provider.Conn
 
 // UpdateDestination completes, checks and stores the successor that change makes of a destination, asks its
 // receiver if that may not have agreed to the successor, and returns the destination as stored. An error of
-// change is returned as it is. Id, type, state and times are not change's to set: the type defines the
-// settings, and another one might show what this one masks. Stored secrets go to another scheme, host or port only
-// if the change says so.
+// change is returned as it is. Id, type, state and times are not change's to set, but that it may pause or resume:
+// the type defines the settings, and another one might show what this one masks. Stored secrets go to another
+// scheme, host or port only if the change says so.
 func (c *Catalog) UpdateDestination(
 	ctx context.Context, idOrName string, change func(before bellhop.Destination) (DestinationChange, error),
 ) (after bellhop.Destination, err error) {
-	var asks bool
+	var asks, resumed bool
 	err = c.change(ctx, func() error {
 		return again(func() error {
 			before, err := c.opts.Store.Destination(ctx, idOrName)
@@ -79,6 +84,7 @@ func (c *Catalog) UpdateDestination(
 				return err
 			}
 			after, asks, err = c.replace(ctx, before, to)
+			resumed = before.State == bellhop.DestinationPaused && after.State != before.State
 			return err
 		})
 	})
@@ -88,9 +94,12 @@ func (c *Catalog) UpdateDestination(
 	c.log.Info("destination.updated", "destination_id", after.ID, "destination", after.Name)
 	c.logDestinationWarnings(after)
 	if asks {
-		return c.verify(ctx, after)
+		after, err = c.verify(ctx, after)
 	}
-	return after, nil
+	if err == nil && resumed {
+		c.opts.Engine.Wake(after.ID)
+	}
+	return after, err
 }
 
 // replace stores the successor of before. It reports whether the receiver has to be asked: the receiver is
@@ -136,11 +145,18 @@ func (c *Catalog) succeedDestination(before bellhop.Destination, to DestinationC
 	// The receiver may have agreed to the settings, so a handshake depends on them too.
 	another := renewed || before.URL != after.URL || before.Handshake != after.Handshake ||
 		after.NeedsHandshake() && string(before.Settings) != string(after.Settings)
-	if !another {
+	switched := to.Paused != nil && *to.Paused != (before.State == bellhop.DestinationPaused)
+	switch {
+	case switched && before.State == bellhop.DestinationExpired && !renewed:
+		return after, false, false, errExpired
+	case !another && !switched:
 		return after, false, false, nil
 	}
 	after.Granted = bellhop.Rate{}
-	if renewed || before.State == bellhop.DestinationUnverified || before.State == bellhop.DestinationActive {
+	switch {
+	case switched && *to.Paused:
+		pause(&after)
+	case switched, renewed, before.State == bellhop.DestinationUnverified, before.State == bellhop.DestinationActive:
 		c.restart(&after) // a paused or disabled destination is asked when it is resumed
 	}
 	return after, true, after.State == bellhop.DestinationUnverified, nil
@@ -182,10 +198,11 @@ var errExpired = bellhop.Conflict("the destination has expired: set expires_at t
 
 // PauseDestination holds the deliveries of a destination back until it is resumed.
 func (c *Catalog) PauseDestination(ctx context.Context, idOrName string) (bellhop.Destination, error) {
-	return c.setState(ctx, idOrName, func(d *bellhop.Destination) {
-		d.State, d.StateReason = bellhop.DestinationPaused, "by a person"
-	})
+	return c.setState(ctx, idOrName, pause)
 }
+
+// pause sets the state of a destination that a person paused.
+func pause(d *bellhop.Destination) { d.State, d.StateReason = bellhop.DestinationPaused, "by a person" }
 
 // ResumeDestination makes a paused or disabled destination active. If it has a handshake, its receiver is asked
 // first. An active destination stays active.
@@ -326,7 +343,8 @@ func (c *Catalog) checkExpiry(d bellhop.Destination, before time.Time) error {
 
 // destinationFields are the fields of a destination in the order in which its errors are listed.
 var destinationFields = []string{"name", "type", "url", "settings", "access", "match", "timeout",
-	"concurrency", "rate", "batch", "order", "retry", "breaker", "expires_at", "handshake", "tenant", "tenants"}
+	"concurrency", "rate", "batch", "order", "retry", "breaker", "expires_at", "handshake", "tenant", "tenants",
+	"paused"}
 
 // inFieldOrder joins errors of a destination, and sorts the field errors by destinationFields. Errors of the
 // same field keep their order.

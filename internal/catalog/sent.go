@@ -18,6 +18,8 @@ type DestinationChange struct {
 	Given []string
 	// KeepSecrets confirms that the stored secrets are meant for another scheme, host or port too.
 	KeepSecrets bool
+	// Paused pauses or resumes the destination in the same transaction. Nil leaves it as it is.
+	Paused *bool
 }
 
 // An address is a URL of a destination, with the secrets that are sent there in the clear. A secret that only makes

@@ -115,7 +115,12 @@ func (v *visit) destinationEntry(kind client.DestinationType, d client.Destinati
 		first = append(first, field{Name: "keep_secrets", Label: "Send the stored secrets to a changed URL, too",
 			Kind: "check"})
 	}
-	return entry{ETag: d.ETag, Groups: append(groups{{Fields: append(first, required...)},
+	first = append(first, required...)
+	if d.ID == "" {
+		first = append(first, field{Name: "paused", Label: "Paused at first", Kind: "check",
+			Hint: "Its deliveries wait, from the first event on, until somebody resumes it."})
+	}
+	return entry{ETag: d.ETag, Groups: append(groups{{Fields: first},
 		{Title: "Which events", Fields: match, Stays: true},
 		{Title: "Further settings of " + kind.Title, Fields: optional},
 		{Title: "Signing in there", Fields: settingFields("access.", kind.Access, d.Access)}}, delivery...)}
@@ -254,6 +259,9 @@ func (g groups) destinationChanges(d client.Destination, now time.Time) map[stri
 		if given := g.settings(prefix+".", of); len(given) > 0 {
 			changes[prefix] = given
 		}
+	}
+	if g.get("paused") != "" {
+		changes["paused"] = true
 	}
 	if g.get("keep_secrets") != "" {
 		changes["keep_secrets"] = true

@@ -29,10 +29,10 @@ func TestDestinationForm(t *testing.T) {
 		"url": {"https://b.example/"}, "match.types": {"a.*\r\nb\r\n"}, "rate.per_second": {"0.5"},
 		"concurrency":    {"4"},
 		"retry.schedule": {"5s, 1m"}, "expires_at": {"2d"}, "access.username": {"ada"},
-		"settings.headers": {"X-A: b"}})
+		"settings.headers": {"X-A: b"}, "paused": {"1"}})
 	want := `{"name":"b","type":"http","url":"https://b.example/","settings":{"headers":{"X-A":"b"}},` +
 		`"access":{"username":"ada"},"match":{"sources":[],"types":["a.*","b"],"where":""},"concurrency":4,` +
-		`"rate":{"per_second":0.5},"retry":{"schedule":["5s","1m"]},"expires_at":"2026-12-02T15:30:00Z"}`
+		`"rate":{"per_second":0.5},"retry":{"schedule":["5s","1m"]},"expires_at":"2026-12-02T15:30:00Z","paused":true}`
 	if got != want {
 		t.Errorf("%s\n%s", got, want)
 	}

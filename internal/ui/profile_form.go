@@ -336,6 +336,7 @@ func (s *server) createProfile(v *visit) error {
 		t, err := s.API.TryDestination(v.ctx, n, nil)
 		return v.triedProfile(page, t, err)
 	}
+	n.Paused = page.Groups.get("enabled") == "" // from the first event on
 	d, err := s.API.CreateDestination(v.ctx, n)
 	if again, err := v.returnsProfile(&page, err); again || err != nil {
 		return err
@@ -343,15 +344,13 @@ func (s *server) createProfile(v *visit) error {
 	return v.savedProfile(d, page, "created")
 }
 
-// savedProfile ends the saving of a profile: it is switched as its form says, and shown with what was made for it.
+// savedProfile ends the saving of a profile: it is switched on if its form says so, now that it is as the form says,
+// and shown with what was made for it.
 func (v *visit) savedProfile(d client.Destination, page profileForm, notice string) error {
 	var err error
 	warnings := d.Warnings
-	switch enabled := page.Groups.get("enabled") != ""; {
-	case enabled && (d.State == "paused" || d.State == "disabled"):
+	if page.Groups.get("enabled") != "" && (d.State == "paused" || d.State == "disabled") {
 		d, err = v.API.ResumeDestination(v.ctx, d.ID)
-	case !enabled && d.State == "active":
-		d, err = v.API.PauseDestination(v.ctx, d.ID)
 	}
 	if v.refused(err) {
 		return v.showsProfile(statusOfRefusal(err), d.ID, warnings)
@@ -439,6 +438,9 @@ func (s *server) updateProfile(v *visit) error {
 	if v.r.PostForm.Get("do") == "try" {
 		t, err := s.API.TryChanges(v.ctx, d.ID, changes, nil)
 		return v.triedProfile(page, t, err)
+	}
+	if page.Groups.get("enabled") == "" && d.State == "active" {
+		changes["paused"] = true // at once with the rest, so that nothing is sent as the rest says
 	}
 	if len(changes) > 0 || page.ETag != d.ETag { // even if only Enable differs from what the form showed
 		d, err = s.API.IfMatch(page.ETag).UpdateDestination(v.ctx, d.ID, changes)

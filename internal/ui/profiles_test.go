@@ -56,14 +56,16 @@ func TestProfileCalls(t *testing.T) {
 		want []string
 	}{
 		"create": {"/ui/profiles/new", whole("settings.secret_key=00ff"), []string{create}},
-		"create it disabled": {"/ui/profiles/new", whole("settings.secret_key=00ff", "enabled="), []string{create,
-			"POST /destinations/dst_4/pause"}},
+		"create it disabled": {"/ui/profiles/new", whole("settings.secret_key=00ff", "enabled="), []string{
+			strings.TrimSuffix(create, "}") + `,"paused":true}`}},
 		"its id is its name": {"/ui/profiles/new", whole("settings.secret_key=00ff", "settings.profile_id="),
 			[]string{strings.Replace(create, `"265"`, `"north"`, 1)}},
 		"create without signing": {"/ui/profiles/new", whole("sign="), []string{strings.Replace(create,
 			`,"profile_id":"265","secret_key":"00ff"`, "", 1)}},
 		"change nothing": {"/ui/profiles/dst_4", whole(), nil},
-		"disable":        {"/ui/profiles/dst_4", whole("enabled="), []string{"POST /destinations/dst_4/pause"}},
+		"disable":        {"/ui/profiles/dst_4", whole("enabled="), []string{`PATCH /destinations/dst_4 {"paused":true}`}},
+		"disable and send elsewhere": {"/ui/profiles/dst_4", whole("enabled=", "url=https://south.example/"), []string{
+			`PATCH /destinations/dst_4 {"paused":true,"url":"https://south.example/"}`}},
 		"sign no longer": {"/ui/profiles/dst_4", whole("sign="), []string{
 			`PATCH /destinations/dst_4 {"settings":{"profile_id":null,"secret_key":null}}`}},
 		"another key": {"/ui/profiles/dst_4", whole("settings.secret_key=00ff"), []string{

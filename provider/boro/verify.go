@@ -184,7 +184,11 @@ func readHeaders(custom map[string]string) (http.Header, error) {
 		value := strings.Trim(custom[name], " \t")
 		canonical := http.CanonicalHeaderKey(name)
 		if reason := unfit(canonical, value); reason != "" {
-			errs = append(errs, bellhop.Invalid("headers", reason))
+			path := "headers"
+			if bellhop.HeaderName(name) {
+				path += "." + name
+			}
+			errs = append(errs, bellhop.Invalid(path, reason))
 			continue
 		}
 		if seen[canonical] {

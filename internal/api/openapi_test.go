@@ -198,7 +198,14 @@ func TestPatchSchemas(t *testing.T) {
 		return v
 	}
 	content := at(doc, "paths", "/api/v1/destinations/{id}", "patch", "requestBody", "content")
-	schema := at(content, "application/merge-patch+json", "schema")
+	schema := at(doc, "components", "schemas", "DestinationPatch")
+	for _, ref := range []any{at(content, "application/merge-patch+json", "schema", "$ref"),
+		at(content, "application/json", "schema", "$ref"),
+		at(doc, "components", "schemas", "TryRequest", "properties", "changes", "$ref")} {
+		if ref != "#/components/schemas/DestinationPatch" {
+			t.Errorf("refers to %v", ref)
+		}
+	}
 	if at(schema, "additionalProperties") != false || at(schema, "required") != nil ||
 		at(schema, "properties", "state", "readOnly") != true {
 		t.Errorf("%v", schema)

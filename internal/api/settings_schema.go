@@ -41,6 +41,7 @@ const (
 	accessSchemaName = "DestinationAccess"
 	maskSchemaName   = "SecretMask"
 	serveSchemaName  = "ServeSettings"
+	patchSchemaName  = "DestinationPatch" // of the body of a PATCH
 )
 
 // A kindOfNoun is a kind of noun that has settings.
@@ -440,6 +441,12 @@ func withSettings(document []byte, o Options) ([]byte, error) {
 				forms := property(schemas[name], "destination")["oneOf"].([]any)
 				apiDialect.typeSettings(o, k, schemas, forms[1].(map[string]any), true)
 			}
+			for _, media := range body["content"].(map[string]any) { // of the same schema, which a try takes, too
+				media := media.(map[string]any)
+				schemas[patchSchemaName] = media["schema"].(map[string]any)
+				media["schema"] = apiDialect.refer(patchSchemaName)
+			}
+			setProperty(schemas["TryRequest"], "changes", apiDialect.refer(patchSchemaName))
 		}
 	}
 	dropUnused(schemas, paths)

@@ -114,6 +114,11 @@ func TestSettingsOfRequests(t *testing.T) {
 		{"TryRequest", `{"destination":{"settings":{"format":"raw"}},"event":"evt_1"}`, true},
 		{"TryRequest", `{"destination":{"settings":{"command":["ls"]}},"event":"evt_1"}`, false},
 		{"TryRequest", `{"destination":{"type":"chore","settings":{"command":["ls"]}},"event":"evt_1"}`, true},
+		{"TryRequest", `{"destination":"a","changes":{"timeout":"2s","rate":null,"match":{"where":null}}}`, true},
+		{"TryRequest", `{"destination":"a","changes":{"settings":{"headers":{"X":null}},"keep_secrets":true}}`, true},
+		{"TryRequest", `{"destination":"a","changes":{"timeout":2}}`, false},
+		{"TryRequest", `{"destination":"a","changes":{"nothing":1}}`, false},
+		{"TryRequest", `{"destination":"a","changes":{"access":{"tokens":null}}}`, false},
 	} {
 		var noun any
 		if err := json.Unmarshal([]byte(c.noun), &noun); err != nil {

@@ -432,7 +432,11 @@ func differs(sent, shown any, path string) string {
 			if slices.Contains(changing, name) || name == "keep_secrets" || now[name+"_id"] == id {
 				continue
 			}
-			if d := differs(sent[name], now[name], path+"."+name); d != "" {
+			value := now[name]
+			if name == "paused" { // an answer says so by its state
+				value = now["state"] == "paused"
+			}
+			if d := differs(sent[name], value, path+"."+name); d != "" {
 				return d
 			}
 		}

@@ -106,6 +106,22 @@ func TestUntouchedTexts(t *testing.T) {
 	}
 }
 
+// TestPieces: a name breaks where its words end, loses nothing, and leaves no character alone at
+// its end.
+func TestPieces(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a": "a", "invoice.paid": "invoice. paid", "a..bc": "a.. bc", "a.b": "a.b", "withoutend": "withoutend",
+		"Microsoft.Communication.ChatMessage": "Microsoft. Communication. Chat Message",
+		"dst_1|published|nb:jid":              "dst_ 1| published| nb: jid",
+		"é.é\xff.xy":                          "é. é\xff. xy",
+	} {
+		got := pieces(text)
+		if strings.Join(got, " ") != want || strings.Join(got, "") != text {
+			t.Errorf("%q: %q", text, got)
+		}
+	}
+}
+
 // TestNoSuchKind: the page of a new noun of an unknown kind says so, and has no form.
 func TestNoSuchKind(t *testing.T) {
 	r := newRig(t)

@@ -135,7 +135,7 @@ func pieces(text string) (parts []string) {
 	begin := 0
 	for i := 1; i < len(text)-1; i++ {
 		before, after := text[i-1], text[i]
-		joins := strings.IndexByte("._:/=&?,", before) >= 0 && strings.IndexByte("._:/=&?,", after) < 0
+		joins := strings.IndexByte("._:/=&?,|", before) >= 0 && strings.IndexByte("._:/=&?,|", after) < 0
 		word := 'a' <= before && before <= 'z' && 'A' <= after && after <= 'Z'
 		if joins || word {
 			parts = append(parts, text[begin:i])

@@ -88,7 +88,8 @@ func (v visitor) Authenticate(*http.Request) (auth.Principal, error) {
 // docs/PORTAL.md promises.
 var visitorsMay = map[bellhop.PortalRights][]string{
 	bellhop.PortalRead: {"GET /destinations", "GET /destinations/{id}", "GET /destination-types", "GET /events",
-		"GET /events/{id}", "GET /events/{id}/body", "GET /deliveries", "GET /deliveries/{id}"},
+		"GET /events/{id}", "GET /events/{id}/body", "GET /deliveries", "GET /deliveries/{id}",
+		"GET /stream"},
 	bellhop.PortalRetry: {"POST /deliveries/{id}/retry", "POST /deliveries/retry", "POST /events/{id}/replay"},
 	bellhop.PortalManage: {"POST /destinations", "PATCH /destinations/{id}", "DELETE /destinations/{id}",
 		"POST /destinations/{id}/pause", "POST /destinations/{id}/resume", "POST /destinations/{id}/test",

@@ -151,6 +151,7 @@ var portals = map[string]bellhop.PortalRights{
 	"get-event-body":         bellhop.PortalRead,
 	"list-deliveries":        bellhop.PortalRead,
 	"show-delivery":          bellhop.PortalRead,
+	"follow-stream":          bellhop.PortalRead, // of the kinds in visitorKinds
 
 	"retry-delivery":   bellhop.PortalRetry,
 	"retry-deliveries": bellhop.PortalRetry,

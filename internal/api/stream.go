@@ -52,6 +52,9 @@ type streamInput struct {
 var outcomes = []string{"accepted", "refused", "partial", "handshake", "pending", "delivered", "dead", "cancelled",
 	"created", "updated", "deleted"}
 
+// visitorKinds are the kinds of messages that the visitor of a portal may follow: those of the nouns that it sees.
+var visitorKinds = []stream.Kind{stream.EventAccepted, stream.DeliveryAttempted, stream.DestinationChanged}
+
 // filterOf returns the filter that in asks for, within what the principal of ctx may see.
 func (s *server) filterOf(ctx context.Context, in *streamInput) (f stream.Filter, err error) {
 	f = stream.Filter{Type: in.Type, Subject: in.Subject, Outcomes: in.Outcome, Tenant: in.Tenant, Rate: in.Rate}
@@ -66,7 +69,14 @@ func (s *server) filterOf(ctx context.Context, in *streamInput) (f stream.Filter
 				"request.handshake, delivery.attempted, source.changed, destination.changed, connection.changed or "+
 				"subscription.changed")
 		}
+		if principal.Portal != "" && !slices.Contains(visitorKinds, kind) {
+			return f, &bellhop.Error{Code: bellhop.CodeForbidden,
+				Message: "this link to the portal does not allow to follow " + name}
+		}
 		f.Kinds = append(f.Kinds, kind)
+	}
+	if principal.Portal != "" && len(f.Kinds) == 0 {
+		f.Kinds = visitorKinds
 	}
 	for _, outcome := range in.Outcome {
 		if !slices.Contains(outcomes, outcome) {

@@ -303,6 +303,31 @@ func TestStreamOfTenant(t *testing.T) {
 	})
 }
 
+// TestStreamOfVisitor: the visitor of a portal follows what its pages show of its tenant, and is refused all else.
+func TestStreamOfVisitor(t *testing.T) {
+	streams(t, func(r *streamRig) {
+		r.fill()
+		r.handler.(*server).Auth = visitor{bellhop.PortalManage}
+		for _, query := range []string{"?kinds=request.refused", "?kinds=event.accepted,source.changed"} {
+			if w := r.follow(query); w.Code != 403 || !strings.Contains(w.Body.String(), "this link to the portal") {
+				t.Errorf("%s: %d %s", query, w.Code, w.Body)
+			}
+		}
+		w := r.follow("?tenant=other")
+		for n, tenant := range map[string]string{"2": "acme", "3": "other"} {
+			note := EventNote(arrived(n).Event, 0, 0, tenant)
+			note.Mark = "" // they come in any order
+			r.hub.Publish(note)
+			note.Kind = stream.SourceChanged
+			r.hub.Publish(note)
+		}
+		r.settle()
+		if got := kindsOf(w); got != "retry: 1000 live evt_2fake01" {
+			t.Errorf("%s", got)
+		}
+	})
+}
+
 // A revocable authenticates everybody until it is revoked.
 type revocable struct{ revoked atomic.Bool }
 

@@ -70,6 +70,11 @@ func (p portals) Find(ctx context.Context, token string) (context.Context, ui.Po
 	return auth.NewContext(ctx, visitor), portalOf(l), nil
 }
 
+// Check implements [ui.Portals].
+func (p portals) Check(ctx context.Context, token string) error {
+	return clientError(p.of.CheckVisit(ctx, token))
+}
+
 // portalOf returns the portal that a link leads to.
 func portalOf(l bellhop.PortalLink) ui.Portal {
 	return ui.Portal{Tenant: l.Tenant, Role: ui.RoleOf(string(l.Rights.Scope())), Ends: l.ExpiresAt,

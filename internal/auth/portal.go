@@ -106,7 +106,24 @@ func (s *Sessions) OpenPortalLink(ctx context.Context, link, remoteAddr string) 
 // Visitor returns who visits a portal in the session with that token, and the link that lets them in. The error is
 // CodeUnauthorized if there is none or it has ended.
 func (s *Sessions) Visitor(ctx context.Context, token string) (p Principal, l bellhop.PortalLink, err error) {
-	session, err := s.opts.Store.Session(ctx, bellhop.HashToken(token))
+	l, session, err := s.findVisit(ctx, token)
+	if err != nil {
+		return Principal{}, bellhop.PortalLink{}, err
+	}
+	s.use(ctx, session)
+	return visitorOf(l), l, nil
+}
+
+// CheckVisit returns the error of [Sessions.Visitor], and is no use of the session.
+func (s *Sessions) CheckVisit(ctx context.Context, token string) error {
+	_, _, err := s.findVisit(ctx, token)
+	return err
+}
+
+// findVisit returns the session of a portal with that token and its link, if neither has ended.
+func (s *Sessions) findVisit(ctx context.Context, token string) (l bellhop.PortalLink, session bellhop.Session,
+	err error) {
+	session, err = s.opts.Store.Session(ctx, bellhop.HashToken(token))
 	if err == nil && session.Portal != "" {
 		l, err = s.opts.Store.PortalLink(ctx, session.Portal)
 	}
@@ -114,11 +131,7 @@ func (s *Sessions) Visitor(ctx context.Context, token string) (p Principal, l be
 	if isUnknown(err) || err == nil && (session.Portal == "" || session.Ended(now) || l.Ended(now) || !s.backs(l)) {
 		err = errNoVisit
 	}
-	if err != nil {
-		return Principal{}, bellhop.PortalLink{}, err
-	}
-	s.use(ctx, session)
-	return visitorOf(l), l, nil
+	return l, session, err
 }
 
 // backs reports whether who made a link still may: the key is accepted, and has the scope admin for the tenant. A link

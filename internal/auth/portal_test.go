@@ -61,7 +61,11 @@ func (l *lobby) portal(p Principal, rights bellhop.PortalRights) (link bellhop.P
 // visits checks what the visitor of a session may do: nothing if rights is "".
 func (l *lobby) visits(what, token string, rights bellhop.PortalRights) {
 	l.desk.t.Helper()
+	checked := l.CheckVisit(l.desk.t.Context(), token)
 	p, link, err := l.Visitor(l.desk.t.Context(), token)
+	if codeOf(checked) != codeOf(err) {
+		l.desk.t.Errorf("%s: a stream: %v", what, checked)
+	}
 	if rights == "" {
 		if codeOf(err) != bellhop.CodeUnauthorized || p != (Principal{}) || link.ID != "" {
 			l.desk.t.Errorf("%s: %+v %+v %v", what, p, link, err)

@@ -117,7 +117,7 @@ func (s *server) listDeliveries(v *visit) error {
 		flagValue{"type", "type", filter.Type}, flagValue{"event", "event", filter.Event},
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 		flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
-	page.follows("event.accepted,delivery.attempted", "source", "type", "destination")
+	page.follows(v, "event.accepted,delivery.attempted", "source", "type", "destination")
 	page.Tabs = tabs(query, Root+"deliveries", "state", deliveryStates)
 	page.Narrowed = f.Narrowed() || filter.State != ""
 	if filter.Source == "" && filter.Type == "" {

@@ -78,7 +78,7 @@ func (s *server) listDestinations(v *visit) error {
 	for _, d := range l.Data {
 		page.Rows = append(page.Rows, destinationRowOf(d))
 	}
-	page.follows("destination.changed", "tenant")
+	page.follows(v, "destination.changed", "tenant")
 	v.show(statusOf(f), "destinations", "Destinations", page)
 	return nil
 }

@@ -72,7 +72,7 @@ func (s *server) listEvents(v *visit) error {
 		flagValue{"subject", "subject", filter.Subject}, flagValue{"tenant", "tenant", filter.Tenant},
 		flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 		flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
-	page.follows("event.accepted,delivery.attempted", "source", "type", "subject", "tenant")
+	page.follows(v, "event.accepted,delivery.attempted", "source", "type", "subject", "tenant")
 	if filter.Subject == "" && filter.Tenant == "" {
 		with := url.Values{}
 		for _, name := range []string{"source", "type", "since", "until"} {

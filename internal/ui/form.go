@@ -364,7 +364,7 @@ func searched[T any](v *visit, search func(ctx context.Context) (T, error)) (fou
 
 // follows makes the page look at the list again when something of these kinds happens that the filter may choose. A
 // page that is not the first one stays as it is, and so does a list that ends at a time.
-func (p *listing) follows(kinds string, names ...string) {
+func (p *listing) follows(v *visit, kinds string, names ...string) {
 	if p.Newest != "" || p.Filter.Invalid() || p.Filter.get("until") != "" {
 		return
 	}
@@ -372,7 +372,7 @@ func (p *listing) follows(kinds string, names ...string) {
 	for _, name := range names {
 		parameters = append(parameters, flagValue{"", name, p.Filter.get(name)})
 	}
-	p.Live = liveStream(parameters...)
+	p.Live = v.liveStream(parameters...)
 }
 
 // withQuery returns path with the values of query that are not empty.

@@ -3,6 +3,8 @@ package ui
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -178,19 +180,24 @@ func (s *server) showLive(v *visit) error {
 		{"outcome", "outcome", f.get("outcome")}}
 	page.Command = s.get("tail", "/stream", flags...)
 	if !f.Invalid() {
-		page.Stream = liveStream(flags...)
+		page.Stream = v.liveStream(flags...)
 	}
 	v.show(statusOf(f), "live", "Live", page)
 	return nil
 }
 
-// liveStream returns the path of the stream that a page follows.
-func liveStream(parameters ...flagValue) link {
-	query := url.Values{}
+// liveStream returns the URL of the stream that a page follows. Its fragment, which stays in the browser, differs from
+// session to session, so that windows do not share the stream of a session that another one has followed.
+func (v *visit) liveStream(parameters ...flagValue) link {
+	path, query := Root+"stream", url.Values{}
+	if v.portal != nil {
+		path = PortalRoot + "stream"
+	}
 	for _, p := range parameters {
 		query.Set(p.Parameter, p.Value)
 	}
-	return withQuery(Root+"stream", query)
+	of := sha256.Sum256([]byte("stream of " + v.session()))
+	return withQuery(path, query) + link("#"+hex.EncodeToString(of[:6]))
 }
 
 // latest returns the newest events and requests that the filter of the tail chooses, the newest first. Attempts and
@@ -248,8 +255,11 @@ var errTooManyStreams = &client.Error{Status: http.StatusServiceUnavailable,
 
 // followStream sends a page what happens, until it is closed, the session ends or the server stops.
 func (s *server) followStream(v *visit) error {
-	token := v.token(v.r)
-	leave, ok := s.streams.enter(token)
+	places := &s.streams
+	if v.portal != nil {
+		places = &s.visits // visitors take no places of the people here
+	}
+	leave, ok := places.enter(v.session())
 	if !ok {
 		return errTooManyStreams
 	}
@@ -285,7 +295,7 @@ func (s *server) followStream(v *visit) error {
 	if first.err != nil {
 		return first.err
 	}
-	f := &liveFollower{visit: v, control: http.NewResponseController(v.w), token: token}
+	f := &liveFollower{visit: v, control: http.NewResponseController(v.w)}
 	f.run(first, items)
 	return nil
 }
@@ -300,7 +310,6 @@ type streamed struct {
 type liveFollower struct {
 	*visit
 	control *http.ResponseController
-	token   string
 	message liveMessage // that is not written yet
 	id      string      // the position after it
 	gone    bool        // a write has failed
@@ -328,10 +337,10 @@ func (f *liveFollower) run(first streamed, items <-chan streamed) {
 		case <-pause.C:
 			f.flush()
 		case <-check.C:
-			err := f.Sessions.Check(f.r.Context(), f.token)
+			err := f.checkSession()
 			if err != nil {
 				f.flush()
-				f.note("end", liveNote{"session", "Your session has ended. Reload the page to sign in again."})
+				f.note("end", liveNote{"session", f.farewell()})
 				return
 			}
 			f.write(":\n\n")
@@ -339,13 +348,23 @@ func (f *liveFollower) run(first streamed, items <-chan streamed) {
 	}
 }
 
+// farewell says that the session has ended.
+func (f *liveFollower) farewell() string {
+	if f.portal != nil {
+		return "Your visit has ended. Open the page again where you came from."
+	}
+	return "Your session has ended. Reload the page to sign in again."
+}
+
 // add takes an item into the next message. Of too many rows the oldest are left out.
 func (f *liveFollower) add(item client.StreamItem) {
-	if item.ID != "" {
+	if item.ID != "" && f.portal == nil {
 		f.id = item.ID
 	}
 	row, ok := rowOf(item)
 	switch {
+	case ok && f.portal != nil: // its lists need to hear that something happened, and its visitor sees no sources
+		f.message.Left++
 	case ok:
 		f.message.Rows = append(f.message.Rows, row)
 		if more := len(f.message.Rows) - maxLiveRows; more > 0 {
@@ -378,7 +397,11 @@ func (f *liveFollower) note(kind string, data any) {
 	if err != nil { // which no message gives
 		return
 	}
-	f.write("id: " + f.id + "\nevent: " + kind + "\ndata: " + string(text) + "\n\n")
+	id := ""
+	if f.id != "" { // of a portal there is none: it tells how much happens to others
+		id = "id: " + f.id + "\n"
+	}
+	f.write(id + "event: " + kind + "\ndata: " + string(text) + "\n\n")
 }
 
 // write sends text at once.

@@ -111,6 +111,38 @@ func TestLiveStream(t *testing.T) {
 	}
 }
 
+// TestPortalStream: a page of a portal hears that something happens, and neither what nor where; the stream ends with
+// the visit. Visitors take no places of other people, and have a bounded number of their own.
+func TestPortalStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.api.set("GET /stream", told(client.StreamItem{Kind: client.ItemLive, At: at(0)},
+		client.StreamItem{Kind: "event.accepted", At: at(0), Event: &client.StreamEvent{Event: testEvent}},
+		client.StreamItem{Kind: client.ItemSkipped, Skipped: &client.StreamSkipped{Count: 12}}))
+	for range maxSessionStreams {
+		r.streams.enter("read")
+	}
+	var got string
+	synctest.Test(t, func(t *testing.T) {
+		end := time.AfterFunc(20*time.Second, func() { r.visits.end("read") })
+		defer end.Stop()
+		w := r.do("GET", "/ui/portal/stream?kinds=event.accepted&type=a*", "read", nil)
+		got = w.Body.String()
+	})
+	want := "retry: 2000\n\nevent: rows\ndata: {\"rows\":null,\"left\":13}\n\n:\n\nevent: end\ndata: " +
+		`{"reason":"session","text":"Your visit has ended. Open the page again where you came from."}` + "\n\n"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if called := r.api.called(); !strings.Contains(called, "GET /stream?kinds=event.accepted&rate=200&type=a%2A") {
+		t.Error(called)
+	}
+	for range maxSessionStreams {
+		r.server.visits.enter("manage")
+	}
+	r.get("/ui/portal/stream", "manage", 503)
+}
+
 // TestNothingRuns: a server of pages has no goroutine of its own, before a page is open and after the last one is
 // closed. In a bubble, one that is left behind fails the test.
 func TestNothingRuns(t *testing.T) {
@@ -220,8 +252,17 @@ func TestLiveOnFirstPage(t *testing.T) {
 		"/ui/events?until=14:30":             "",
 		"/ui/deliveries?destination=billing": "/ui/stream?destination=billing&amp;" + both,
 		"/ui/requests":                       "/ui/stream?kinds=request.refused%2Crequest.handshake",
+		"/ui/portal/":                        "/ui/portal/stream?kinds=destination.changed#",
+		"/ui/portal/events?type=a*":          "/ui/portal/stream?" + both + "&amp;type=a%2A#",
+		"/ui/portal/deliveries?state=dead":   "/ui/portal/stream?" + both + "#",
+		"/ui/portal/events?cursor=x":         "",
+		"/ui/portal/types":                   "/ui/portal/stream?kinds=event.accepted#",
 	} {
-		page := r.get(path, "viewer", 200)
+		token := "viewer"
+		if strings.HasPrefix(path, PortalRoot) {
+			token = "read"
+		}
+		page := r.get(path, token, 200)
 		if has := strings.Contains(page, "data-live="); has != (want != "") || !strings.Contains(page, want) {
 			t.Errorf("%s: %t, want %q", path, has, want)
 		}

@@ -26,6 +26,8 @@ type Portals interface {
 	Open(ctx context.Context, link, remoteAddr string) (token string, p Portal, err error)
 	// Find returns the portal of a session, and a context for calls of the API on behalf of its visitor.
 	Find(ctx context.Context, token string) (context.Context, Portal, error)
+	// Check returns the error of Find, and is no use of the session.
+	Check(ctx context.Context, token string) error
 }
 
 // A Portal is the pages for one tenant, as a visitor of them sees it.
@@ -246,4 +248,12 @@ func (v *visit) session() string {
 		return v.portalToken()
 	}
 	return v.token(v.r)
+}
+
+// checkSession returns an error if the session that v acts in has ended. It is no use of the session.
+func (v *visit) checkSession() error {
+	if v.portal != nil {
+		return v.Portals.Check(v.r.Context(), v.session())
+	}
+	return v.Sessions.Check(v.r.Context(), v.session())
 }

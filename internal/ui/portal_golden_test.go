@@ -65,6 +65,20 @@ func (f *fakePortals) Find(ctx context.Context, token string) (context.Context, 
 	return ctx, p, err
 }
 
+func (f *fakePortals) Check(_ context.Context, token string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.find(token)
+	return err
+}
+
+// end ends the visit with a token.
+func (f *fakePortals) end(token string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.visits, token)
+}
+
 var testPortalLink = client.PortalLink{ID: "plk_1", Tenant: "acme", Rights: "retry",
 	FrameAncestors: []string{"https://app.example.com"}, Key: "shop", KeyID: "key_1", CreatedAt: at(time.Minute),
 	OpenUntil: at(-4 * time.Minute), OpenedAt: at(30 * time.Second), ExpiresAt: at(-time.Hour)}

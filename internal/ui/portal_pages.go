@@ -21,6 +21,7 @@ func (s *server) portalPages() {
 	s.portalPage("/events/{id}", viewer, s.portalEvent)
 	s.portalPage("/events/{id}/body", viewer, s.downloadEvent)
 	s.portalPage("/types", viewer, s.portalTypes)
+	s.portalPage("/stream", viewer, s.followStream)
 }
 
 func (s *server) portalDestinations(v *visit) error {
@@ -33,6 +34,7 @@ func (s *server) portalDestinations(v *visit) error {
 	for _, d := range l.Data {
 		page.Rows = append(page.Rows, portalRowOf(d))
 	}
+	page.follows(v, "destination.changed")
 	v.show(http.StatusOK, "portal_destinations", "Destinations", page)
 	return nil
 }
@@ -105,6 +107,7 @@ func (s *server) portalDeliveries(v *visit) error {
 	page := deliveriesPage{Rows: l.Data, listing: newListing(v.r, PortalRoot+"deliveries", f, l, command{}),
 		Tabs:     tabs(query, PortalRoot+"deliveries", "state", deliveryStates),
 		Narrowed: f.Narrowed() || filter.State != "" || filter.Event != ""}
+	page.follows(v, "event.accepted,delivery.attempted", "destination")
 	if filter.State == "dead" {
 		with := url.Values{}
 		for _, name := range []string{"destination", "event", "since", "until"} {
@@ -160,6 +163,7 @@ func (s *server) portalEvents(v *visit) error {
 		}
 	}
 	page := eventsPage{listing: newListing(v.r, PortalRoot+"events", f, l, command{})}
+	page.follows(v, "event.accepted,delivery.attempted", "type", "subject")
 	for _, ev := range l.Data {
 		page.Rows = append(page.Rows, eventRow{ev, marksOf(ev)})
 	}
@@ -205,6 +209,7 @@ const maxTyped = 250
 type typesPage struct {
 	LookedAt int64
 	All      bool // there are no older ones
+	Live     link // the stream that says when to look again
 	Rows     []typeRow
 }
 
@@ -221,6 +226,7 @@ func (s *server) portalTypes(v *visit) error {
 	if err != nil {
 		return err
 	}
+	page.Live = v.liveStream(flagValue{"", "kinds", "event.accepted"})
 	slices.SortFunc(page.Rows, func(a, b typeRow) int { return cmp.Compare(a.Type, b.Type) })
 	v.show(http.StatusOK, "portal_types", "Event types", page)
 	return nil

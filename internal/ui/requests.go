@@ -101,7 +101,7 @@ func (s *server) listRequests(v *visit) error {
 			flagValue{"reason", "reason", filter.Reason},
 			flagValue{"since", "since", iso(client.Time{Time: filter.Since})},
 			flagValue{"until", "until", iso(client.Time{Time: filter.Until})}))}
-	page.follows("request.refused,request.handshake", "source")
+	page.follows(v, "request.refused,request.handshake", "source")
 	page.Narrowed = f.Narrowed() || filter.Outcome != ""
 	v.show(statusOf(f), "requests", "Requests", page)
 	return nil

@@ -124,7 +124,7 @@ func (v *visit) setsUpSource(status int, src client.Source, sample *client.Sampl
 	kind := v.r.PostFormValue("type")
 	page := setupPage{sourceURL: v.urlOf(src), Source: src, Provider: known, Path: path, Here: path + "/setup",
 		Steps: stepsFor(known.Setup, src.URL), Paste: v.pasteFor(known, src), Sample: sample,
-		Samples: samplesForm(known, kind), Live: liveStream(flagValue{"", "kinds",
+		Samples: samplesForm(known, kind), Live: v.liveStream(flagValue{"", "kinds",
 			"event.accepted,request.refused,request.handshake"}, flagValue{"", "source", src.ID})}
 	if sample != nil {
 		page.Answer, page.Sent = lines(sample.Body), lines(sample.Request.Body)

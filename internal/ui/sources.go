@@ -49,7 +49,7 @@ func (s *server) listSources(v *visit) error {
 	page := sourcesPage{Rows: l.Data, listing: newListing(v.r, Root+"sources", f, l,
 		s.get("sources", "/sources", flagValue{"provider", "provider", filter.Provider},
 			flagValue{"tenant", "tenant", filter.Tenant}))}
-	page.follows("source.changed", "tenant")
+	page.follows(v, "source.changed", "tenant")
 	v.show(statusOf(f), "sources", "Sources", page)
 	return nil
 }

@@ -63,7 +63,7 @@ func (v *visit) listsSubscriptions(status int, sync *client.SubscriptionSync) er
 			flagValue{"state", "state", filter.State}, flagValue{"provider", "provider", filter.Provider},
 			flagValue{"tenant", "tenant", filter.Tenant}))}
 	if sync == nil { // the answer to a comparison has no address of its own to look at again
-		page.follows("subscription.changed", "tenant")
+		page.follows(v, "subscription.changed", "tenant")
 	}
 	v.show(max(status, statusOf(f)), "subscriptions", "Subscriptions", page)
 	return nil

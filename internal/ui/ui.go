@@ -49,7 +49,8 @@ type server struct {
 	hosts   hosts
 	sealer  sealer
 	mux     *http.ServeMux
-	streams streams
+	streams streams // of people who are signed in
+	visits  streams // of visitors of portals
 }
 
 // New returns the handler of everything at and below /ui, and of /, which it redirects to the first page.

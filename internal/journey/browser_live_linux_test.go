@@ -209,6 +209,44 @@ func TestChromiumManyPages(t *testing.T) {
 	oneStream()
 }
 
+// TestChromiumPortalLive: two windows of a portal are live by one stream and show what is new of their tenant, which
+// is nothing when another one gets an event. A body is saved as it came.
+func TestChromiumPortalLive(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	p := newPerson(t, g)
+	for _, name := range []string{"acme", "globex"} {
+		_, err := g.client().CreateTenant(t.Context(), client.NewTenant{Name: name})
+		p.must(err)
+	}
+	link, err := g.client().CreatePortalLink(t.Context(), client.NewPortalLink{Tenant: "acme", Rights: "read"})
+	p.must(err)
+	at, err := url.Parse(link.LocalURL)
+	p.must(err)
+	p.open(at.Path)
+	p.follow("Open")
+	other := p.another()
+	for _, each := range []*person{p, other} {
+		each.open("/ui/portal/events")
+		each.until("it is live", `document.querySelector('.live [role=status]')?.textContent === 'Live'`)
+	}
+	body := []byte(`{"paid": 12.50}`)
+	for _, tenant := range []string{"globex", "acme"} {
+		made := client.NewEvent{Type: "of." + tenant, Data: body, Tenant: tenant}
+		_, _, err := g.client().Publish(t.Context(), made, "")
+		p.must(err)
+	}
+	for _, each := range []*person{p, other} {
+		each.until("the event of acme is there, and no other", `
+			[...document.querySelectorAll('tr[data-id] a')].map((a) => a.innerText).join() === 'of.acme'`)
+	}
+	eventually(t, patience, "one stream is open", func() bool { return g.metric("bellhop_stream_listeners") == "1" })
+	p.follow("of.acme")
+	if got := p.downloads("Download"); !bytes.Equal(got, body) {
+		t.Errorf("saved %q", got)
+	}
+}
+
 // metric returns the value of a metric without labels.
 func (g *gateway) metric(name string) string {
 	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, *g.url.Load()+"/metrics", nil)

@@ -589,3 +589,12 @@ func TestStoreFailures(t *testing.T) {
 		})
 	}
 }
+
+func TestTitles(t *testing.T) {
+	for name, want := range map[string]string{"token_url": "Token URL", "client_id": "Client ID", "ca": "CA",
+		"scopes": "Scopes", "client_cert": "Client cert"} {
+		if got := titleOf(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

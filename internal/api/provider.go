@@ -102,9 +102,20 @@ func accessList() []client.Setting {
 	return list
 }
 
-// titleOf returns a name in JSON as a title: "Client id".
+// titleOf returns a name in JSON as a title, with abbreviations in capitals: "Token URL".
 func titleOf(name string) string {
-	return strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "_", " ")
+	words := strings.Split(name, "_")
+	for i, word := range words {
+		switch word {
+		case "url", "ca", "id":
+			words[i] = strings.ToUpper(word)
+		default:
+			if i == 0 {
+				words[i] = strings.ToUpper(word[:1]) + word[1:]
+			}
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func settingList(settings []provider.Setting) []client.Setting {

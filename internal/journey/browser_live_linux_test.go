@@ -346,7 +346,7 @@ func TestChromiumTail(t *testing.T) {
 const (
 	tailRate     = 1000 // events a second
 	tailFrames   = 10   // seconds in which frames are timed
-	mostTailRows = 200
+	mostTailRows = 100
 	tailFrameAim = 20.0  // milliseconds, of 99 % of the frames
 	tailFrameBad = 100.0 // that make the page unusable, on a slow machine too
 )

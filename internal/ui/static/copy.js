@@ -18,5 +18,6 @@ export function copyButtons(part = document) {
       setTimeout(() => { button.textContent = 'Copy'; }, 1500);
     });
     box.append(button);
+    box.classList.add('with-button'); // the text makes room for it
   }
 }

@@ -4,8 +4,8 @@
 import { localTimes } from './when.js';
 import { copyButtons } from './copy.js';
 
-const maxRows = 200; // of the tail
-const rowsOfFrame = 8; // that the tail adds before the browser paints again
+const maxRows = 100; // of the tail
+const rowsOfFrame = 25; // that the tail adds before the browser paints again
 const listPause = 2000; // at least, between two looks at a list, in milliseconds
 
 export function live() {
@@ -231,6 +231,7 @@ function showTail(table) {
     if (held) return;
     leftShown = left;
     const rows = waiting.splice(0, rowsOfFrame).map(rowOf).map(withButton).reverse();
+    if (rows.length > 0) document.getElementById('none-yet')?.remove();
     body.prepend(...rows);
     while (body.rows.length > maxRows) body.lastElementChild.remove();
     if (waiting.length > 0) {

@@ -33,8 +33,7 @@ func (v *visit) proofOf(ev client.Event) *proof {
 	if err != nil {
 		return nil // the page is of use without it
 	}
-	p := &proof{Source: src.Name, To: sourcePath(src),
-		Open: src.Settings["unauthenticated"] == true || src.Settings["scheme"] == "none"}
+	p := &proof{Source: src.Name, To: sourcePath(src), Open: isOpen(src)}
 	known, err := v.providerOf(src.Provider)
 	if err != nil {
 		known = client.Provider{}
@@ -45,6 +44,12 @@ func (v *visit) proofOf(ev client.Event) *proof {
 		}
 	}
 	return p
+}
+
+// isOpen reports whether a source asks for no proof: every provider says so by the flag unauthenticated, or by its
+// scheme.
+func isOpen(src client.Source) bool {
+	return src.Settings["unauthenticated"] == true || src.Settings["scheme"] == "none"
 }
 
 // ownSource is the source of the events that programs publish by the API, and that Bellhop publishes itself.

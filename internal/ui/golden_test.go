@@ -123,12 +123,6 @@ var pagesOfWhatHappens = []pageCase{
 		open.Settings = client.Settings{"unauthenticated": true}
 		r.api.set("GET /sources/src_1", open)
 	}},
-	{name: "event_without_scheme", path: "/ui/events/evt_1", token: "viewer", change: func(r *rig) {
-		r.api.set("GET /events/evt_1", testOther(func(ev *client.EventDetail) { ev.CausedBy = "" }))
-		open := testSource
-		open.Settings = client.Settings{"scheme": "none"}
-		r.api.set("GET /sources/src_1", open)
-	}},
 	{name: "compare_choose", path: "/ui/events/evt_1/compare", token: "viewer"},
 	{name: "compare", path: "/ui/events/evt_1/compare?with=evt_2", token: "viewer"},
 	{name: "compare_same", path: "/ui/events/evt_1/compare?with=evt_1", token: "viewer"},
@@ -362,5 +356,20 @@ func TestPageSize(t *testing.T) {
 	}
 	if total > 100_000 || len(page) > 60_000 || styles > 20_000 || modules > 20_000 {
 		t.Errorf("%d bytes in all: page %d, styles %d, modules %d", total, len(page), styles, modules)
+	}
+}
+
+func TestIsOpen(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		settings client.Settings
+		want     bool
+	}{
+		{nil, false}, {client.Settings{"scheme": "none"}, true}, {client.Settings{"unauthenticated": true}, true},
+		{client.Settings{"scheme": "hmac"}, false}, {client.Settings{"unauthenticated": false}, false},
+	} {
+		if got := isOpen(client.Source{Settings: c.settings}); got != c.want {
+			t.Errorf("%v: %t", c.settings, got)
+		}
 	}
 }

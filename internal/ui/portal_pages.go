@@ -202,7 +202,7 @@ func (v *visit) showsPortalEvent(status int) error {
 	return nil
 }
 
-// maxTyped is how many of the newest events the page of types looks at.
+// maxTyped is how many of the newest events are looked at for their types.
 const maxTyped = 250
 
 // A typesPage shows which types the newest events have.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -28,13 +29,10 @@ type fakePuller struct {
 	ends  []int    // statuses
 	asked []string // what was asked but pulls, in order
 	done  chan struct{}
-
-	extended chan string // gets the first extension
 }
 
 func newFakePuller(t *testing.T, lease string, pulls []any, ends ...int) *fakePuller {
-	f := &fakePuller{lease: lease, pulls: pulls, ends: ends, done: make(chan struct{}),
-		extended: make(chan string, 1)}
+	f := &fakePuller{lease: lease, pulls: pulls, ends: ends, done: make(chan struct{})}
 	f.Server = httptest.NewServer(f)
 	t.Cleanup(f.Close)
 	return f
@@ -73,10 +71,6 @@ func (f *fakePuller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.asked = append(f.asked,
 		strings.TrimSpace(strings.Join([]string{verb, body.Token, body.Delay, body.Detail}, " ")))
 	if verb == "extend" {
-		select {
-		case f.extended <- body.Token:
-		default:
-		}
 		problem(w, http.StatusGone)
 		return
 	}
@@ -180,16 +174,26 @@ func TestPullSettles(t *testing.T) {
 	}
 }
 
+// A lostNotice makes a file as soon as a lease is said to be lost: the server's answer alone may still be on its way.
+type lostNotice struct {
+	io.Writer
+	file string
+}
+
+func (n *lostNotice) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("is lost")) {
+		os.WriteFile(n.file, nil, 0o600)
+	}
+	return n.Writer.Write(b)
+}
+
 // TestPullLosesLease: a lease that cannot be extended is said to be lost once, and the command goes on.
 func TestPullLosesLease(t *testing.T) {
 	t.Parallel()
 	f := newFakePuller(t, "30ms", []any{leased("a", 1)})
 	_, talk := runPull(t, f, func(p *puller) {
 		p.command = "while ! test -e lost; do sleep 0.05; done"
-		go func() { // the command ends once the lease was extended in vain
-			<-f.extended
-			os.WriteFile(filepath.Join(p.e.dir, "lost"), nil, 0o600)
-		}()
+		p.e.stderr = &lostNotice{Writer: p.e.stderr, file: filepath.Join(p.e.dir, "lost")}
 	})
 	if len(f.asked) != 2 || f.asked[0] != "extend lse_a_1_x" || f.asked[1] != "ack lse_a_1_x" ||
 		!strings.Contains(talk, "the lease of dlv_a is lost: it is so") {

@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/release"
 	"github.com/spf13/cobra"
 )
 
@@ -113,7 +113,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 			}
 			return errors.Join(refuseEmpty(c), e.bind(c))
 		},
-		Version:       version() + " " + goVersion(),
+		Version:       versionText(release.Read()),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -191,16 +191,20 @@ func refuseHelpOfUnknown(root *cobra.Command) (unknown *error) {
 func newVersionCommand(e *env) *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
-		Use:     "version",
-		Short:   "Print the version",
-		Long:    "Print the version of this program, and the version of Go that built it.",
-		Example: "  bellhop version",
-		Args:    noArguments,
+		Use:   "version",
+		Short: "Print the version",
+		Long: `Print the version of this program and of the Go toolchain that built it, and the commit of its source
+code: when that was made, and whether the source had further changes. A program that was built outside
+the repository, or with -buildvcs=false, says that its commit is unknown.`,
+		Example: `  bellhop version
+  bellhop version --json`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
+			built := release.Read()
 			if asJSON {
-				return printData(e, map[string]string{"version": version(), "go": goVersion()})
+				return printData(e, built)
 			}
-			_, err := fmt.Fprintln(e.stdout, "bellhop", version(), goVersion())
+			_, err := fmt.Fprintln(e.stdout, "bellhop "+versionText(built))
 			return err
 		},
 	}
@@ -208,24 +212,9 @@ func newVersionCommand(e *env) *cobra.Command {
 	return c
 }
 
-// release is set at link time by a release build: -ldflags "-X main.release=v1.2.3".
-var release string
-
-// version returns the release, or else the version of the main module that the Go toolchain recorded.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	switch {
-	case release != "":
-		return release
-	case ok && info.Main.Version != "":
-		return info.Main.Version
-	}
-	return "(devel)"
+// versionText returns what people see of a release: the version, the toolchain and, on a second line, the commit.
+func versionText(r release.Release) string {
+	return r.Version + " " + r.Go + " " + r.OS + "/" + r.Arch + "\n" + r.Words()
 }
 
-func goVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.GoVersion
-	}
-	return ""
-}
+func version() string { return release.Read().Version }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
+	"github.com/bellhop-gateway/bellhop/internal/release"
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 )
@@ -40,10 +40,7 @@ func (a *App) newDoctor() *doctor.Doctor {
 	}
 	checks := []doctor.Check{
 		{Name: "version", Title: "Version", Run: func(context.Context) doctor.Finding {
-			info := "Bellhop " + a.opts.Version
-			if from := commit(debug.ReadBuildInfo()); from != "" {
-				info += ", commit " + from
-			}
+			info := "Bellhop " + a.opts.Version + ", " + release.Read().Words()
 			return doctor.Finding{State: doctor.OK, Message: info}
 		}},
 		{Name: "clock", Title: "Clock", Run: a.checkClock},

@@ -5,12 +5,12 @@ import (
 	"maps"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/config"
+	"github.com/bellhop-gateway/bellhop/internal/release"
 )
 
 // A served has the settings with which the server was started, for the configurations of the API.
@@ -22,7 +22,7 @@ type served struct {
 // Info implements [api.Serve].
 func (s served) Info() client.ServerInfo {
 	a := s.app
-	info := client.ServerInfo{Version: a.opts.Version, Commit: commit(debug.ReadBuildInfo()), Go: runtime.Version(),
+	info := client.ServerInfo{Version: a.opts.Version, Commit: release.Read().Source(), Go: runtime.Version(),
 		StartedAt: client.Time{Time: a.startedAt}, URL: a.URL(), PublicURL: a.opts.Config.PublicURL,
 		MetricsURL: a.MetricsURL(), UIURL: a.UIURL(), Data: absolute(a.opts.Config.Data), AdminKey: a.keyFrom,
 		Settings: []client.ServerSetting{}}
@@ -47,27 +47,6 @@ func (s served) Info() client.ServerInfo {
 		info.Settings = append(info.Settings, setting)
 	}
 	return info
-}
-
-// commit returns the commit of the source code that a build notes, with a mark if it had further changes; "" if it
-// notes none.
-func commit(build *debug.BuildInfo, ok bool) string {
-	if !ok {
-		return ""
-	}
-	revision, mark := "", ""
-	for _, s := range build.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			mark = " with changes"
-		}
-	}
-	if revision == "" {
-		return ""
-	}
-	return revision + mark
 }
 
 // absolute returns the absolute path of dir, or dir if the current folder is not known.

@@ -24,7 +24,8 @@ func TestOpenRoutes(t *testing.T) {
 	r.source("src")
 	r.call("POST", "/in/src", "hello")
 	if code, body := r.call("GET", "/metrics", ""); code != 200 || !strings.Contains(body, eventsOfSource) ||
-		!strings.Contains(body, `bellhop_build_info{go_version="go`) || strings.Contains(body, r.opts.AdminKey) {
+		!strings.Contains(body, `bellhop_build_info{commit="`) ||
+		!strings.Contains(body, `",go_version="go`) || strings.Contains(body, r.opts.AdminKey) {
 		t.Errorf("metrics with the key: %d %.200s", code, body)
 	}
 	r.opts.AdminKey = ""

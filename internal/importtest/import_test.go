@@ -113,6 +113,7 @@ var rooms = []row{
 	{"internal/datadir", []room{"."}, []string{"x/sys"}},
 	{"internal/doctor", []room{"."}, []string{"x/sys"}},
 	{"internal/bench", nil, nil},
+	{"internal/release", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
 	{"internal/importtest", nil, nil},
 	{"internal/app", []room{anyRoom}, []string{"prometheus", "x/sys"}},
@@ -120,7 +121,8 @@ var rooms = []row{
 	{"cmd/bellhop", []room{".", "client", "provider", "provider/all", "emulator", "emulator/*", "emulator/entra",
 		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
 		"internal/action", "internal/app", "internal/bench", "internal/config", "internal/manifest",
-		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest"},
+		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest",
+		"internal/release"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }

@@ -230,7 +230,7 @@ func (m *fileMetrics) Describe(to chan<- *prometheus.Desc) {
 
 // Bounds of reading the totals: those that were read more recently are used again.
 const (
-	totalsAge     = 5 * time.Second
+	totalsAge     = 2 * time.Second
 	totalsTimeout = 10 * time.Second
 )
 

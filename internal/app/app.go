@@ -218,7 +218,7 @@ func (a *App) openStore() error {
 		return err
 	}
 	a.store = watched{opened, a.watcher.hub}
-	a.registry.MustRegister(&backlogCollector{read: a.store.Backlog, now: time.Now})
+	a.registry.MustRegister(&backlogCollector{read: a.store.Backlog, now: time.Now}, a.newVitals())
 	a.undoLater("store", func(context.Context) error { return a.store.Close() })
 	return nil
 }

@@ -14,7 +14,7 @@ import (
 // Bounds of the metrics of a backlog.
 const (
 	maxDestinationMetrics = 1000            // destinations with metrics of their own
-	backlogAge            = 5 * time.Second // a backlog that was read more recently is used again
+	backlogAge            = 2 * time.Second // a backlog that was read more recently is used again
 	backlogTimeout        = 10 * time.Second
 )
 

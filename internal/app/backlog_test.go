@@ -55,7 +55,7 @@ func TestBacklogMetrics(t *testing.T) {
 		}
 	}
 	now = start.Add(backlogAge - time.Second)
-	if text := scrape(c); !strings.Contains(text, "oldest_pending_age_seconds 64\n") || reads != 1 {
+	if text := scrape(c); !strings.Contains(text, "oldest_pending_age_seconds 61\n") || reads != 1 {
 		t.Errorf("%d reads\n%s", reads, text)
 	}
 	now, failure = start.Add(backlogAge), errors.New("disk")

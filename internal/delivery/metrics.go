@@ -30,7 +30,9 @@ func newMetrics(to prometheus.Registerer) *metrics {
 	seconds := prometheus.ExponentialBuckets(0.0005, 2, 18) // 0.5 ms to 65 s
 	m := &metrics{
 		outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_delivery_attempts_total",
-			Help: "Attempts, by what they made of their delivery."}, []string{"outcome"}),
+			Help: "Attempts, by what they made of their delivery (delivered, retry, continued, parked, skipped, " +
+				"dead)."},
+			[]string{"outcome"}),
 		errors: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_delivery_errors_total",
 			Help: "Failed attempts, by the kind of error."}, []string{"error"}),
 		durations: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "bellhop_delivery_attempt_seconds",

@@ -33,6 +33,12 @@ func Disk(dir string, database int64) Finding {
 	return judgeDisk(free, total, database)
 }
 
+// FreeBytes returns how many bytes of the disk of dir its user can still have.
+func FreeBytes(dir string) (uint64, error) {
+	free, _, err := room(dir)
+	return free, err
+}
+
 func judgeDisk(free, total uint64, database int64) Finding {
 	message := fmt.Sprintf("%s of %s are free; the database has %s", sizeText(free), sizeText(total),
 		sizeText(uint64(max(database, 0))))

@@ -37,7 +37,7 @@ func (c *conflicts) due(sourceID string, now time.Time) bool {
 // noteConflicts counts events that were stored although their source has others with the same ProviderID, and logs
 // one of them, once a minute for each source. events are of one source.
 func (d *Door) noteConflicts(events []bellhop.Event, n int) {
-	d.metrics.conflicts.WithLabelValues(events[0].Source).Add(float64(n))
+	d.metrics.conflicts.WithLabelValues(d.metrics.label(events[0].Source, false)).Add(float64(n))
 	for i := range events {
 		ev := &events[i]
 		if ev.ConflictsWith == "" {

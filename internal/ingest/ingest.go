@@ -141,6 +141,7 @@ func New(opts Options) *Door {
 // answers 503 until its settings are mended, so that its provider repeats its requests. A source whose settings
 // did not change keeps its receiver and the receiver's memory: fetched keys, or the numbers that it has seen.
 func (d *Door) SetSources(list []bellhop.Source) error {
+	d.metrics.retain(list)
 	old := *d.sources.Load()
 	all := make(map[string]*source, 2*len(list))
 	var errs []error
@@ -405,7 +406,7 @@ func (d *Door) accepted(src *source, receipt *provider.Receipt, start time.Time)
 	took := d.opts.Env.Now().Sub(start)
 	src.metrics.accepted.Inc()
 	for _, item := range receipt.Refused {
-		d.metrics.refused.WithLabelValues(src.Name, codeOf(item.Err)).Inc()
+		d.metrics.refused.WithLabelValues(src.metrics.label, codeOf(item.Err)).Inc()
 	}
 	src.metrics.events.Add(float64(len(receipt.Events)))
 	d.events.Add(int64(len(receipt.Events)))

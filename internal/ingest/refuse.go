@@ -116,7 +116,7 @@ func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request,
 	status, code, detail, known := explain(err)
 	d.noteRefused(src, req, status, code)
 	answer(w, status, err)
-	d.metrics.refused.WithLabelValues(src.Name, code).Inc()
+	d.metrics.refused.WithLabelValues(src.metrics.label, code).Inc()
 	record := d.record(src, req)
 	record.Outcome, record.Status, record.Reason, record.Detail = bellhop.RequestRefused, status, code, detail
 	d.note(src, record)

@@ -26,7 +26,7 @@ func (s *source) replies(receipt *provider.Receipt) bool {
 func (d *Door) writeReply(ctx context.Context, w http.ResponseWriter, src *source, ev *bellhop.Event) {
 	body, contentType, err := d.makeReply(ctx, src.reply, ev)
 	if err != nil {
-		d.metrics.unmadeReplies.WithLabelValues(src.Name).Inc()
+		d.metrics.unmadeReplies.WithLabelValues(src.metrics.label).Inc()
 		d.log.write(slog.LevelWarn, "reply.failed", src.ID, src.Name, "event_id", ev.ID, "error", err, "meaning",
 			"the event is stored; the answer had no body")
 	}

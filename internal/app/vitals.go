@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// A vitalsCollector makes the metrics of readiness and of the disk, both looked at when the metrics are asked for. So
+// an alert hears of a storage that fails with the next scrape, and not after the next event.
+type vitalsCollector struct {
+	unready func(ctx context.Context) (reason string)
+	free    func() (bytes uint64, err error) // of the disk of the data folder
+}
+
+// The metrics of a vitalsCollector.
+var (
+	vitalsReady = prometheus.NewDesc("bellhop_ready", "1 if requests should be sent here, as /readyz says; 0 while "+
+		"the server stops, or its storage accepts nothing.", nil, nil)
+	vitalsFree = prometheus.NewDesc("bellhop_disk_free_bytes", "Bytes that are free on the disk of the data folder; "+
+		"absent if the system does not tell.", nil, nil)
+)
+
+// newVitals returns the collector of a.
+func (a *App) newVitals() *vitalsCollector {
+	return &vitalsCollector{unready: a.unready, free: func() (uint64, error) {
+		return doctor.FreeBytes(a.opts.Config.Data)
+	}}
+}
+
+// Describe implements prometheus.Collector.
+func (c *vitalsCollector) Describe(to chan<- *prometheus.Desc) {
+	to <- vitalsReady
+	to <- vitalsFree
+}
+
+// Collect implements prometheus.Collector.
+func (c *vitalsCollector) Collect(to chan<- prometheus.Metric) {
+	to <- prometheus.MustNewConstMetric(vitalsReady, prometheus.GaugeValue,
+		oneIf(c.unready(context.Background()) == ""))
+	if free, err := c.free(); err == nil {
+		to <- prometheus.MustNewConstMetric(vitalsFree, prometheus.GaugeValue, float64(free))
+	}
+}

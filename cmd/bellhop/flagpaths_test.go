@@ -23,8 +23,8 @@ func TestEveryFlagHasAPath(t *testing.T) {
 	for _, flags := range flagsOfPath {
 		named = append(named, flags...)
 	}
-	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "demo", "emulate", "version",
-		"help", "test"}
+	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "prove", "demo", "emulate",
+		"version", "help", "test"}
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		if slices.Contains(own, c.Name()) || c.HasParent() && c.Parent().Name() == "emulate" {
 			return

@@ -9,7 +9,8 @@ import (
 )
 
 // TestEveryCommandHasJSON: each command either does not know --json, or testdata/script/json.txtar runs it with
-// --json. The comparison of bench takes too long for a script; TestScripts/bench runs it.
+// --json. The comparison of bench and the kills of prove take too long for it; TestScripts/bench and TestStressProve
+// run them.
 func TestEveryCommandHasJSON(t *testing.T) {
 	script, err := os.ReadFile("testdata/script/json.txtar")
 	if err != nil {
@@ -17,7 +18,7 @@ func TestEveryCommandHasJSON(t *testing.T) {
 	}
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		flag := c.Flag("json")
-		if c.HasSubCommands() || c.Name() == "bench" || flag == nil || flag.Hidden {
+		if c.HasSubCommands() || c.Name() == "bench" || c.Name() == "prove" || flag == nil || flag.Hidden {
 			return
 		}
 		for line := range strings.Lines(string(script)) {

@@ -142,8 +142,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e),
 		newPortalLinksCommand(e), newAMSCommand(e))
 	add("tools", newSendCommand(e), newVerifyCommand(e), newEmulateCommand(e), newProvidersCommand(e),
-		newBenchCommand(e), newDemoCommand(e), newListenCommand(e), newPullCommand(e), newCompletionCommand(e),
-		newVersionCommand(e))
+		newBenchCommand(e), newProveCommand(e), newDemoCommand(e), newListenCommand(e), newPullCommand(e),
+		newCompletionCommand(e), newVersionCommand(e))
 	root.AddCommand(newBenchRelayCommand(e))
 
 	addHiddenConnectionFlags(e, root)

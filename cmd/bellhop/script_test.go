@@ -127,7 +127,7 @@ func bellhopInScript(ts *testscript.TestScript, neg bool, args []string) {
 
 // runInScript runs the program in the folder and the environment of a script.
 func runInScript(ts *testscript.TestScript, stdout, stderr io.Writer, args []string) error {
-	if len(args) > 0 && slices.Contains([]string{"serve", "bench"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"serve", "bench", "prove"}, args[0]) {
 		ts.Fatalf("bellhop %s needs a process of its own", args[0])
 	}
 	e := &env{getenv: ts.Getenv, stdin: strings.NewReader(""), stdout: stdout, stderr: stderr, dir: ts.MkAbs(".")}

@@ -8,7 +8,8 @@
 // runs.
 //
 // It promises that every accepted event is accounted for at each destination; that all traffic stays on loopback
-// addresses; and that processes and folders are gone when [Run] returns. It imports no other package of Bellhop.
+// addresses; and that processes and folders are gone when [Run] returns. It imports no other package of
+// Bellhop but the one that knows the disk.
 package bench
 
 import (

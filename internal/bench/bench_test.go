@@ -260,20 +260,6 @@ func checkFigures(t *testing.T, against string, first, second Result) {
 	}
 }
 
-// TestFileSystem: the longest mount that contains a path decides, and the last of equals.
-func TestFileSystem(t *testing.T) {
-	const mounts = "/dev/vda / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/vdb /tmp/deep xfs rw 0 " +
-		"0\nnonsense\noverlay /home ext4 rw 0 0\noverlay /home overlay rw 0 0\n"
-	for path, want := range map[string]string{
-		"/": "ext4", "/var": "ext4", "/tmp": "tmpfs", "/tmp/a": "tmpfs", "/tmpfoo": "ext4", "/tmp/deep/er": "xfs",
-		"/home/x": "overlay",
-	} {
-		if got := fileSystem(mounts, path); got != want {
-			t.Errorf("%s: %s, not %s", path, got, want)
-		}
-	}
-}
-
 func TestExamine(t *testing.T) {
 	dir := t.TempDir()
 	f, err := examine(dir)

@@ -1,13 +1,12 @@
 package bench
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/disk"
 )
 
 // A Folder is where a gateway's data is during a run. The speed of its disk matters much for the figures.
@@ -36,63 +35,21 @@ func chooseFolder(dir string) (Folder, error) {
 
 // examine finds out the file system of dir and the time that a sync takes there.
 func examine(dir string) (f Folder, err error) {
-	if f.Path, err = filepath.Abs(dir); err != nil {
-		return f, err
-	}
-	if f.SyncMS, err = syncTime(f.Path); err != nil {
+	d, err := disk.Examine(dir)
+	if err != nil {
 		return f, fmt.Errorf("folder for temporary data: %w", err)
 	}
-	if mounts, err := os.ReadFile("/proc/self/mounts"); err == nil {
-		real, err := filepath.EvalSymlinks(f.Path)
-		if err != nil {
-			return f, err
-		}
-		f.System = fileSystem(string(mounts), real)
-		f.InMemory = f.System == "tmpfs" || f.System == "ramfs"
+	f = Folder{Path: d.Path, System: d.System, InMemory: d.InMemory()}
+	took, err := disk.Syncs(context.Background(), f.Path, syncTries, time.Minute)
+	if err != nil {
+		return f, fmt.Errorf("folder for temporary data: %w", err)
 	}
+	f.SyncMS = milliseconds(took[len(took)/2])
 	return f, nil
 }
 
-// syncTime returns the median time of an append and a sync to a new file in dir.
-func syncTime(dir string) (ms float64, err error) {
-	f, err := os.CreateTemp(dir, "bellhop-bench-sync-*")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	block := make([]byte, 4<<10)
-	var took []time.Duration
-	for range 15 {
-		began := time.Now()
-		if _, err := f.Write(block); err != nil {
-			return 0, err
-		}
-		if err := f.Sync(); err != nil {
-			return 0, err
-		}
-		took = append(took, time.Since(began))
-	}
-	slices.Sort(took)
-	return milliseconds(took[len(took)/2]), nil
-}
-
-// fileSystem returns the type of the mount that contains path: the mount with the longest path, and the last one
-// of equals.
-func fileSystem(mounts, path string) (kind string) {
-	longest := ""
-	for line := range strings.Lines(mounts) {
-		fields := strings.Fields(line)
-		if len(fields) < 3 {
-			continue
-		}
-		at := fields[1]
-		inside := path == at || strings.HasPrefix(path, strings.TrimSuffix(at, "/")+"/")
-		if inside && len(at) >= len(longest) {
-			longest, kind = at, fields[2]
-		}
-	}
-	return kind
-}
+// syncTries is how often the time of a sync is measured; the median counts.
+const syncTries = 15
 
 // String describes the folder and the cost of a sync.
 func (f Folder) String() string {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/disk"
 )
 
 // This file has the checks of the machine: the clock, the disk and how fast it syncs, and the open files.
@@ -66,7 +66,7 @@ const (
 // Sync measures how long the disk of a folder takes to make a write durable: every event waits for one such sync. It
 // writes a file of some kilobytes there, and removes it.
 func Sync(ctx context.Context, dir string) Finding {
-	took, err := measureSync(ctx, dir)
+	took, err := disk.Syncs(ctx, dir, syncTries, syncTime)
 	if err != nil {
 		return Finding{State: Failed, Message: "a file in the data folder cannot be written: " + plainPath(err),
 			Remedy: "see whether the disk is full, or can only be read, and whether the folder belongs to the " +
@@ -84,39 +84,11 @@ func plainPath(err error) string {
 	return err.Error()
 }
 
-func measureSync(ctx context.Context, dir string) (took []time.Duration, err error) {
-	f, err := os.CreateTemp(dir, "doctor-*.tmp")
-	if err != nil {
-		return nil, err
-	}
-	// Windows removes no open file; elsewhere a crash from here on leaves nothing behind.
-	early := os.Remove(f.Name())
-	defer func() {
-		err = errors.Join(err, f.Close())
-		if early != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	page := make([]byte, 4096)
-	for begun := time.Now(); len(took) < syncTries && time.Since(begun) < syncTime && ctx.Err() == nil; {
-		from := time.Now()
-		_, err := f.WriteAt(page, int64(len(took)*len(page)))
-		if err == nil {
-			err = f.Sync()
-		}
-		if err != nil {
-			return nil, err
-		}
-		took = append(took, time.Since(from))
-	}
-	return took, nil
-}
-
+// judgeSync judges the times of syncs, the shortest first.
 func judgeSync(took []time.Duration) Finding {
 	if len(took) == 0 {
 		return Skip("there was no time to measure it", "")
 	}
-	slices.Sort(took)
 	middle, worst := took[len(took)/2], took[len(took)-1]
 	message := fmt.Sprintf("a sync takes %s (the middle of %d), at most %s", short(middle), len(took), short(worst))
 	const remedy = "put the data folder on a local SSD: each event waits for one sync, which all that arrive " +

@@ -34,6 +34,7 @@ var mayConnect = map[room]string{
 	"client":                "it runs on the user's machine and calls the server that the user names",
 	"emulator":              "it plays outside systems for tests, and calls the receivers that subscribe at it",
 	"internal/bench":        "it plays producer and receiver on loopback and never leaves the machine",
+	"internal/prove":        "it plays sender and receiver on loopback and never leaves the machine",
 	"provider/providertest": "only tests import it",
 	"emulator/emulatortest": "only tests import it",
 }

@@ -111,8 +111,10 @@ var rooms = []row{
 	{"internal/config", []room{"."}, []string{"yaml"}},
 	{"internal/manifest", []room{".", "client", "internal/nearest"}, []string{"yaml"}},
 	{"internal/datadir", []room{"."}, []string{"x/sys"}},
-	{"internal/doctor", []room{"."}, []string{"x/sys"}},
-	{"internal/bench", nil, nil},
+	{"internal/doctor", []room{".", "internal/disk"}, []string{"x/sys"}},
+	{"internal/disk", nil, []string{"x/sys"}},
+	{"internal/bench", []room{"internal/disk"}, nil},
+	{"internal/prove", []room{".", "client", "signature", "internal/disk"}, nil},
 	{"internal/release", nil, nil},
 	{"internal/journey", nil, nil}, // tests of the whole binary
 	{"internal/importtest", nil, nil},
@@ -122,7 +124,7 @@ var rooms = []row{
 		"emulator/acs", "emulator/ams", "emulator/graph", "emulator/eventgrid", "emulator/sender", "emulator/boro",
 		"internal/action", "internal/app", "internal/bench", "internal/config", "internal/manifest",
 		"internal/datadir", "internal/egress", "internal/access", "internal/contentcoding", "internal/nearest",
-		"internal/release"},
+		"internal/prove", "internal/release"},
 		[]string{"cobra", "x/term"}},
 	{"examples/*", []room{".", "signature", "provider", "provider/*", "client"}, nil},
 }

@@ -23,30 +23,30 @@ func TestDiskFull(t *testing.T) {
 	g := prepareGateway(t, filepath.Join(disk, "data"))
 	g.start()
 	p := newProducer(g, l)
-	p.bodyBytes = 2000
+	p.BodyBytes = 2000
 	p.sources()
 	r := newReceiver(t, l, nil)
 	r.destination(g, "all", "standard")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	load := p.load(ctx, 8, 1000)
+	load := p.Load(ctx, 8, 1000)
 	eventually(t, patience, "the disk is full and requests are answered 503", func() bool {
-		return p.busy.Load() > 200
+		return p.Busy.Load() > 200
 	})
-	atFull := l.acked()
+	atFull := l.Acked()
 	eventually(t, patience, "/readyz shows it", func() bool { return g.status("/readyz") == 503 })
 	if status := g.status("/healthz"); status != 200 {
 		t.Errorf("/healthz is %d, but the program is alive", status)
 	}
 	checkReads(t, g)
-	refused := p.busy.Load()
+	refused := p.Busy.Load()
 
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	room := time.Now()
-	eventually(t, patience, "there is room and events are accepted", func() bool { return l.acked() > atFull+50 })
+	eventually(t, patience, "there is room and events are accepted", func() bool { return l.Acked() > atFull+50 })
 	recovered := time.Since(room)
 	eventually(t, patience, "/readyz shows it", func() bool { return g.status("/readyz") == 200 })
 	cancel()
@@ -55,7 +55,7 @@ func TestDiskFull(t *testing.T) {
 	l.check(t, g)
 	t.Logf("full after %d events; %d answers 503; accepted again %v after there was room", atFull, refused,
 		recovered.Round(time.Millisecond))
-	if n := p.rude.Load(); n > 0 {
+	if n := p.Rude.Load(); n > 0 {
 		t.Errorf("%d answers were neither 2xx nor 503 with Retry-After", n)
 	}
 	if !g.running() {

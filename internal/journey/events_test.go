@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/prove"
 )
 
 // maxBody is the largest body that a source accepts by default.
@@ -37,13 +38,13 @@ func sendBodies(t *testing.T, bodies int) {
 	r := newReceiver(t, l, nil)
 	r.destination(g, "raw", "raw")
 
-	types := map[digest]string{}
+	types := map[prove.Digest]string{}
 	var bytesSent int
 	var sending sync.WaitGroup
 	slots := make(chan struct{}, 4)
 	for n := range bodies {
 		body := randomBytes(random, bodyLength(n, random))
-		d := digest(sha256.Sum256(body))
+		d := prove.Digest(sha256.Sum256(body))
 		if _, ok := types[d]; ok { // a short body was sent before, perhaps with another content type
 			body = randomBytes(random, 16)
 			d = sha256.Sum256(body)
@@ -62,21 +63,21 @@ func sendBodies(t *testing.T, bodies int) {
 	settle(t, g, patience)
 	l.check(t, g)
 
-	for _, a := range l.arrivedAt("raw") {
-		if want := types[a.body]; a.contentType != want {
-			t.Errorf("sent as %q, arrived as %q", want, a.contentType)
+	for _, a := range l.ArrivedAt("raw") {
+		if want := types[a.Body]; a.ContentType != want {
+			t.Errorf("sent as %q, arrived as %q", want, a.ContentType)
 		}
 	}
 	c := g.client()
-	events := readStored(t, c).events
+	events := readStored(t, c).Events
 	for id, ev := range events {
 		body, contentType := bodyOf(t, c, id)
-		sum := digest(sha256.Sum256(body))
+		sum := prove.Digest(sha256.Sum256(body))
 		want := types[sum]
 		if want == "" {
 			want = "application/octet-stream"
 		}
-		if l.sent[sum] == nil || hex.EncodeToString(sum[:]) != ev.BodySHA256 || len(body) != ev.BodyBytes ||
+		if !l.Sent(sum) || hex.EncodeToString(sum[:]) != ev.BodySHA256 || len(body) != ev.BodyBytes ||
 			contentType != want {
 			t.Errorf("event %s: its %d bytes of %q are not what was sent: %d bytes, %.12s…, %q", id, len(body),
 				contentType, ev.BodyBytes, ev.BodySHA256, want)
@@ -124,14 +125,14 @@ func postTyped(p *producer, body []byte, contentType string) (status int) {
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	sent := p.ledger.send(plainSource, "", body)
-	res, err := p.http.Do(req)
+	sent := p.Ledger.Send(plainSource, "", body)
+	res, err := p.HTTP.Do(req)
 	if err != nil {
 		return 0
 	}
 	res.Body.Close()
 	if res.StatusCode/100 == 2 {
-		p.ledger.ack(sent)
+		p.Ledger.Ack(sent)
 	}
 	return res.StatusCode
 }
@@ -222,8 +223,8 @@ func TestHandshakeUnderLoad(t *testing.T) {
 	g.source("mailbox", "graph", map[string]any{"client_state": clientState})
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	done := p.load(ctx, 16, 2000)
-	eventually(t, patience, "events are accepted", func() bool { return l.acked() > 100 })
+	done := p.Load(ctx, 16, 2000)
+	eventually(t, patience, "events are accepted", func() bool { return l.Acked() > 100 })
 	for range asked {
 		if status, body, _ := shake(t, probing, g, "mailbox", "Validation: under load +"); status != 200 ||
 			body != "Validation: under load +" {
@@ -251,7 +252,7 @@ func TestLoop(t *testing.T) {
 	p := newProducer(g, l)
 	p.sources()
 	loopTo(g, g)
-	if status := p.post(plainSource, "", []byte("round and round")); status != 202 {
+	if status := p.Post(plainSource, "", []byte("round and round")); status != 202 {
 		t.Fatalf("answered %d", status)
 	}
 	endsAtHop8(t, g)
@@ -270,7 +271,7 @@ func TestLoopOfTwo(t *testing.T) {
 	newProducer(b, newLedger()).sources()
 	loopTo(a, b)
 	loopTo(b, a)
-	if status := p.post(plainSource, "", []byte("to and fro")); status != 202 {
+	if status := p.Post(plainSource, "", []byte("to and fro")); status != 202 {
 		t.Fatalf("answered %d", status)
 	}
 	endsAtHop8(t, b)
@@ -293,7 +294,7 @@ func plainEvents(t *testing.T, g *gateway) (n int) {
 // loopTo has from deliver everything to the plain source of to.
 func loopTo(from, to *gateway) {
 	from.destination(client.NewDestination{Name: "loop", URL: to.in(plainSource),
-		Settings: map[string]any{"format": "raw"}, Timeout: attemptTimeout,
+		Settings: map[string]any{"format": "raw"}, Timeout: prove.AttemptTimeout,
 		Retry: &client.Retry{Schedule: client.Schedule{"50ms"}}})
 }
 
@@ -301,10 +302,10 @@ func loopTo(from, to *gateway) {
 func endsAtHop8(t *testing.T, g *gateway) {
 	t.Helper()
 	eventually(t, patience, "the last delivery is dead", func() bool {
-		return readStored(t, g.client()).states["dead"] == 1
+		return readStored(t, g.client()).States["dead"] == 1
 	})
 	settle(t, g, patience) // the deliveries of earlier hops may be recorded later
-	for _, d := range readStored(t, g.client()).deliveries {
+	for _, d := range readStored(t, g.client()).Deliveries {
 		if d.State == "dead" && (d.Attempts != 2 || d.Last.Status != 508) {
 			t.Errorf("given up after %d attempts, answered %d", d.Attempts, d.Last.Status)
 		}

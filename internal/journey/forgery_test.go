@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/prove"
 	"github.com/bellhop-gateway/bellhop/provider/ams"
 )
 
@@ -68,7 +69,7 @@ func refuse(t *testing.T, g *gateway, l *ledger, fs []forgery) {
 		}
 	}
 	settle(t, g, patience)
-	if n := len(l.arrivedAt("all")); n != stored {
+	if n := len(l.ArrivedAt("all")); n != stored {
 		t.Errorf("%d arrived, want the %d that were accepted", n, stored)
 	}
 	for _, source := range slices.Sorted(maps.Keys(want)) {
@@ -276,18 +277,18 @@ func TestForgeriesOfStandardWebhooks(t *testing.T) {
 	t.Parallel()
 	g, l := forgeable(t)
 	for _, name := range []string{signedSource, "second"} {
-		g.source(name, "standardwebhooks", map[string]any{"secret": receivingSecret})
+		g.source(name, "standardwebhooks", map[string]any{"secret": prove.SenderSecret})
 	}
 	body := []byte(`{"type":"invoice.paid","data":{"n":1}}`)
 	now := time.Now()
 	at := func(id string, at time.Time) http.Header {
 		h := http.Header{}
-		signStandard(h, id, body, at)
+		prove.SignStandard(h, id, body, at)
 		return h
 	}
 	// raw signs any text as the timestamp.
 	raw := func(id, timestamp string, body []byte) http.Header {
-		key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(receivingSecret, "whsec_"))
+		key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(prove.SenderSecret, "whsec_"))
 		return http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {timestamp},
 			"Webhook-Signature": {"v1," + base64.StdEncoding.EncodeToString(mac(key,
 				append([]byte(id+"."+timestamp+"."), body...)))}}

@@ -19,6 +19,9 @@ var program string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	if *liar != "" {
+		os.Exit(lie(*liar, flag.Args()))
+	}
 	os.Exit(run(m))
 }
 

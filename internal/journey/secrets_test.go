@@ -200,7 +200,7 @@ func TestSecretsStayInside(t *testing.T) {
 	s := &spy{t: t, g: g, answers: map[string][]byte{}}
 	s.secrets.watch("admin key", g.key())
 	r := newReceiver(t, newLedger(), func(a arrival) int {
-		if a.destination == "fails" {
+		if a.Destination == "fails" {
 			return http.StatusInternalServerError
 		}
 		return http.StatusOK

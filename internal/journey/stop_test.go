@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"hash/fnv"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/prove"
 )
 
 // killDestinations creates the destinations of the tests that kill the gateway, with one receiver: all gets all
@@ -21,10 +22,7 @@ func killDestinations(t *testing.T, g *gateway, l *ledger, before func()) {
 	t.Helper()
 	r := newReceiver(t, l, func(a arrival) int {
 		before()
-		if a.destination == "flaky" && a.attempt == 1 && failsFirst(a.event) {
-			return http.StatusInternalServerError
-		}
-		return http.StatusOK
+		return prove.FailsFirst(a)
 	})
 	r.destination(g, "all", "standard")
 	r.destination(g, "some", "raw", signedSource)
@@ -48,32 +46,25 @@ func TestKill(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	load := p.load(ctx, 8, 500)
+	load := p.Load(ctx, 8, 500)
 	eventually(t, patience, "events are accepted and attempts are in flight",
-		func() bool { return l.acked() > 50 && held.Load() > 10 })
-	l.kill()
+		func() bool { return l.Acked() > 50 && held.Load() > 10 })
+	l.Kill()
 	g.kill()
 	close(hold)
 	g.start()
-	arrived := l.arrivedCount()
-	eventually(t, patience, "deliveries arrive", func() bool { return l.arrivedCount() > arrived+100 })
-	l.kill()
+	arrived := l.Arrived()
+	eventually(t, patience, "deliveries arrive", func() bool { return l.Arrived() > arrived+100 })
+	l.Kill()
 	g.kill()
 	g.start()
-	accepted := l.acked()
-	eventually(t, patience, "more events are accepted", func() bool { return l.acked() > accepted+50 })
+	accepted := l.Acked()
+	eventually(t, patience, "more events are accepted", func() bool { return l.Acked() > accepted+50 })
 	cancel()
 	load.Wait()
 	settle(t, g, patience)
 	l.check(t, g)
 	checkBodies(t, g, l)
-}
-
-// failsFirst picks three of ten events.
-func failsFirst(event string) bool {
-	h := fnv.New32a()
-	h.Write([]byte(event))
-	return h.Sum32()%10 < 3
 }
 
 // checkBodies compares the bodies of the newest 250 events with those that were sent.
@@ -84,7 +75,7 @@ func checkBodies(t *testing.T, g *gateway, l *ledger) {
 	for _, ev := range events[:min(250, len(events))] {
 		body, _ := bodyOf(t, c, ev.ID)
 		sum := sha256.Sum256(body)
-		if l.sent[sum] == nil || hex.EncodeToString(sum[:]) != ev.BodySHA256 {
+		if !l.Sent(sum) || hex.EncodeToString(sum[:]) != ev.BodySHA256 {
 			t.Errorf("B: event %s: its body is not what was sent", ev.ID)
 		}
 	}
@@ -111,9 +102,9 @@ func TestCleanStop(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	load := p.load(ctx, 16, 500)
+	load := p.Load(ctx, 16, 500)
 	eventually(t, patience, "all attempts that are allowed are in flight, and more is queued", func() bool {
-		return inFlight.Load() == 2*64 && l.acked() > 100
+		return inFlight.Load() == 2*64 && l.Acked() > 100
 	})
 	if status, _ := stopWatching(t, g, func() { close(stopping) }); status != 0 {
 		t.Errorf("exit status %d", status)
@@ -190,7 +181,7 @@ func TestSecondServer(t *testing.T) {
 		t.Errorf("the server.json of the first was changed: %q, %v", after, err)
 	}
 	for n := range int64(20) {
-		if status := p.post(plainSource, "", p.body(n)); status != 202 {
+		if status := p.Post(plainSource, "", p.Body(n)); status != 202 {
 			t.Errorf("the first answers %d", status)
 		}
 	}

@@ -39,7 +39,7 @@ func checkSyncs(t *testing.T, events int) {
 	for n := range int64(events) {
 		connections <- struct{}{}
 		go func() {
-			p.event(ctx, n+1)
+			p.Event(ctx, n+1)
 			<-connections
 		}()
 	}
@@ -56,8 +56,8 @@ func checkSyncs(t *testing.T, events int) {
 	checked, late := checkOrder(t, calls)
 	t.Logf("%d system calls, %d syncs of the log: of %d answered events, %d were answered before they were on disk",
 		len(calls), len(only(calls, isSync)), checked, late)
-	if checked != events || l.acked() != events {
-		t.Errorf("%d events in the trace and %d answered 2xx, want %d", checked, l.acked(), events)
+	if checked != events || l.Acked() != events {
+		t.Errorf("%d events in the trace and %d answered 2xx, want %d", checked, l.Acked(), events)
 	}
 	if late > 0 {
 		t.Error("events were answered before they were on disk")

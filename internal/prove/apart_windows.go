@@ -1,0 +1,11 @@
+package prove
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// setApart keeps the signals of a terminal from c, so that it can be asked after Ctrl+C.
+func setApart(c *exec.Cmd) {
+	c.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}

@@ -235,7 +235,8 @@ func TestOnHangUp(t *testing.T) {
 	undo := onHangUp(slog.New(slog.NewTextHandler(lineWriter(lines), nil)),
 		new(atomic.Pointer[func(context.Context)]))
 	defer undo()
-	for _, s := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGHUP} {
+	// The signals are not taken up one by one, so that a SIGPIPE must not stand where a SIGHUP goes.
+	for _, s := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGPIPE, syscall.SIGHUP} {
 		if err := syscall.Kill(os.Getpid(), s); err != nil {
 			t.Fatal(err)
 		}

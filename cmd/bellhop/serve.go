@@ -128,23 +128,22 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 // ends both, and a reload that is under way.
 func onHangUp(logger *slog.Logger, reload *atomic.Pointer[func(context.Context)]) (undo func()) {
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Notify(signals, syscall.SIGHUP)
+	pipes := make(chan os.Signal, 1) // nobody reads it; in the channel of SIGHUP it would take the place of one
+	signal.Notify(pipes, syscall.SIGPIPE)
 	ctx, cancel := context.WithCancel(context.Background())
 	var ended sync.WaitGroup
 	ended.Go(func() {
 		for {
 			select {
-			case s := <-signals:
-				run := reload.Load()
-				switch {
-				case s != syscall.SIGHUP:
-				case run != nil:
+			case <-signals:
+				if run := reload.Load(); run != nil {
 					(*run)(ctx)
-				default:
-					logger.Info("signal.ignored", "component", "app", "signal", "SIGHUP",
-						"meaning", "nothing is reloaded: settings are read at the start only; "+
-							"SIGTERM stops the server")
+					continue
 				}
+				logger.Info("signal.ignored", "component", "app", "signal", "SIGHUP",
+					"meaning", "nothing is reloaded: settings are read at the start only; "+
+						"SIGTERM stops the server")
 			case <-ctx.Done():
 				return
 			}
@@ -152,6 +151,7 @@ func onHangUp(logger *slog.Logger, reload *atomic.Pointer[func(context.Context)]
 	})
 	return func() {
 		signal.Stop(signals)
+		signal.Stop(pipes)
 		cancel()
 		ended.Wait()
 	}

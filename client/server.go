@@ -9,7 +9,8 @@ type ServerInfo struct {
 	Go        string `json:"go" example:"go1.26.1"`
 	StartedAt Time   `json:"started_at"`
 
-	URL        string `json:"url" example:"http://127.0.0.1:8080"` // on its own machine
+	URL        string `json:"url" example:"http://127.0.0.1:8080"`     // on its own machine
+	APIURL     string `json:"api_url" example:"http://127.0.0.1:8081"` // url, or a port of its own
 	PublicURL  string `json:"public_url" example:"https://hooks.example.com"`
 	MetricsURL string `json:"metrics_url"` // on its own machine
 	UIURL      string `json:"ui_url"`      // of the pages; "" if there are none

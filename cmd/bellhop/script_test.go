@@ -103,7 +103,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"bellhop": bellhopInScript, "repeat": repeatInScript, "keep": keepInScript, "await": awaitInScript,
-			"serve": serveInScript, "serve-apart": serveApartInScript, "stop": stopInScript, "crash": crashInScript,
+			"serve": serveInScript, "serve-apart": serveApartInScript, "end": stopInScript, "crash": crashInScript,
 			"away":   awayInScript,
 			"kept":   keptInScript,
 			"freeze": freezeInScript, "thaw": thawInScript, "hang-up": hangUpInScript,
@@ -323,7 +323,7 @@ func startInScript(ts *testscript.TestScript, start starter, args []string) {
 	ts.Setenv("SERVER", url)
 }
 
-// stopInScript is the script command stop.
+// stopInScript is the script command end. The name stop is that of a command of testscript, which ends the script.
 func stopInScript(ts *testscript.TestScript, _ bool, _ []string) {
 	server := ts.Value(serverKey{}).(*scriptServer)
 	if server.stop == nil {

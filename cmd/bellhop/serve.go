@@ -34,8 +34,9 @@ func newServeCommand(e *env) *cobra.Command {
 
 The first start creates the data folder, with a database, a master key that encrypts stored secrets,
 and an admin API key, and prints where they are. Only one server at a time can use a data folder.
-SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once. SIGHUP applies the file
-that --config names again, and does nothing without one: settings are read at the start only.
+SIGTERM and SIGINT stop the server cleanly; a second signal stops it at once. SIGHUP reads the
+certificate of --tls-cert again, and applies the file that --config names again; without these it does
+nothing: settings are read at the start only.
 
 Every flag can also be set as BELLHOP_<FLAG> in the environment, or as a key of the YAML file that
 --config names. Flags win over the environment, and the environment over the file. The file can
@@ -105,16 +106,22 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 			end()
 			return errors.Join(err, a.Run(ended))
 		}
-		again := file.again
+		again := func(ctx context.Context) {
+			a.ReloadCertificate(ctx)
+			file.again(ctx)
+		}
+		reload.Store(&again)
+	} else if a.HasTLS() {
+		again := a.ReloadCertificate
 		reload.Store(&again)
 	}
 	if isTerminal(e.stderr) {
 		hasSources, err := a.HasSources(ctx)
 		welcome(e.stderr, a, cfg, err == nil && !hasSources)
 	} else {
-		logger.Info("server.started", "component", "app", "url", a.URL(), "metrics_url", a.MetricsURL(), "ui_url",
-			a.UIURL(), "data", cfg.Data, "version", version(), "admin_key", adminKeyFrom(a, cfg),
-			"master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
+		logger.Info("server.started", "component", "app", "url", a.URL(), "api_url", a.APIURL(), "metrics_url",
+			a.MetricsURL(), "ui_url", a.UIURL(), "data", cfg.Data, "version", version(), "admin_key",
+			adminKeyFrom(a, cfg), "master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
 	}
 	err = a.Run(ctx)
 	if err == nil {
@@ -177,6 +184,9 @@ master key in %s (back it up: without it, stored secrets cannot be read)
 sources at    %[1]s/in/<source>
 metrics at    %[4]s
 `, a.URL(), adminKeyFrom(a, cfg), filepath.Join(cfg.Data, datadir.MasterKeyFile), a.MetricsURL())
+	if at := a.APIURL(); at != a.URL() {
+		fmt.Fprintf(w, "API at        %s\n", at)
+	}
 	if pages := a.UIURL(); pages != "" {
 		fmt.Fprintf(w, "pages at      %s (bellhop ui%s signs you in)\n", pages, dataFlag(cfg.Data))
 	}

@@ -44,8 +44,9 @@ key of the scope admin, for all tenants.`,
 // printServerInfo prints what a server is, and then its settings: all of them, or those that are not the default.
 func printServerInfo(e *env, info client.ServerInfo, all bool) error {
 	err := printFields(e, []field{{"version", info.Version}, {"commit", info.Commit}, {"go", info.Go},
-		{"started at", moment(info.StartedAt.Time)}, {"url", info.URL}, {"public url", info.PublicURL},
-		{"metrics url", info.MetricsURL}, {"ui url", info.UIURL}, {"data", info.Data}, {"admin key in", info.AdminKey},
+		{"started at", moment(info.StartedAt.Time)}, {"url", info.URL}, {"api url", info.APIURL},
+		{"public url", info.PublicURL}, {"metrics url", info.MetricsURL}, {"ui url", info.UIURL}, {"data", info.Data},
+		{"admin key in", info.AdminKey},
 		{"up for", e.clock().Sub(info.StartedAt.Time).Truncate(time.Second).String()}})
 	if err != nil {
 		return err

@@ -728,6 +728,7 @@ var descriptions = []struct {
 		"commit":      "Of the source code; empty if the build did not note it",
 		"go":          "The version of Go that built the program",
 		"url":         "Where the server is on its own machine",
+		"api_url":     "Where the API is on its own machine: at url, unless it has a port of its own",
 		"metrics_url": "Where the metrics are on its own machine",
 		"public_url":  "Where providers reach it",
 		"ui_url":      "Where people reach the pages; empty if there are none",

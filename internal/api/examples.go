@@ -236,7 +236,7 @@ func examples() []any {
 			Warnings: []client.FieldError{{Path: "sources[0].settings.secret",
 				Message: "has fewer than 16 characters, so it may be guessed; use a longer random text"}}},
 		client.ServerInfo{Version: "v1.2.3", Commit: "8f76d16", Go: "go1.26.1", StartedAt: exampleAt,
-			URL: "http://127.0.0.1:8080", PublicURL: "https://hooks.example.com",
+			URL: "http://127.0.0.1:8080", APIURL: "http://127.0.0.1:8080", PublicURL: "https://hooks.example.com",
 			MetricsURL: "http://127.0.0.1:8080/metrics", UIURL: "https://hooks.example.com/ui/",
 			Data: "/var/lib/bellhop", AdminKey: "admin.key",
 			Settings: []client.ServerSetting{{Name: "retain", Group: "Storage", Doc: "how long events are kept",

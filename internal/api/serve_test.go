@@ -14,7 +14,7 @@ import (
 func TestServe(t *testing.T) {
 	r := newRig(t)
 	same(t, r.do("GET", "/api/v1/settings", "").is(200), `{"version":"1.2.3","commit":"","go":"",
-		"started_at":"2026-11-22T09:30:00.123Z","url":"","public_url":"","metrics_url":"","ui_url":"",
+		"started_at":"2026-11-22T09:30:00.123Z","url":"","api_url":"","public_url":"","metrics_url":"","ui_url":"",
 		"data":"/var/lib/bellhop","admin_key":"","settings":[{"name":"retain","group":"Storage","doc":"","kind":"length",
 		"value":"90d","default":"30d","secret":false,"set":true,"changed":true,"origin":"file","place":"bellhop.yaml:3"}]}`)
 	same(t, r.do("GET", "/api/v1/doctor", "").is(200),

@@ -34,7 +34,7 @@ func TestRefusalIsSeen(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn, err := net.Dial("tcp", r.listener.Addr().String())
+			conn, err := net.Dial("tcp", r.front.Addr().String())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -8,9 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -23,6 +20,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/auth"
 	"github.com/bellhop-gateway/bellhop/internal/catalog"
+	"github.com/bellhop-gateway/bellhop/internal/certificate"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/connection"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
@@ -63,9 +61,7 @@ type App struct {
 	watcher  *watcher // tells the live stream what the store writes
 	desk     *action.Desk
 	orderKey [16]byte // for the engine
-	listener *limiter
-	url      string
-	keyFrom  string // datadir.AdminKeyFile or datadir.AdminKeyVariable
+	keyFrom  string   // datadir.AdminKeyFile or datadir.AdminKeyVariable
 
 	startedAt    time.Time
 	hasPublicURL bool // the settings have one
@@ -87,13 +83,16 @@ type App struct {
 	sessions *auth.Sessions
 	usage    usage // of tenants
 	catalog  *catalog.Catalog
-	server   *http.Server
 
-	metricsListener net.Listener // nil if the door's port serves the metrics
-	metricsServer   *http.Server
-	uiListener      *limiter // nil if the port of the API serves the pages
-	uiServer        *http.Server
-	unreadyLog      repeatedLog
+	certificate certificate.Keeper // of our own TLS; nil without
+	streams     *streams
+	front       *port // at --listen
+	apiPort     *port // nil if the front serves the API
+	uiPort      *port // nil if the port of the API serves the pages
+	localPort   *port // for commands; nil if they can use that of the API
+	plainPort   *port // sends browsers on to https; nil without
+	metricsPort *port // nil if the port of the API serves the metrics
+	unreadyLog  repeatedLog
 
 	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.
 	cleanups []cleanup
@@ -129,7 +128,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
 		latency: newLatencies(time.Now), grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
-		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(),
+		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(), streams: &streams{},
 	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
@@ -155,10 +154,10 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.openFiles(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.listen(); err != nil {
+	if err := a.openCertificate(); err != nil {
 		return nil, err
 	}
-	if err := a.listenUI(); err != nil {
+	if err := a.listen(); err != nil {
 		return nil, err
 	}
 	a.openActions()
@@ -172,8 +171,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.keys.Load(ctx); err != nil {
 		return nil, err
 	}
-	a.server = a.newServer(a.handler())
-	a.server.ConnState = a.listener.state
+	a.serveRooms()
 	if err := a.listenMetrics(); err != nil {
 		return nil, err
 	}
@@ -243,37 +241,6 @@ func (a *App) openEgress() (*egress.Client, error) {
 		return nil
 	})
 	return client, nil
-}
-
-// listen binds the address. It comes before the engine: a server that cannot be reached delivers nothing.
-func (a *App) listen() error {
-	listener, err := net.Listen("tcp", a.opts.Config.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w: choose another address with --listen", err)
-	}
-	a.undoLater("listener", func(context.Context) error {
-		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		return nil
-	})
-	a.url = "http://" + reachable(listener.Addr())
-	a.hasPublicURL = a.opts.Config.PublicURL != ""
-	if !a.hasPublicURL {
-		a.opts.Config.PublicURL = a.url
-	}
-	a.listener = newLimiter(listener, a.maxConnections(), time.Now, a.log)
-	return nil
-}
-
-// reachable returns the address at which a client on this machine finds a server that listens on addr: loopback
-// for a server that listens on all addresses.
-func reachable(addr net.Addr) string {
-	at, err := netip.ParseAddrPort(addr.String())
-	if err != nil || !at.Addr().IsUnspecified() {
-		return addr.String()
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
 }
 
 // openActions makes the actions that destinations can have.
@@ -419,11 +386,8 @@ func bound(want int, granted, part uint64) int {
 // writeServerFile tells clients in the same folder where the server is.
 func (a *App) writeServerFile() error {
 	a.undoLater("server file", func(context.Context) error { return a.folder.RemoveServer() })
-	return a.folder.WriteServer(datadir.Server{URL: a.url, PID: os.Getpid(), AdminKey: a.keyFrom})
+	return a.folder.WriteServer(datadir.Server{URL: a.commandURL(), PID: os.Getpid(), AdminKey: a.keyFrom})
 }
-
-// URL returns where the server listens: "http://127.0.0.1:8080".
-func (a *App) URL() string { return a.url }
 
 // FirstRun reports whether New created the data folder.
 func (a *App) FirstRun() bool { return a.folder.Created() }
@@ -451,13 +415,16 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.countTenants(a.running) })
 	a.background.Go(func() { a.latency.run(a.running) })
 	a.background.Go(func() { a.runSubscriptions(a.running) })
-	served := make(chan error, 3)
-	go func() { served <- a.server.Serve(a.listener) }()
-	if a.metricsServer != nil {
-		go func() { served <- a.metricsServer.Serve(a.metricsListener) }()
+	if a.certificate != nil {
+		a.background.Go(func() { a.certificate.Run(a.running) })
 	}
-	if a.uiServer != nil {
-		go func() { served <- a.uiServer.Serve(a.uiListener) }()
+	ports := a.ports()
+	if a.metricsPort != nil {
+		ports = append(ports, a.metricsPort)
+	}
+	served := make(chan error, len(ports))
+	for _, p := range ports {
+		go func() { served <- p.serve() }()
 	}
 	var err error
 	select {
@@ -486,13 +453,7 @@ func (a *App) stop() error {
 	// Requests that have not arrived whole get half of the time; attempts under way get the rest.
 	closing, done := context.WithTimeout(ctx, a.opts.Config.ShutdownTimeout/2)
 	defer done()
-	if err := a.server.Shutdown(closing); err != nil {
-		a.log.Warn("request.interrupted", "error", err, "meaning", "requests that had not arrived whole were cut off")
-		a.server.Close()
-	}
-	if a.uiServer != nil && a.uiServer.Shutdown(closing) != nil {
-		a.uiServer.Close()
-	}
+	a.closePorts(closing)
 	a.cancel()
 	err := a.inTime(ctx, func() error {
 		a.background.Wait()

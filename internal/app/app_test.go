@@ -283,7 +283,7 @@ func TestStop(t *testing.T) {
 	if err := r.stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
-	if c, err := net.Dial("tcp", r.listener.Addr().String()); err == nil {
+	if c, err := net.Dial("tcp", r.front.Addr().String()); err == nil {
 		c.Close()
 		t.Error("still listening")
 	}
@@ -356,7 +356,7 @@ func TestStopDoesNotHang(t *testing.T) {
 // begin sends a request without its body, and returns when the server waits for the body.
 func (r *running) begin(path, body string) net.Conn {
 	r.t.Helper()
-	c, err := net.Dial("tcp", r.listener.Addr().String())
+	c, err := net.Dial("tcp", r.front.Addr().String())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -374,7 +374,7 @@ func (r *running) begin(path, body string) net.Conn {
 // readyz calls the handler directly, because a stopping server accepts no connection.
 func (r *running) readyz() int {
 	w := httptest.NewRecorder()
-	r.server.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	r.front.server.Handler.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	if w.Code == 503 && w.Header().Get("Retry-After") == "" {
 		r.t.Error("no Retry-After")
 	}

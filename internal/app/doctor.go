@@ -61,7 +61,7 @@ func (a *App) newDoctor() *doctor.Doctor {
 				Needed: a.neededFiles()})
 		}},
 		{Name: "public_url", Title: "Public URL", Run: public.Reach},
-		{Name: "certificate", Title: "TLS of the public URL", Run: public.Certificate},
+		{Name: "certificate", Title: "TLS of the public URL", Run: a.checkCertificate(public)},
 		{Name: "config_file", Title: "Configuration file", Run: a.checkConfigFile},
 		{Name: "keys", Title: "Keys", Run: read(func(ctx context.Context, page bellhop.Page) ([]bellhop.Key, string,
 			error) {

@@ -73,6 +73,8 @@ type limitedConn struct {
 	// since is when the connection became idle or busy, in nanoseconds since 1970; negative while it is idle. It is
 	// written twice for each request, without a lock.
 	since atomic.Int64
+
+	requests atomic.Int32 // of HTTP/2 that are under way
 }
 
 func newLimiter(l net.Listener, limit int, now func() time.Time, log *slog.Logger) *limiter {
@@ -301,8 +303,8 @@ func longest(list []*limitedConn, n int) []*limitedConn {
 
 // state is the ConnState of the server: it takes note of what a connection does.
 func (l *limiter) state(c net.Conn, state http.ConnState) {
-	lc, ok := c.(*limitedConn)
-	if !ok {
+	lc := below(c)
+	if lc == nil {
 		return
 	}
 	switch state {

@@ -289,7 +289,7 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	r := run(t, options(t, func(o *Options) { o.Config.MaxConnections = 20 }))
 	r.source("src")
 	idle := func() {
-		c, err := net.Dial("tcp", r.listener.Addr().String())
+		c, err := net.Dial("tcp", r.front.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,19 +23,20 @@ type served struct {
 func (s served) Info() client.ServerInfo {
 	a := s.app
 	info := client.ServerInfo{Version: a.opts.Version, Commit: release.Read().Source(), Go: runtime.Version(),
-		StartedAt: client.Time{Time: a.startedAt}, URL: a.URL(), PublicURL: a.opts.Config.PublicURL,
+		StartedAt: client.Time{Time: a.startedAt}, URL: a.URL(), APIURL: a.APIURL(),
+		PublicURL:  a.opts.Config.PublicURL,
 		MetricsURL: a.MetricsURL(), UIURL: a.UIURL(), Data: absolute(a.opts.Config.Data), AdminKey: a.keyFrom,
 		Settings: []client.ServerSetting{}}
-	inUse := map[string]any{"listen": a.listener.Addr().String(), "data": info.Data, "public-url": info.PublicURL,
-		"max-connections": a.listener.limit, "max-attempts": bound(a.opts.Config.MaxAttempts, descriptors(), 2)}
-	if a.uiListener != nil {
-		inUse["ui-listen"] = a.uiListener.Addr().String()
+	inUse := map[string]any{"listen": a.front.Addr().String(), "data": info.Data, "public-url": info.PublicURL,
+		"max-connections": a.front.limit, "max-attempts": bound(a.opts.Config.MaxAttempts, descriptors(), 2)}
+	for name, p := range map[string]*port{"ui-listen": a.uiPort, "listen-api": a.apiPort, "listen-http": a.plainPort,
+		"listen-metrics": a.metricsPort} {
+		if p != nil {
+			inUse[name] = p.Addr().String()
+		}
 	}
 	if a.opts.Config.UI {
 		inUse["ui-url"] = a.uiURL()
-	}
-	if a.metricsListener != nil {
-		inUse["listen-metrics"] = a.metricsListener.Addr().String()
 	}
 	for _, g := range s.Standings() {
 		setting := client.ServerSetting{Name: g.Name, Group: g.Group, Doc: g.Doc, Kind: g.Kind, Value: g.Value,

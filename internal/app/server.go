@@ -38,9 +38,41 @@ func (a *App) newServer(handler http.Handler) *http.Server {
 	}
 }
 
-// handler routes requests to the rooms. Requests for the door, and those with an unclean path, do not pass the
-// mux, which would clean the path and redirect: the door answers 404 to them.
-func (a *App) handler() http.Handler {
+// serveRooms makes the server of each port but that of the metrics.
+func (a *App) serveRooms() {
+	handler := a.api()
+	pages := a.pages(handler)
+	front := a.newMux()
+	agree := api.Agree(a.catalog, a.opts.Logger)
+	front.Handle("GET "+api.AgreePath+"{token}", agree)
+	front.Handle("POST "+api.AgreePath+"{token}", agree)
+	front.Handle(connection.StartPath, a.links.Handler())
+	withAPI := front
+	if a.apiPort != nil {
+		withAPI = a.newMux()
+		front.Handle("/", a.door) // it answers 404
+		a.handle(a.apiPort, clean(withAPI))
+	}
+	withAPI.Handle("/", handler)
+	if a.uiPort != nil {
+		a.handle(a.uiPort, pages)
+	} else {
+		addUI(withAPI, handler, pages)
+	}
+	if a.localPort != nil {
+		local := a.newMux()
+		local.Handle("/", handler)
+		addUI(local, handler, pages)
+		a.handle(a.localPort, clean(local))
+	}
+	a.handle(a.front, a.facing(front))
+	if a.plainPort != nil {
+		a.handle(a.plainPort, a.toHTTPS())
+	}
+}
+
+// newMux returns a mux that answers how the server is.
+func (a *App) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
@@ -50,11 +82,12 @@ func (a *App) handler() http.Handler {
 		}
 		api.WriteStatus(w, http.StatusOK, "ready")
 	})
-	agree := api.Agree(a.catalog, a.opts.Logger)
-	mux.Handle("GET "+api.AgreePath+"{token}", agree)
-	mux.Handle("POST "+api.AgreePath+"{token}", agree)
-	mux.Handle(connection.StartPath, a.links.Handler())
-	handler := api.New(api.Options{
+	return mux
+}
+
+// api returns the handler of the API.
+func (a *App) api() api.Handler {
+	return api.New(api.Options{
 		Store: a.store, Catalog: a.catalog, Providers: a.opts.Providers, MatchError: a.engine.MatchError,
 		Closed: a.engine.Closed, Hold: a.engine.Hold, Troubled: a.engine.Troubled, Latencies: a.latency.latest,
 		Auth: a.guard, Keys: a.keys, SignInLink: a.linkMaker(), Forbidden: a.keys.Forbidden,
@@ -66,8 +99,11 @@ func (a *App) handler() http.Handler {
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})
-	mux.Handle("/", handler)
-	a.addUI(mux, handler)
+}
+
+// facing returns the handler of the front. Requests for the door, and those with an unclean path, do not pass the mux,
+// which would clean the path and redirect: the door answers 404 to them.
+func (a *App) facing(mux http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, ingest.Prefix) || unclean(r.URL.EscapedPath()) {
 			if answer, ok := a.probes.Answer(strings.TrimPrefix(r.URL.Path, ingest.Prefix)); ok {
@@ -75,6 +111,17 @@ func (a *App) handler() http.Handler {
 				return
 			}
 			a.door.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// clean returns a handler that answers 404 to an unclean path, to which a mux would answer with a redirect.
+func clean(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if unclean(r.URL.EscapedPath()) {
+			api.WriteStatus(w, http.StatusNotFound, "not found")
 			return
 		}
 		mux.ServeHTTP(w, r)

@@ -29,7 +29,7 @@ func TestPaths(t *testing.T) {
 		"//api/v1/sources": 404, "/api//v1/sources": 404, "/api/v1/../v1/sources": 404, "/healthz/": 404,
 		"//healthz": 404,
 	} {
-		c, err := net.Dial("tcp", r.listener.Addr().String())
+		c, err := net.Dial("tcp", r.front.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

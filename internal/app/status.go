@@ -2,11 +2,8 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"sync"
 	"time"
@@ -57,9 +54,11 @@ func (a *App) listenMetrics() error {
 	if a.opts.Config.ListenMetrics == "" {
 		return nil
 	}
-	listener, err := net.Listen("tcp", localAddress(a.opts.Config.ListenMetrics))
+	var err error
+	a.metricsPort, err = a.openPort(" for metrics", "listen-metrics", localAddress(a.opts.Config.ListenMetrics),
+		maxMetricsConnections, false)
 	if err != nil {
-		return fmt.Errorf("listen for metrics: %w: choose another address with --listen-metrics", err)
+		return err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", alive)
@@ -71,18 +70,10 @@ func (a *App) listenMetrics() error {
 		api.WriteStatus(w, http.StatusOK, "ready")
 	})
 	mux.Handle("GET "+api.MetricsPath, a.metrics())
-	limited := newLimiter(listener, maxMetricsConnections, time.Now, a.log)
-	a.metricsListener, a.metricsServer = limited, a.newServer(mux)
-	a.metricsServer.ConnState = limited.state
-	a.undoLater("metrics listener", func(context.Context) error {
-		err := a.metricsServer.Close() // closes the listener if it is served
-		if closeErr := listener.Close(); !errors.Is(closeErr, net.ErrClosed) {
-			err = errors.Join(err, closeErr)
-		}
-		return err
-	})
-	if at, err := netip.ParseAddrPort(listener.Addr().String()); err != nil || !at.Addr().Unmap().IsLoopback() {
-		a.log.Warn("metrics.opened", "setting", "listen-metrics", "address", listener.Addr().String(),
+	a.handle(a.metricsPort, mux)
+	a.undoLater("metrics server", func(context.Context) error { return a.metricsPort.server.Close() })
+	if at := a.metricsPort.Addr().String(); !isLocal(at) {
+		a.log.Warn("metrics.opened", "setting", "listen-metrics", "address", at,
 			"meaning", "everyone who reaches this address can read the names of sources and destinations")
 	}
 	return nil
@@ -102,10 +93,10 @@ func localAddress(text string) string {
 
 // MetricsURL returns where the metrics are served: "http://127.0.0.1:9090/metrics".
 func (a *App) MetricsURL() string {
-	if a.metricsListener == nil {
-		return a.url + api.MetricsPath
+	if a.metricsPort == nil {
+		return a.APIURL() + api.MetricsPath
 	}
-	return "http://" + reachable(a.metricsListener.Addr()) + api.MetricsPath
+	return a.metricsPort.url() + api.MetricsPath
 }
 
 // alive answers that the process runs.

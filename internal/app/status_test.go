@@ -56,7 +56,7 @@ func TestMetricsListener(t *testing.T) {
 	if code, body := r.call("GET", "/metrics", ""); code != 404 || strings.Contains(body, "bellhop_") {
 		t.Errorf("at the door, with the key: %d %.200s", code, body)
 	}
-	address := r.metricsListener.Addr().String()
+	address := r.metricsPort.Addr().String()
 	if host, _, _ := net.SplitHostPort(address); host != "127.0.0.1" || r.MetricsURL() != "http://"+address+
 		"/metrics" {
 		t.Errorf("listens on %s, says %s", address, r.MetricsURL())
@@ -136,7 +136,8 @@ func TestUnready(t *testing.T) {
 	r.end()
 	<-r.draining
 	for want, h := range map[string]http.Handler{
-		"{\"status\":\"not ready\"}\n": r.server.Handler, "{\"status\":\"stopping\"}\n": r.metricsServer.Handler,
+		"{\"status\":\"not ready\"}\n": r.front.server.Handler,
+		"{\"status\":\"stopping\"}\n":  r.metricsPort.server.Handler,
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))

@@ -64,11 +64,11 @@ func TestDataFolderTakenAway(t *testing.T) {
 					}
 				}
 				if found == "by the door" {
-					ask(r.server.Handler, "POST", "/in/src")
+					ask(r.front.server.Handler, "POST", "/in/src")
 				}
-				ask(r.server.Handler, "GET", "/readyz")
-				ask(r.metricsServer.Handler, "GET", "/readyz")
-				ask(r.server.Handler, "POST", "/in/src")
+				ask(r.front.server.Handler, "GET", "/readyz")
+				ask(r.metricsPort.server.Handler, "GET", "/readyz")
+				ask(r.front.server.Handler, "POST", "/in/src")
 				err := <-r.ended
 				if err == nil || !strings.Contains(err.Error(), "is no longer the file that was opened") {
 					t.Errorf("Run: %v", err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -80,38 +79,17 @@ func (o openID) Finish(ctx context.Context, flow []byte, query url.Values, remot
 	return token, clientError(err)
 }
 
-// listenUI makes the listener of the pages, if the settings ask for one.
-func (a *App) listenUI() error {
-	if !a.opts.Config.UI || a.opts.Config.UIListen == "" {
-		return nil
-	}
-	listener, err := net.Listen("tcp", localAddress(a.opts.Config.UIListen))
-	if err != nil {
-		return fmt.Errorf("listen for the pages: %w: choose another address with --ui-listen", err)
-	}
-	a.uiListener = newLimiter(listener, maxUIConnections, time.Now, a.log)
-	a.undoLater("listener of the pages", func(context.Context) error {
-		err := listener.Close()
-		if errors.Is(err, net.ErrClosed) {
-			return nil
-		}
-		return err
-	})
-	return nil
-}
-
-// maxUIConnections bounds the connections of the listener of the pages; more wait.
-const maxUIConnections = 512
-
-// uiLocalURL returns where the pages are on this machine, without a path; "" if there are none.
+// uiLocalURL returns where the pages are for a browser on this machine, without a path; "" if there are none.
 func (a *App) uiLocalURL() string {
 	switch {
 	case !a.opts.Config.UI:
 		return ""
-	case a.uiListener != nil:
-		return "http://" + reachable(a.uiListener.Addr())
+	case a.localPort != nil:
+		return a.localPort.url()
+	case a.uiPort != nil:
+		return a.uiPort.url()
 	}
-	return a.url
+	return a.APIURL()
 }
 
 // UIURL returns where people reach the pages, "https://hooks.example.com/ui/"; "" if there are none.
@@ -127,8 +105,10 @@ func (a *App) uiURL() string {
 	switch {
 	case a.opts.Config.UIURL != "":
 		return strings.TrimSuffix(a.opts.Config.UIURL, "/")
-	case a.uiListener != nil:
-		return a.uiLocalURL()
+	case a.uiPort != nil:
+		return a.uiPort.url()
+	case a.apiPort != nil:
+		return a.apiPort.url()
 	}
 	public := a.opts.Config.PublicURL
 	scheme, rest, _ := strings.Cut(public, "://")
@@ -151,18 +131,27 @@ func (a *App) signInLink(ctx context.Context, p auth.Principal) (client.SignInLi
 		ExpiresAt: client.Time{Time: expires}}, err
 }
 
-// addUI adds the pages to the mux of the API, or makes a server of their own. handler is that of the API.
-func (a *App) addUI(mux *http.ServeMux, handler api.Handler) {
+// pages returns the handler of the pages; nil if there are none. handler is that of the API.
+func (a *App) pages(handler api.Handler) http.Handler {
 	if !a.opts.Config.UI {
-		return
+		return nil
 	}
-	pages := ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions},
+	apiURL := a.opts.Config.PublicURL
+	if a.apiPort != nil {
+		apiURL = a.uiURL() // they share a port, unless the pages have one of their own
+	}
+	if a.apiPort != nil && a.uiPort != nil {
+		apiURL = a.APIURL()
+	}
+	return ui.New(ui.Options{API: client.Over(handler.Inside()), Sessions: sessions{a.sessions},
 		Portals: portals{a.sessions},
-		OpenID:  a.openID(), URL: a.uiURL(), APIURL: a.opts.Config.PublicURL, Now: time.Now, Rand: rand.Reader,
+		OpenID:  a.openID(), URL: a.uiURL(), APIURL: apiURL, Now: time.Now, Rand: rand.Reader,
 		ConfigFile: configFile, Logger: a.opts.Logger})
-	if a.uiListener != nil {
-		a.uiServer = a.newServer(pages)
-		a.uiServer.ConnState = a.uiListener.state
+}
+
+// addUI adds the pages to the mux of the API. pages may be nil.
+func addUI(mux *http.ServeMux, handler, pages http.Handler) {
+	if pages == nil {
 		return
 	}
 	mux.Handle("/ui", pages)

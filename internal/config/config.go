@@ -25,6 +25,10 @@ import (
 type Config struct {
 	Listen          string         `name:"listen" default:"127.0.0.1:8080"`
 	ListenMetrics   string         `name:"listen-metrics" default:""`
+	ListenAPI       string         `name:"listen-api" default:""`
+	ListenHTTP      string         `name:"listen-http" default:""`
+	TLSCert         string         `name:"tls-cert" default:""`
+	TLSKey          string         `name:"tls-key" default:""`
 	Data            string         `name:"data" default:"./data"`
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
@@ -63,7 +67,14 @@ var docs = map[string]string{
 	"listen": "address and port of the sources and the API, such as 127.0.0.1:8080 or :8080",
 	"listen-metrics": "address and port that serve /metrics without a key, such as 127.0.0.1:9090; a port alone is " +
 		"at 127.0.0.1; if empty, /metrics is at --listen and needs an API key",
-	"data": "folder that holds everything; created at the first start, readable by its owner only",
+	"listen-api": "address and port of the API and the pages, such as 127.0.0.1:8081, so that --listen faces the " +
+		"world with the sources alone; a port alone is at 127.0.0.1; by default they are at --listen",
+	"listen-http": "address and port, such as :80, that send browsers on to https and refuse everything else; of " +
+		"use with TLS alone",
+	"tls-cert": "file of the certificate of this server with its chain, as PEM, for TLS and HTTP/2 at --listen; it " +
+		"is read again when it changes",
+	"tls-key": "file of the key of --tls-cert, as PEM",
+	"data":    "folder that holds everything; created at the first start, readable by its owner only",
 	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
 		"the data folder",
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
@@ -129,6 +140,7 @@ var groups = []struct {
 	names []string
 }{
 	{"Addresses", []string{"listen", "listen-metrics", "public-url"}},
+	{"TLS", []string{"tls"}},
 	{"Storage", []string{"data", "database", "retain"}},
 	{"Pages", []string{"ui"}},
 	{"Configuration file", []string{"config-prune"}},
@@ -439,6 +451,14 @@ func (c *Config) check() (name string, err error) {
 	case c.ListenMetrics != "" && !isAddress(c.ListenMetrics):
 		return "listen-metrics", fmt.Errorf("use an address and a port, such as 127.0.0.1:9090, not %q",
 			c.ListenMetrics)
+	case c.ListenAPI != "" && !isAddress(c.ListenAPI):
+		return "listen-api", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.ListenAPI)
+	case c.ListenHTTP != "" && !c.HasTLS():
+		return "listen-http", errors.New("it sends browsers on to https: give --tls-cert and --tls-key too")
+	case c.TLSCert != "" && c.TLSKey == "":
+		return "tls-cert", errors.New("it needs --tls-key, the file of its key")
+	case c.TLSKey != "" && c.TLSCert == "":
+		return "tls-key", errors.New("it needs --tls-cert, the file of its certificate")
 	case c.UIListen != "" && !isAddress(c.UIListen):
 		return "ui-listen", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.UIListen)
 	case c.UIURL != "" && (!isWebURL(c.UIURL) || !isProxyURL(c.UIURL)):
@@ -508,6 +528,9 @@ func (c *Config) check() (name string, err error) {
 	}
 	return "", nil
 }
+
+// HasTLS reports whether the server has a certificate of its own.
+func (c *Config) HasTLS() bool { return c.TLSCert != "" && c.TLSKey != "" }
 
 // SignInRules returns the setting ui-roles, which is checked.
 func (c *Config) SignInRules() (rules []bellhop.SignInRule) {

@@ -100,6 +100,8 @@ var rooms = []row{
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{".", "internal/fetchcache"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
+	{"internal/certificate", nil, []string{"prometheus"}},
+	{"internal/certificate/certtest", nil, nil}, // only tests import it
 	{"internal/ui", []room{"client"}, []string{"diff"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",
 		"internal/stream", "internal/match", "internal/contentcoding", "internal/nearest"},

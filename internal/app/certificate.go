@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/api"
+	"github.com/bellhop-gateway/bellhop/internal/certificate"
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
+)
+
+// This file holds the TLS of the server itself: where its certificate comes from, and what is said of it.
+
+// openCertificate opens the certificate of the settings, if they have one.
+func (a *App) openCertificate() error {
+	c := a.opts.Config
+	if c.TLSCert == "" {
+		return nil
+	}
+	files, err := certificate.OpenFiles(c.TLSCert, c.TLSKey, time.Now, a.opts.Logger)
+	if err != nil {
+		return err
+	}
+	a.certificate = files
+	a.registry.MustRegister(certificate.Collector{Keeper: files})
+	return nil
+}
+
+// HasTLS reports whether the server has a certificate of its own, which [App.ReloadCertificate] reads again.
+func (a *App) HasTLS() bool { return a.certificate != nil }
+
+// ReloadCertificate looks for another certificate at once. Without TLS it does nothing.
+func (a *App) ReloadCertificate(ctx context.Context) {
+	if a.certificate != nil {
+		a.certificate.Reload(ctx)
+	}
+}
+
+// checkCertificate checks the certificate of the server itself, and the one that answers at the public URL, which may
+// be another.
+func (a *App) checkCertificate(public doctor.Public) func(context.Context) doctor.Finding {
+	return func(ctx context.Context) doctor.Finding {
+		if a.certificate == nil {
+			return public.Certificate(ctx)
+		}
+		var own []doctor.OwnCertificate
+		for _, s := range a.certificate.Status() {
+			own = append(own, doctor.OwnCertificate(s))
+		}
+		return doctor.OwnTLS(own, public.Certificate(ctx), time.Now())
+	}
+}
+
+// toHTTPS returns the handler of plain HTTP. A browser is sent on to https. Everything else is refused: what it sent
+// was readable on the way, and a provider that is sent on would send it so each time.
+func (a *App) toHTTPS() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			api.WriteStatus(w, http.StatusForbidden, "use https")
+			return
+		}
+		w.Header().Set("Cache-Control", "no-store")
+		http.Redirect(w, r, "https://"+a.secureHost(r.Host)+r.URL.RequestURI(), http.StatusPermanentRedirect)
+	})
+}
+
+// secureHost returns the host, and the port unless it is that of https, to which a browser is sent that asked for host
+// by plain HTTP. The public URL wins over what the browser says.
+func (a *App) secureHost(host string) string {
+	public, err := url.Parse(a.opts.Config.PublicURL)
+	if a.hasPublicURL && err == nil && public.Scheme == "https" {
+		return public.Host
+	}
+	name := (&url.URL{Host: host}).Hostname()
+	_, port, err := net.SplitHostPort(a.front.Addr().String())
+	if err != nil {
+		return host
+	}
+	return strings.TrimSuffix(net.JoinHostPort(name, port), ":443")
+}

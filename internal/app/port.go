@@ -1,0 +1,207 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// This file holds the addresses at which the server listens, and what is served at each.
+//
+// The front, at --listen, faces providers: the door, and unless other ports have them, the API and the pages. If the
+// API is behind TLS, a port at loopback serves it without, for the commands on this machine: they need neither the
+// name nor the issuer of the certificate, and the key does not leave the machine.
+
+// A port is an address at which the server listens, and the server of HTTP there.
+type port struct {
+	*limiter
+	server *http.Server
+	secure bool // clients speak TLS there
+}
+
+// maxAPIConnections bounds the connections of a port of the API or the pages alone; more wait.
+const maxAPIConnections = 512
+
+// openPort begins to listen at an address. what says what is served there, and setting gives the address, for errors.
+func (a *App) openPort(what, setting, address string, limit int, secure bool) (*port, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen%s: %w: choose another address with --%s", what, err, setting)
+	}
+	a.undoLater("listener"+what, func(context.Context) error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return &port{limiter: newLimiter(listener, limit, time.Now, a.log), secure: secure}, nil
+}
+
+// handle makes the server of a port, which serves handler.
+func (a *App) handle(p *port, handler http.Handler) {
+	p.server = a.newServer(handler)
+	p.server.ConnState = p.limiter.state
+	if p.secure {
+		a.secure(p)
+	}
+}
+
+// url returns the URL of the port for clients on this machine: "http://127.0.0.1:8080".
+func (p *port) url() string {
+	scheme := "http://"
+	if p.secure {
+		scheme = "https://"
+	}
+	return scheme + reachable(p.Addr())
+}
+
+// serve serves the port until its server is shut down.
+func (p *port) serve() error {
+	if p.secure {
+		return p.server.ServeTLS(p.limiter, "", "")
+	}
+	return p.server.Serve(p.limiter)
+}
+
+// ports returns the ports that exist, but for that of the metrics, which serves until the end of a stop.
+func (a *App) ports() (all []*port) {
+	for _, p := range []*port{a.front, a.apiPort, a.uiPort, a.localPort, a.plainPort} {
+		if p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// closePorts lets the requests that have begun end until ctx does, at all ports at the same time.
+func (a *App) closePorts(ctx context.Context) {
+	var closing sync.WaitGroup
+	for _, p := range a.ports() {
+		closing.Go(func() {
+			if err := p.server.Shutdown(ctx); err != nil {
+				a.log.Warn("request.interrupted", "error", err, "address", p.Addr().String(),
+					"meaning", "requests that had not arrived whole were cut off")
+				p.server.Close()
+			}
+		})
+	}
+	closing.Wait()
+}
+
+// listen begins to listen at every address but that of the metrics. It comes before the engine: a server that cannot
+// be reached delivers nothing.
+func (a *App) listen() (err error) {
+	c := &a.opts.Config
+	hasTLS := a.certificate != nil
+	a.streams.free.Store(int64(a.maxConnections()))
+	if a.front, err = a.openPort("", "listen", c.Listen, a.maxConnections(), hasTLS); err != nil {
+		return err
+	}
+	withAPI := a.front
+	if c.ListenAPI != "" {
+		address := localAddress(c.ListenAPI)
+		a.apiPort, err = a.openPort(" for the API", "listen-api", address, maxAPIConnections,
+			hasTLS && !isLocal(address))
+		if err != nil {
+			return err
+		}
+		withAPI = a.apiPort
+	}
+	if c.UI && c.UIListen != "" {
+		address := localAddress(c.UIListen)
+		a.uiPort, err = a.openPort(" for the pages", "ui-listen", address, maxAPIConnections,
+			hasTLS && !isLocal(address))
+		if err != nil {
+			return err
+		}
+	}
+	if withAPI.secure || a.uiPort != nil && a.uiPort.secure {
+		a.localPort, err = a.openPort(" for commands", "listen", "127.0.0.1:0", maxAPIConnections, false)
+		if err != nil {
+			return err
+		}
+	}
+	if c.ListenHTTP != "" {
+		a.plainPort, err = a.openPort(" for plain HTTP", "listen-http", c.ListenHTTP, a.maxConnections(), false)
+		if err != nil {
+			return err
+		}
+	}
+	a.hasPublicURL = c.PublicURL != ""
+	if !a.hasPublicURL {
+		c.PublicURL = a.front.url()
+	}
+	return nil
+}
+
+// isLocal reports whether only this machine reaches an address to listen on.
+func isLocal(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	at, parseErr := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || parseErr == nil && at.Unmap().IsLoopback())
+}
+
+// reachable returns the address at which a client on this machine finds a server that listens on addr: loopback
+// for a server that listens on all addresses.
+func reachable(addr net.Addr) string {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil || !at.Addr().IsUnspecified() {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port()).String()
+}
+
+// URL returns where the door is for clients on this machine: "http://127.0.0.1:8080".
+func (a *App) URL() string { return a.front.url() }
+
+// APIURL returns where the API is for clients on this machine: as [App.URL], unless the API has a port of its own.
+func (a *App) APIURL() string {
+	if a.apiPort != nil {
+		return a.apiPort.url()
+	}
+	return a.front.url()
+}
+
+// commandURL returns the URL at which the commands on this machine call the API.
+func (a *App) commandURL() string {
+	if a.localPort != nil {
+		return a.localPort.url()
+	}
+	return a.APIURL()
+}
+
+// Bounds of one connection of HTTP/2. A place for a connection would otherwise be one for 250 requests and a mebibyte.
+const (
+	maxStreams        = 32
+	maxReceivedBuffer = 256 << 10
+)
+
+// secure gives the server of a port its certificate and HTTP/2. net/http bounds the time of a handshake by that of the
+// headers, and answers plain HTTP with a short 400.
+func (a *App) secure(p *port) {
+	p.server.TLSConfig = a.certificate.Config()
+	p.server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams,
+		MaxReceiveBufferPerConnection: maxReceivedBuffer, MaxReceiveBufferPerStream: maxReceivedBuffer}
+	p.server.ConnContext = withConn
+	p.server.Handler = a.streams.bound(p.server.Handler, time.Now)
+}
+
+// below returns the connection of a limiter below c; nil if there is none.
+func below(c net.Conn) *limitedConn {
+	for {
+		switch conn := c.(type) {
+		case *limitedConn:
+			return conn
+		case *tls.Conn:
+			c = conn.NetConn()
+		default:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package certificate
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop/internal/certificate/certtest"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// open opens the files of a pair, with a log that the test reads.
+func open(t *testing.T, p certtest.Pair) (f *Files, dir string, log *bytes.Buffer) {
+	t.Helper()
+	dir, log = t.TempDir(), &bytes.Buffer{}
+	cert, key := p.Write(t, dir)
+	f, err := OpenFiles(cert, key, time.Now, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, dir, log
+}
+
+// served returns the name of the certificate that is served.
+func (f *Files) served(t *testing.T) string {
+	t.Helper()
+	cert, err := f.Config().GetCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cert.Leaf.DNSNames[0]
+}
+
+// TestFilesAreRefusedAtTheStart: the error says which files, and what each has to hold.
+func TestFilesAreRefusedAtTheStart(t *testing.T) {
+	t.Parallel()
+	good, other := certtest.New(t, "a.example", later), certtest.New(t, "b.example", later)
+	for name, test := range map[string]struct {
+		pair certtest.Pair
+		want string
+	}{
+		"the key of another":    {certtest.Pair{Cert: good.Cert, Key: other.Key}, "does not match"},
+		"no certificate":        {certtest.Pair{Cert: []byte("hello"), Key: good.Key}, "failed to find any PEM data"},
+		"the wrong way around":  {certtest.Pair{Cert: good.Key, Key: good.Cert}, "cert.pem"},
+		"an empty key":          {certtest.Pair{Cert: good.Cert}, "key.pem"},
+		"a file of a mebibyte+": {certtest.Pair{Cert: make([]byte, maxFileBytes+1), Key: good.Key}, "is larger than"},
+	} {
+		cert, key := test.pair.Write(t, t.TempDir())
+		_, err := OpenFiles(cert, key, time.Now, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "PRIVATE") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	cert, key := good.Write(t, t.TempDir())
+	if err := os.Remove(key); err != nil {
+		t.Fatal(err)
+	}
+	_, err := OpenFiles(cert, key, time.Now, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "key.pem: no such file") {
+		t.Errorf("no key: %v", err)
+	}
+}
+
+var later = time.Now().Add(90 * 24 * time.Hour)
+
+// TestFilesChange: a new pair is served once both files are there; a bad one never is, and is said once.
+func TestFilesChange(t *testing.T) {
+	t.Parallel()
+	f, dir, log := open(t, certtest.New(t, "a.example", later))
+	next := certtest.New(t, "b.example", later)
+
+	if err := os.WriteFile(dir+"/cert.pem", next.Cert, 0o600); err != nil { // half of a change
+		t.Fatal(err)
+	}
+	f.look(false)
+	if f.served(t) != "a.example" || f.Status()[0].Fault != "" || log.Len() > 0 {
+		t.Errorf("half of a change: %s %+v %s", f.served(t), f.Status(), log)
+	}
+	next.Write(t, dir)
+	f.look(false)
+	if f.served(t) != "b.example" || strings.Count(log.String(), "certificate.loaded") != 1 {
+		t.Errorf("the whole change: %s %s", f.served(t), log)
+	}
+
+	if err := os.WriteFile(dir+"/key.pem", []byte("none"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 4 {
+		f.look(false)
+	}
+	status := f.Status()[0]
+	if f.served(t) != "b.example" || !strings.Contains(status.Fault, "key.pem") || status.FaultAt.IsZero() ||
+		strings.Count(log.String(), "certificate.refused") != 1 ||
+		!status.NotAfter.Equal(later.Truncate(time.Second)) {
+		t.Errorf("a bad pair: %s %+v %s", f.served(t), status, log)
+	}
+	next.Write(t, dir)
+	f.look(false)
+	if status := f.Status()[0]; status.Fault != "" {
+		t.Errorf("back as it was: %+v", status)
+	}
+}
+
+// TestFilesReload: whoever asks for it says that the files are whole, so a fault is told at once.
+func TestFilesReload(t *testing.T) {
+	t.Parallel()
+	f, dir, log := open(t, certtest.New(t, "a.example", later))
+	if err := os.Remove(dir + "/key.pem"); err != nil {
+		t.Fatal(err)
+	}
+	f.Reload(t.Context())
+	if f.Status()[0].Fault == "" || !strings.Contains(log.String(), "certificate.refused") {
+		t.Errorf("%+v %s", f.Status(), log)
+	}
+	ended := certtest.New(t, "b.example", time.Now().Add(-time.Hour))
+	ended.Write(t, dir)
+	f.Reload(t.Context())
+	if f.served(t) != "a.example" || !strings.Contains(f.Status()[0].Fault, "ended on") {
+		t.Errorf("one that has ended: %s %+v", f.served(t), f.Status())
+	}
+}
+
+// TestCollector: the metrics say until when, and whether the last try was good.
+func TestCollector(t *testing.T) {
+	t.Parallel()
+	f, dir, _ := open(t, certtest.New(t, "a.example", time.Unix(4_000_000_000, 0)))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(Collector{f})
+	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+	shown := func() string {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		for _, family := range families {
+			text.WriteString(family.String())
+		}
+		return text.String()
+	}
+	if text := shown(); !strings.Contains(text, "value:4e+09") || !strings.Contains(text, "value:1}") {
+		t.Error(text)
+	}
+	if err := os.Remove(dir + "/key.pem"); err != nil {
+		t.Fatal(err)
+	}
+	f.Reload(t.Context())
+	if text := shown(); !strings.Contains(text, "value:4e+09") || !strings.Contains(text, "value:0}") {
+		t.Error(text)
+	}
+}

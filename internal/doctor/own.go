@@ -1,0 +1,63 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// This file has the check of the server's own certificate.
+
+// OwnCertificate is a certificate that the server itself serves.
+type OwnCertificate struct {
+	From     string // for people: the file, or who issues it
+	Names    []string
+	NotAfter time.Time // zero if there is none yet
+	Fault    string    // why it could not be renewed when that was tried last; "" if it could
+	FaultAt  time.Time
+}
+
+// finding returns how the certificate is.
+func (c OwnCertificate) finding(now time.Time) Finding {
+	f := Finding{State: OK, Message: "the server's own certificate is from " + c.From}
+	if len(c.Names) > 0 {
+		f.Message = "the server's own certificate for " + strings.Join(c.Names, ", ") + " is from " + c.From
+	}
+	const remedy = "see what should renew it; the log has lines of certificate"
+	left := c.NotAfter.Sub(now)
+	switch {
+	case c.NotAfter.IsZero():
+		f = Finding{State: Failed, Message: "there is no certificate yet for " + strings.Join(c.Names, ", ") +
+			" from " + c.From, Remedy: remedy}
+	case left < certificateNow:
+		f.State, f.Remedy = Failed, remedy
+	case left < certificateSoon || c.Fault != "":
+		f.State, f.Remedy = Warning, remedy
+	}
+	if !c.NotAfter.IsZero() {
+		f.Message += ends(c.NotAfter, now)
+	}
+	if c.Fault != "" {
+		f.Message += fmt.Sprintf("; it could not be renewed on %s: %s", stamp(c.FaultAt), c.Fault)
+	}
+	return f
+}
+
+// OwnTLS returns how the certificates of the server itself are, and the one at the public URL, if that is worse.
+func OwnTLS(own []OwnCertificate, public Finding, now time.Time) Finding {
+	found := Finding{State: OK}
+	var messages []string
+	for _, c := range own {
+		f := c.finding(now)
+		messages = append(messages, f.Message)
+		if worse[f.State] > worse[found.State] {
+			found.State, found.Remedy = f.State, f.Remedy
+		}
+	}
+	if worse[public.State] > worse[found.State] {
+		found.State, found.Remedy = public.State, public.Remedy
+		messages = append(messages, "at the public URL: "+public.Message)
+	}
+	found.Message = strings.Join(messages, "; ")
+	return found
+}

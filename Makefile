@@ -40,7 +40,7 @@ PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz help
+.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz package deb help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -98,6 +98,14 @@ interop: build interop/node/node_modules ## published clients against a live ser
 apifuzz: ## requests to the API, made from its OpenAPI document; STRESS is the number of rounds, ARGS such as -seed 7
 	STRESS=$(STRESS) $(PLAIN) go test -tags stress -run '^TestStressAPIFuzz$$' -count=1 -timeout 30m ./internal/journey \
 		-args -seed $$(date +%s) $(ARGS)
+
+# The same commit makes the same bytes. VERSION is that of the tag, or one made from the commit, unless it is given;
+# `go -C tools run ./package -h` lists what else ARGS can choose.
+package: ## what is released, in dist: archives, deb, rpm, container image, bills of materials, SHA-256 sums
+	go -C tools run ./package -out ../dist $(if $(VERSION),-version $(VERSION)) $(ARGS)
+
+deb: ## the Debian package installed, used, upgraded, removed: below a systemd of its own; needs root, on Debian
+	$(PLAIN) .ci/deb $(ARGS)
 
 interop/node/node_modules: interop/node/package.json interop/node/package-lock.json
 	cd interop/node && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules

@@ -24,7 +24,7 @@ func TestEveryFlagHasAPath(t *testing.T) {
 		named = append(named, flags...)
 	}
 	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "prove", "demo", "emulate",
-		"version", "help", "test"}
+		"version", "ready", "help", "test"}
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		if slices.Contains(own, c.Name()) || c.HasParent() && c.Parent().Name() == "emulate" {
 			return

@@ -136,7 +136,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 		}
 	}
 	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newSeriesCommand(e), newAuditCommand(e),
-		newTailCommand(e), newUICommand(e), newSettingsCommand(e), newDoctorCommand(e))
+		newTailCommand(e), newUICommand(e), newSettingsCommand(e), newDoctorCommand(e), newReadyCommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e),
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e),

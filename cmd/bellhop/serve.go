@@ -21,6 +21,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/app"
 	"github.com/bellhop-gateway/bellhop/internal/config"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
+	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/manifest"
 	"github.com/bellhop-gateway/bellhop/provider/all"
 	"github.com/spf13/cobra"
@@ -122,6 +123,11 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 		logger.Info("server.started", "component", "app", "url", a.URL(), "api_url", a.APIURL(), "metrics_url",
 			a.MetricsURL(), "ui_url", a.UIURL(), "data", cfg.Data, "version", version(), "admin_key",
 			adminKeyFrom(a, cfg), "master_key_file", filepath.Join(cfg.Data, datadir.MasterKeyFile))
+	}
+	context.AfterFunc(ctx, func() { egress.TellSystemd(e.getenv("NOTIFY_SOCKET"), "STOPPING=1") })
+	err = egress.TellSystemd(e.getenv("NOTIFY_SOCKET"), "READY=1") // the listeners are open
+	if err != nil {
+		logger.Warn("systemd.failed", "component", "app", "error", err)
 	}
 	err = a.Run(ctx)
 	if err == nil {

@@ -21,7 +21,7 @@ func newProveCommand(e *env) *cobra.Command {
 		Short: "Prove on this machine and disk that nothing acknowledged is lost: kill a server under load, and count",
 		Long: `Prove on this machine and disk that nothing acknowledged is lost: kill a server under load, and count.
 
-A server of this program runs in a folder of its own, below --data. It gets events, two thirds of
+A server of this program runs in a folder of its own, below --dir. It gets events, two thirds of
 them signed and repeated until they are acknowledged, and delivers each to two receivers, of which
 one fails now and then. It is killed with SIGKILL at a random moment and started again, as often as
 --cycles says; in a third of the cycles also while it starts. Then the ledger is compared with what
@@ -29,13 +29,13 @@ the server has stored: each event that was answered 2xx is stored and received, 
 nothing was stored or received that was not sent, and an event arrived twice only because of a kill.
 
 A kill is no power cut: the system keeps what the server has given it. So the report also says how
-long a sync takes on the disk of --data, and how far it can be believed. Nothing leaves this machine,
+long a sync takes on the disk of --dir, and how far it can be believed. Nothing leaves this machine,
 and no other folder is touched. The folder is removed at the end, unless something is wrong. The
 ledger is in memory, about 1 KiB for each event. Ctrl+C ends the run with what is known so far.
 
 Exit status: 0 done and nothing is wrong, 1 failed, interrupted or an event was lost, 2 wrong usage.`,
 		Example: `  bellhop prove
-  bellhop prove --data /var/lib/bellhop --cycles 200
+  bellhop prove --dir /var/lib/bellhop --cycles 200
   bellhop prove --rate 5000 --connections 128 --json`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -58,7 +58,7 @@ Exit status: 0 done and nothing is wrong, 1 failed, interrupted or an event was 
 	}
 	f := c.Flags()
 	f.IntVar(&o.Cycles, "cycles", 20, "how often the server is killed under load")
-	f.StringVar(&o.Dir, "data", "",
+	f.StringVar(&o.Dir, "dir", "",
 		"folder on the disk to try; the data is in a new folder below it (default: the temporary folder)")
 	f.IntVar(&o.Rate, "rate", 500, "events sent per second")
 	f.IntVar(&o.Connections, "connections", 32, "connections that send events, one event at a time on each")

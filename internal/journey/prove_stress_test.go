@@ -18,7 +18,7 @@ import (
 // TestStressProve kills the gateway under load at random moments, starts it again at once, and counts.
 func TestStressProve(t *testing.T) {
 	folder := t.TempDir()
-	c := exec.Command(program, "prove", "--json", "--data", folder, "--cycles", strconv.Itoa(stress(t)))
+	c := exec.Command(program, "prove", "--json", "--dir", folder, "--cycles", strconv.Itoa(stress(t)))
 	var talk strings.Builder
 	c.Stderr = &talk
 	dieWithUs(c)

@@ -39,7 +39,7 @@ func addAuditFilter(c *cobra.Command) listCall[client.AuditEntry] {
 	// The flag of the name of a key is not --key, which is that of a secret elsewhere.
 	c.Flags().StringVar(&f.Key, "by", "", "only changes by the key of this name")
 	enumFlag(c, &f.Noun, "noun", "", []string{"source", "destination", "connection", "subscription", "key", "tenant",
-		"portal_link", "repair", "event", "delivery", "file"}, "only changes of such nouns")
+		"portal_link", "repair", "event", "delivery", "file", "server"}, "only changes of such nouns")
 	c.Flags().StringVar(&f.Name, "name", "", "only changes of the noun with this name or id")
 	c.Flags().StringVar(&f.Action, "action", "", "only this, such as created, updated, deleted or paused")
 	tenantFlag(c, &f.Tenant, "changes")

@@ -15,7 +15,7 @@ import (
 var notOfTheAPI = []string{"server", "api-key", "data", "json", "help", "watch", "dry-run", "no-wait", "set", "access",
 	"unset", "key", "no-source", "no-browser", "history", "output", "force", "asset", "wait", "chain", "forward",
 	"position", "exec", "make", "once", "ack", "max", "nack-delay",
-	"prune", "exit-code", "secrets", "troubled"}
+	"prune", "without-keys", "without-files", "exit-code", "secrets", "troubled"}
 
 // TestEveryFlagHasAPath: each flag of a command that calls the API is one that an error of the API can name.
 func TestEveryFlagHasAPath(t *testing.T) {
@@ -24,7 +24,7 @@ func TestEveryFlagHasAPath(t *testing.T) {
 		named = append(named, flags...)
 	}
 	own := []string{"serve", "send", "verify", "providers", "bench", "bench-relay", "prove", "demo", "emulate",
-		"version", "ready", "help", "test"}
+		"version", "ready", "restore", "help", "test"}
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		if slices.Contains(own, c.Name()) || c.HasParent() && c.Parent().Name() == "emulate" {
 			return

@@ -88,13 +88,14 @@ func serve(ctx context.Context, e *env, cfg config.Config, path string, flags ma
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	logger := newLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
+	logger, level := newLevelLogger(e.stderr, cfg.LogLevel, cfg.LogFormat)
 	var reload atomic.Pointer[func(context.Context)]
 	defer onHangUp(logger, &reload)()
 	app.TuneMemory(e.getenv)
 	a, err := app.New(ctx, app.Options{
 		Config: cfg, Providers: all.Providers(), Connectors: all.Connectors(),
 		AdminKey: bellhop.Pasted(e.getenv("BELLHOP_ADMIN_KEY")), Version: version(), Logger: logger,
+		LogLevel: level,
 	})
 	if err != nil {
 		return err
@@ -227,15 +228,23 @@ func dataFlag(dir string) string {
 
 // newLogger returns a logger that writes text or JSON. The format auto is text on a terminal and JSON elsewhere.
 func newLogger(w io.Writer, level, format string) *slog.Logger {
+	logger, _ := newLevelLogger(w, level, format)
+	return logger
+}
+
+// newLevelLogger is newLogger, and returns the level, which can be changed.
+func newLevelLogger(w io.Writer, level, format string) (*slog.Logger, *slog.LevelVar) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {
 		l = slog.LevelInfo
 	}
-	opts := &slog.HandlerOptions{Level: l}
+	changeable := new(slog.LevelVar)
+	changeable.Set(l)
+	opts := &slog.HandlerOptions{Level: changeable}
 	if format == "text" || format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, opts))
+		return slog.New(slog.NewTextHandler(w, opts)), changeable
 	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+	return slog.New(slog.NewJSONHandler(w, opts)), changeable
 }
 
 // What follows is what serve does with its configuration file: at the start, and on each SIGHUP.

@@ -121,6 +121,9 @@ type Options struct {
 	// Checkup has the server look at itself; nil cannot.
 	Checkup func(ctx context.Context) (client.Checkup, error)
 
+	// Operations is the running server, for its operator; nil is none.
+	Operations Operations
+
 	// Settings are the schemas of the settings of serve, by name: the other members of a configuration file.
 	Settings map[string]any
 
@@ -208,6 +211,7 @@ func build(o Options) *server {
 	s.pulls()
 	s.providers()
 	s.serveInfo()
+	s.running()
 	s.document()
 	return s
 }

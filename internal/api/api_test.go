@@ -72,7 +72,7 @@ func newRig(t *testing.T) *rig {
 			},
 			CallbackURL: "https://hooks.example.com" + AgreePath, Logger: logger,
 		}),
-		Serve: fakeServe{}, Checkup: fakeCheckup,
+		Serve: fakeServe{}, Checkup: fakeCheckup, Operations: &fakeOperations{of: r.fake},
 		Auth: auth.NewAdminKey(testKey), PublicURL: "https://hooks.example.com/", Version: "1.2.3", Logger: logger,
 	})
 	return r
@@ -352,6 +352,13 @@ var routes = []struct {
 	{"GET", "/audit", "", 200},
 	{"GET", "/settings", "", 200},
 	{"GET", "/doctor", "", 200},
+	{"GET", "/backup", "", 200},
+	{"POST", "/backup", `{"at":"2026-11-22T10:00:00Z","bytes":5,"to":"a disk"}`, 200},
+	{"GET", "/backup/archive", "", 200},
+	{"GET", "/standby", "", 200},
+	{"POST", "/standby/resume", "", 200},
+	{"GET", "/log-level", "", 200},
+	{"POST", "/log-level", `{"level":"debug"}`, 200},
 	{"GET", "/providers", "", 200},
 	{"GET", "/destination-types", "", 200},
 	{"GET", "/connectors", "", 200},
@@ -567,8 +574,8 @@ func TestSignInLink(t *testing.T) {
 func TestStoreFailures(t *testing.T) {
 	r := newRig(t)
 	for _, route := range routes {
-		if slices.Contains([]string{"/providers", "/destination-types", "/connectors", "/settings", "/doctor"},
-			route.path) {
+		if slices.Contains([]string{"/providers", "/destination-types", "/connectors", "/settings", "/doctor",
+			"/log-level"}, route.path) {
 			continue
 		}
 		t.Run(route.method+route.path, func(t *testing.T) {

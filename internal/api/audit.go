@@ -13,7 +13,7 @@ type auditInput struct {
 	Period
 	Owned
 	Key    string `query:"key" maxLength:"64" doc:"Name of the key"`
-	Noun   string `query:"noun" enum:"source,destination,connection,subscription,key,tenant,portal_link,repair,event,delivery,file" doc:"Its kind"`
+	Noun   string `query:"noun" enum:"source,destination,connection,subscription,key,tenant,portal_link,repair,event,delivery,file,server" doc:"Its kind"`
 	Name   string `query:"name" maxLength:"64" doc:"Name or id of what changed"`
 	Action string `query:"action" maxLength:"64" example:"deleted" doc:"What was done"`
 }

@@ -706,6 +706,19 @@ var descriptions = []struct {
 		"action": "created, updated, deleted, paused, resumed, replayed, retried, cancelled, rotated, or which " +
 			"repair began",
 	}},
+	{"Backup", map[string]string{
+		"at":    "What was stored by then is in it; null if no backup was noted",
+		"bytes": "Of the archive",
+		"to":    "Where it was kept, in words",
+	}},
+	{"Standby", map[string]string{
+		"on":    "Whether the server sends nothing, and waits for its operator",
+		"since": "Null unless it is on",
+		"why":   "In words",
+	}},
+	{"LogLevel", map[string]string{
+		"level": "Lines of this level and above are written",
+	}},
 	{"Checkup", map[string]string{
 		"state":   "The worst of the checks; a skipped one does not count",
 		"took_ms": "How long all checks took, in milliseconds",

@@ -959,3 +959,50 @@ func (g gates) Revoke(_ context.Context, _ auth.Principal, id string) error {
 	g.fake.portalLinks = slices.DeleteFunc(g.fake.portalLinks, func(l bellhop.PortalLink) bool { return l.ID == id })
 	return g.err
 }
+
+// fakeOperations is a server in standby whose backups have five bytes.
+type fakeOperations struct {
+	of     *fake
+	latest bellhop.Backup
+	active bool
+	level  string
+	err    error // of a backup, once it has begun
+}
+
+func (o *fakeOperations) Backup(_ context.Context, keys, files bool) (func(context.Context, io.Writer) error, error) {
+	if o.of.err != nil {
+		return nil, o.of.err
+	}
+	return func(_ context.Context, w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%t %t", keys, files)
+		return errors.Join(err, o.err)
+	}, nil
+}
+
+func (o *fakeOperations) LatestBackup(context.Context) (bellhop.Backup, error) {
+	return o.latest, o.of.err
+}
+
+func (o *fakeOperations) NoteBackup(_ context.Context, b bellhop.Backup) error {
+	o.latest = b
+	return o.of.err
+}
+
+func (o *fakeOperations) Standby(context.Context) (bellhop.Standby, error) {
+	if o.active {
+		return bellhop.Standby{}, o.of.err
+	}
+	return bellhop.Standby{Since: testNow, Why: "it was restored"}, o.of.err
+}
+
+func (o *fakeOperations) Resume(context.Context) error {
+	o.active = true
+	return o.of.err
+}
+
+func (o *fakeOperations) LogLevel() string { return cmp.Or(o.level, "info") }
+
+func (o *fakeOperations) SetLogLevel(_ context.Context, level string) error {
+	o.level = level
+	return nil
+}

@@ -31,6 +31,9 @@ var tags = []*huma.Tag{
 	{Name: "config", Description: "All nouns at once, as a configuration file declares them"},
 	{Name: "settings", Description: "How the server was started"},
 	{Name: "doctor", Description: "How well the server is"},
+	{Name: "backup", Description: "Copies of everything that the server keeps"},
+	{Name: "standby", Description: "Whether a restored server waits for its operator"},
+	{Name: "log-level", Description: "What the server writes into its log"},
 	{Name: "stats", Description: "How much is stored"},
 	{Name: "audit", Description: "Who changed what"},
 	{Name: "series", Description: "How much happened over time"},
@@ -215,6 +218,19 @@ var operationTexts = map[string]string{
 	"show-settings": "Returns the program, its addresses, and every setting of serve with its value and where that " +
 		"came from: the default, a flag, a variable of the environment, or a line of the configuration file. Of a " +
 		"secret it says whether it is set.",
+	"show-backup": "Returns the backup that was noted last, with at null if none was.",
+	"note-backup": "Notes a backup that was kept: so the server knows how old the latest one is. `bellhop backup` " +
+		"notes its own. One that is older than the latest changes nothing.",
+	"get-backup-archive": "Returns everything that the server keeps, as one archive that `bellhop restore` reads, " +
+		"while the server goes on serving. What was stored before the request is in it. The archive begins at once; " +
+		"its rest follows when the database is copied. One backup is made at a time. With keys it holds secrets: whoever " +
+		"has it can read all that the server keeps.",
+	"show-standby": "Returns whether the server is in standby: it was restored from a backup, accepts events, and " +
+		"sends nothing.",
+	"resume-server": "Ends a standby: deliveries go out from then on, and subscriptions are renewed. Do that once " +
+		"the server of the backup does not run any more. Without a standby it changes nothing.",
+	"show-log-level": "Returns what the server writes into its log.",
+	"set-log-level":  "Changes what the server writes into its log, until its next start.",
 	"list-audit": "Returns one page of the changes that holders of keys have made, newest first: of nouns, repairs, " +
 		"replays, and of single deliveries and files. The latest 10,000 are kept. No value of a setting is in them.",
 	"show-series": "Counts events, refused requests, deliveries and failed attempts in each span of a period that " +
@@ -321,6 +337,9 @@ func errorsOf(o *huma.Operation, path string) map[int]string {
 		errs[http.StatusServiceUnavailable] = "Too many clients listen; Retry-After says when to try again"
 	case "answer-delivery":
 		errs[http.StatusConflict] = "No attempt of the delivery waits for this answer"
+	case "get-backup-archive":
+		errs[http.StatusConflict] = "Another backup is under way"
+		errs[http.StatusServiceUnavailable] = "The disk of the data folder has no room for a copy of the database"
 	case "list-remote-subscriptions":
 		errs[http.StatusConflict] = "The provider has no list, or refuses it"
 		errs[http.StatusServiceUnavailable] = "The provider cannot be reached; Retry-After says when to try again"

@@ -122,12 +122,19 @@ var scopes = map[string]bellhop.Scope{
 	"plan-config":   bellhop.ScopeAdmin,
 	"apply-config":  bellhop.ScopeAdmin,
 
-	"show-stats":     bellhop.ScopeRead,
-	"show-series":    bellhop.ScopeRead,
-	"list-audit":     bellhop.ScopeAdmin,
-	"show-settings":  bellhop.ScopeAdmin,
-	"check-server":   bellhop.ScopeAdmin,
-	"list-providers": bellhop.ScopeRead,
+	"show-stats":         bellhop.ScopeRead,
+	"show-series":        bellhop.ScopeRead,
+	"list-audit":         bellhop.ScopeAdmin,
+	"show-settings":      bellhop.ScopeAdmin,
+	"check-server":       bellhop.ScopeAdmin,
+	"show-backup":        bellhop.ScopeAdmin,
+	"note-backup":        bellhop.ScopeAdmin,
+	"show-standby":       bellhop.ScopeRead,
+	"resume-server":      bellhop.ScopeAdmin,
+	"show-log-level":     bellhop.ScopeAdmin,
+	"set-log-level":      bellhop.ScopeAdmin,
+	"get-backup-archive": bellhop.ScopeAdmin,
+	"list-providers":     bellhop.ScopeRead,
 
 	"list-destination-types": bellhop.ScopeRead,
 	"list-connectors":        bellhop.ScopeRead,
@@ -137,7 +144,8 @@ var scopes = map[string]bellhop.Scope{
 var allTenants = map[string]bool{
 	"rotate-admin-key": true, "create-tenant": true, "update-tenant": true, "delete-tenant": true, "show-stats": true,
 	"sync-subscriptions": true, "export-config": true, "plan-config": true, "apply-config": true,
-	"show-settings": true, "check-server": true,
+	"show-settings": true, "check-server": true, "show-backup": true, "note-backup": true, "get-backup-archive": true,
+	"show-standby": true, "resume-server": true, "show-log-level": true, "set-log-level": true,
 }
 
 // portals are the operations that the visitor of a portal may make within its scope, by the rights that they need. No

@@ -55,6 +55,7 @@ var neededScopes = map[bellhop.Scope]string{
 		GET /stream
 		GET /stats
 		GET /series
+		GET /standby
 		GET /providers`,
 	bellhop.ScopeOperate: `
 		POST /destinations/{id}/pause
@@ -118,6 +119,12 @@ var neededScopes = map[bellhop.Scope]string{
 		GET /audit
 		GET /settings
 		GET /doctor
+		GET /backup
+		POST /backup
+		GET /backup/archive
+		POST /standby/resume
+		GET /log-level
+		POST /log-level
 		GET /config
 		POST /config/plan
 		POST /config/apply`,

@@ -48,6 +48,7 @@ type Options struct {
 	AdminKey string // of the API; "" is the key in the data folder, which is made on first use
 	Version  string
 	Logger   *slog.Logger
+	LogLevel *slog.LevelVar // of Logger; nil is none, and changing it has no effect
 }
 
 // An App is a whole server. New sets every field but those of the last two groups; they never change afterwards.
@@ -98,6 +99,10 @@ type App struct {
 	cleanups []cleanup
 	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
 
+	active    chan struct{} // closed once the server is not in standby
+	resuming  sync.Mutex    // held by what closes active
+	backingUp atomic.Bool   // a backup is under way
+
 	reloading    sync.Mutex                     // held during a reload; guards the three below
 	destinations map[string]bellhop.Destination // as the last reload read them, by id
 	names        map[string]string              // of the sources, by id, as the last reload read them
@@ -130,6 +135,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		latency: newLatencies(time.Now), grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
 		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(), streams: &streams{},
 	}
+	if opts.LogLevel == nil {
+		a.opts.LogLevel = new(slog.LevelVar)
+	}
 	a.running, a.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {
@@ -158,6 +166,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.listen(); err != nil {
+		return nil, err
+	}
+	if err := a.loadStandby(ctx); err != nil {
 		return nil, err
 	}
 	a.openActions()
@@ -216,6 +227,9 @@ func (a *App) openStore() error {
 		return err
 	}
 	a.store = watched{opened, a.watcher.hub}
+	if err := removeCopies(a.opts.Config.Data); err != nil {
+		a.log.Warn("backup.left", "error", err, "meaning", "a copy of the database that a crash left is still there")
+	}
 	a.registry.MustRegister(&backlogCollector{read: a.store.Backlog, now: time.Now}, a.newVitals())
 	a.undoLater("store", func(context.Context) error { return a.store.Close() })
 	return nil
@@ -409,12 +423,12 @@ func (a *App) Run(ctx context.Context) error {
 	a.background.Go(func() { a.watcher.hub.Run(a.running) })
 	a.background.Go(func() { a.engine.Run(a.running) })
 	a.background.Go(func() { a.repairer.Run(a.running) })
-	a.background.Go(func() { a.links.Run(a.running) })
-	a.background.Go(func() { a.files.Run(a.running) })
+	a.background.Go(func() { a.onceActive(a.running, func(ctx context.Context) { a.links.Run(ctx) }) })
+	a.background.Go(func() { a.onceActive(a.running, func(ctx context.Context) { a.files.Run(ctx) }) })
 	a.background.Go(func() { a.keys.Run(a.running) })
 	a.background.Go(func() { a.countTenants(a.running) })
 	a.background.Go(func() { a.latency.run(a.running) })
-	a.background.Go(func() { a.runSubscriptions(a.running) })
+	a.background.Go(func() { a.onceActive(a.running, a.runSubscriptions) })
 	if a.certificate != nil {
 		a.background.Go(func() { a.certificate.Run(a.running) })
 	}

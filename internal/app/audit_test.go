@@ -37,6 +37,7 @@ var unaudited = map[string]string{
 
 // auditedElsewhere are the operations whose entries other tests look at, because they need a file or a provider.
 var auditedElsewhere = map[string]string{
+	"POST /standby/resume":            "internal/app/backup_test.go",
 	"DELETE /files/{id}":              "cmd/bellhop/testdata/script/files.txtar",
 	"POST /subscriptions":             "cmd/bellhop/testdata/script/subscriptions.txtar",
 	"PATCH /subscriptions/{id}":       "cmd/bellhop/testdata/script/subscriptions.txtar",
@@ -116,6 +117,8 @@ func TestEveryChangeIsAudited(t *testing.T) {
 		{"POST /config/apply", "/config/apply", `{"sources":[{"name":"declared","provider":"generic","settings":` +
 			`{"scheme":"none"}}]}`, "created source declared"},
 		{"DELETE /destinations/{id}", "/destinations/billing", "", "deleted destination billing"},
+		{"POST /backup", "/backup", `{"at":"2026-11-22T10:00:00Z","bytes":1,"to":"a disk"}`, "backup noted server "},
+		{"POST /log-level", "/log-level", `{"level":"warn"}`, "info to warn server log level"},
 		{"POST /keys/rotate-admin", "/keys/rotate-admin", `{"grace":"1h"}`, "rotated key admin"},
 	}
 	audited := map[string]bool{}

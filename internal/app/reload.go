@@ -35,7 +35,7 @@ func (a *App) reload(ctx context.Context) error {
 	a.engine.SetTenants(tenants) // before the destinations and sources that belong to them
 	a.recountFor(tenants)
 	a.keeper.SetSources(sources) // before the door, which asks it about each source
-	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, destinations), a.door.SetSources(sources)))
+	a.logUnopened(errors.Join(a.engine.SetDestinations(ctx, a.held(destinations)), a.door.SetSources(sources)))
 	return nil
 }
 

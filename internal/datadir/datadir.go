@@ -253,3 +253,6 @@ func ReadServer(dir string, named bool) (s Server, err error) {
 
 // ErrUntrusted says that a folder may have been prepared by somebody else.
 var ErrUntrusted = errors.New("no key is sent to the server of data folder")
+
+// Sync makes the names in the folder dir survive a power cut.
+func Sync(dir string) error { return syncFolder(dir) }

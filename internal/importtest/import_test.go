@@ -113,6 +113,7 @@ var rooms = []row{
 	{"internal/config", []room{"."}, []string{"yaml"}},
 	{"internal/manifest", []room{".", "client", "internal/nearest"}, []string{"yaml"}},
 	{"internal/datadir", []room{"."}, []string{"x/sys"}},
+	{"internal/backup", nil, []string{"zstd"}},
 	{"internal/doctor", []room{".", "internal/disk"}, []string{"x/sys"}},
 	{"internal/disk", nil, []string{"x/sys"}},
 	{"internal/bench", []room{"internal/disk"}, nil},

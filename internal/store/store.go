@@ -587,6 +587,22 @@ type Service interface {
 	// clock which was ahead has given: their last change is in the future, or they wait for longer than
 	// [bellhop.MaxWait].
 	Run(ctx context.Context) error
+	// CopyTo writes a copy of everything but files into a new file at path, while the store is in use, and tells
+	// progress, which may be nil, how many bytes of all are copied. Everything that was on disk when CopyTo began
+	// is in the copy. The file is for its owner alone and not synced. After an error there is none. The error is
+	// ErrCopying while another copy is made.
+	CopyTo(ctx context.Context, path string, progress func(done, all int64)) error
+	// CheckSecrets returns an error if a secret of a source, destination, connection or subscription cannot be opened
+	// with the master keys.
+	CheckSecrets(ctx context.Context) error
+	// LatestBackup returns the backup that was noted last; the zero Backup if none was.
+	LatestBackup(ctx context.Context) (bellhop.Backup, error)
+	// NoteBackup notes a backup, unless a later one is noted.
+	NoteBackup(ctx context.Context, b bellhop.Backup) error
+	// Standby returns whether the server is in standby.
+	Standby(ctx context.Context) (bellhop.Standby, error)
+	// SetStandby begins a standby, or ends it if standby is the zero Standby.
+	SetStandby(ctx context.Context, standby bellhop.Standby) error
 	// Failed is closed when storage has failed for good. Nothing more is accepted then, and the program should
 	// end. Err says why.
 	Failed() <-chan struct{}
@@ -604,6 +620,10 @@ var ErrFull error = &bellhop.Error{Code: bellhop.CodeUnavailable,
 var ErrBusy error = &bellhop.Error{Code: bellhop.CodeUnavailable,
 	Message: "storage is held by another program: nothing of this is kept; end the program that has the database " +
 		"open and send it again"}
+
+// ErrCopying says that the database is being copied by somebody else.
+var ErrCopying error = &bellhop.Error{Code: bellhop.CodeConflict,
+	Message: "another backup is under way: wait until it has ended"}
 
 // ErrClosed says that the store is closing. Nothing of the write is kept.
 var ErrClosed error = &bellhop.Error{Code: bellhop.CodeUnavailable,

@@ -32,7 +32,7 @@ func (s *server) listAudit(v *visit) error {
 	query := v.r.URL.Query()
 	f := newForm(query,
 		field{Name: "noun", Label: "What", Known: []string{"source", "destination", "connection", "subscription",
-			"key", "tenant", "portal_link", "repair", "event", "delivery", "file"}},
+			"key", "tenant", "portal_link", "repair", "event", "delivery", "file", "server"}},
 		field{Name: "name", Label: "Its name", Hint: "Or its id"},
 		field{Name: "key", Label: "By the key", Hint: "The name of a key"},
 		field{Name: "action", Label: "Action", Known: []string{"created", "updated", "deleted", "paused", "resumed",

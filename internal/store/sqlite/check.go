@@ -2,11 +2,7 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -18,44 +14,66 @@ import (
 // damaged; "" if it finds nothing. It writes nothing. An error says that the database cannot be read, or is that of
 // ctx. The caller holds the folder.
 func Check(ctx context.Context, dir string) (damage string, err error) {
+	return check(ctx, dir, "PRAGMA quick_check(5)")
+}
+
+// CheckWhole is Check that compares the indexes with the tables too, which takes several times as long.
+func CheckWhole(ctx context.Context, dir string) (damage string, err error) {
+	return check(ctx, dir, "PRAGMA integrity_check(5)")
+}
+
+func check(ctx context.Context, dir, pragma string) (damage string, err error) {
 	path := filepath.Join(dir, store.FileName)
-	query := "?mode=ro&immutable=1" // SQLite then needs no further file, and makes none
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 {
-		query = "?mode=ro" // a crash left a log, which has to be read too
-		// SQLite needs this file too, and would make it for all to read.
-		f, err := os.OpenFile(path+"-shm", os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if err == nil {
-			defer os.Remove(f.Name())
-			err = f.Close()
-		}
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return "", fmt.Errorf("read the log of %s: %w", path, err)
-		}
-	}
-	db, err := sqlite3.Open("file:" + (&url.URL{Path: path}).EscapedPath() + query)
-	if err != nil {
-		return "", fmt.Errorf("open %s: %w", path, err)
-	}
-	c := &conn{db: db, statements: map[string]*sqlite3.Stmt{}}
-	defer func() { err = errors.Join(err, c.close()) }()
-	if _, err := db.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
-		return "", err
-	}
-	db.SetInterrupt(ctx)
-	defer db.SetInterrupt(context.Background())
-	_, _, err = checkSchema(c)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
 	var found []string
-	err = c.query("PRAGMA quick_check(5)", nil, func(row *sqlite3.Stmt) error {
-		if text := row.ColumnText(0); text != "ok" {
-			found = append(found, text)
+	err = withFolder(ctx, dir, func(c *conn) error {
+		_, _, err := checkSchema(c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		err = c.query(pragma, nil, func(row *sqlite3.Stmt) error {
+			if text := row.ColumnText(0); text != "ok" {
+				found = append(found, text)
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
 		}
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
+		return "", err
 	}
 	return strings.Join(found, "; "), nil
+}
+
+// A Schema says how a database and this program fit together.
+type Schema struct {
+	Version int      // of the database; 0 of an empty one
+	Known   int      // the newest that this program knows
+	Missing []string // the migrations that this program would run, by their names, in order
+	Tag     string   // which makes the ids of this store its own
+}
+
+// ReadSchema returns the schema of the database in the data folder dir. A server may run there: nothing is changed.
+// The error says why this program cannot open the database.
+func ReadSchema(ctx context.Context, dir string) (schema Schema, err error) {
+	err = withFolder(ctx, dir, func(c *conn) error {
+		all, version, err := checkSchema(c)
+		schema.Version = version
+		if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(dir, store.FileName), err)
+		}
+		for _, m := range all {
+			schema.Known = m.version
+			if m.version > version {
+				schema.Missing = append(schema.Missing, m.name)
+			}
+		}
+		return c.query("SELECT value FROM meta WHERE name = 'tag'", nil, func(row *sqlite3.Stmt) error {
+			schema.Tag = row.ColumnText(0)
+			return nil
+		})
+	})
+	return schema, err
 }

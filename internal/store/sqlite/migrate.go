@@ -150,3 +150,12 @@ func schemaVersion(c *conn) (version int, err error) {
 	})
 	return version, err
 }
+
+// KnownSchema returns the newest schema that this program knows.
+func KnownSchema() (int, error) {
+	all, err := migrations()
+	if err != nil {
+		return 0, err
+	}
+	return all[len(all)-1].version, nil
+}

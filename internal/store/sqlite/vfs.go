@@ -22,7 +22,28 @@ const gatherParameter = "gather"
 
 func registerFileLayer() {
 	vfs.Register(fileLayerName, fileLayer{vfs.Find("os").(vfs.VFSFilename)})
+	vfs.Register(copyLayerName, copyLayer{fileLayer{vfs.Find("os").(vfs.VFSFilename)}})
 }
+
+// copyLayerName is the name of the file layer of a copy of the database.
+const copyLayerName = "bellhop-copy"
+
+// A copyLayer is a fileLayer whose files are not synced: the writer's goroutine writes the copy, and would wait for a
+// sync of the whole of it. After a crash there is no copy.
+type copyLayer struct{ fileLayer }
+
+func (l copyLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := l.fileLayer.OpenFilename(name, flags)
+	if err != nil {
+		return nil, flags, err
+	}
+	return unsynced{f.(*file)}, flags, nil
+}
+
+type unsynced struct{ *file }
+
+// Sync writes what waits, and does not sync it.
+func (f unsynced) Sync(vfs.SyncFlag) error { return f.flush() }
 
 func (l fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	f, flags, err := l.VFSFilename.OpenFilename(name, flags)

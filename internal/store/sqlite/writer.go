@@ -36,15 +36,16 @@ const (
 // that are queued during a write are taken after it.
 //
 // mu guards waiting, spare and closing. The goroutine of run alone uses c, its statements and the fields up to
-// checkpointNow. failForGood writes failure once and closes failed; then any goroutine may read failure. Once finished
+// copying. failForGood writes failure once and closes failed; then any goroutine may read failure. Once finished
 // is closed, any goroutine may read closeErr.
 type writer struct {
 	store                   *Store
 	c                       *conn
 	begin, commit, rollback *sqlite3.Stmt
-	pages                   int  // in the log after the latest commit
-	shrunk                  bool // the database has become shorter; its file becomes so by the next checkpoint
-	checkpointNow           bool // however short the log is
+	pages                   int             // in the log after the latest commit
+	shrunk                  bool            // the database has become shorter; its file will by the next checkpoint
+	checkpointNow           bool            // however short the log is
+	copying                 *sqlite3.Backup // of the database, step by step; nil if none is under way
 
 	mu      sync.Mutex
 	waiting []op
@@ -53,6 +54,7 @@ type writer struct {
 
 	room     sync.Cond     // on mu; waiting has become shorter than maxWaiting, or closing is set
 	wake     chan struct{} // holds one: something is queued, or closing is set
+	between  chan func()   // taken between two transactions, for what cannot be done within one
 	full     atomic.Bool   // the latest commit found no room
 	failed   chan struct{} // closed when storage has failed for good
 	failing  sync.Once     // the first failure
@@ -62,8 +64,8 @@ type writer struct {
 }
 
 func newWriter(s *Store, c *conn) (*writer, error) {
-	w := &writer{store: s, c: c, wake: make(chan struct{}, 1), failed: make(chan struct{}),
-		finished: make(chan struct{})}
+	w := &writer{store: s, c: c, wake: make(chan struct{}, 1), between: make(chan func()),
+		failed: make(chan struct{}), finished: make(chan struct{})}
 	w.room.L = &w.mu
 	for sql, at := range map[string]**sqlite3.Stmt{"BEGIN IMMEDIATE": &w.begin, "COMMIT": &w.commit,
 		"ROLLBACK": &w.rollback} {
@@ -154,7 +156,12 @@ func (w *writer) run() {
 			case <-time.After(fullPause):
 			}
 		} else {
-			<-w.wake
+			select {
+			case <-w.wake:
+			case f := <-w.between:
+				f()
+				continue
+			}
 		}
 		// Goroutines that are about to submit run first: batches grow by half for the price of one switch.
 		runtime.Gosched()
@@ -169,7 +176,7 @@ func (w *writer) run() {
 		}
 		if closing {
 			w.fail(patient, store.ErrFull)
-			w.closeErr = w.closeConn()
+			w.closeErr = errors.Join(w.copying.Close(), w.closeConn())
 			return
 		}
 		w.checkpoint()

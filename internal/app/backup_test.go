@@ -1,0 +1,242 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/client"
+	"github.com/bellhop-gateway/bellhop/internal/backup"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+)
+
+// archiveOf returns a backup of a running server.
+func (r *running) archiveOf(o client.BackupOptions) []byte {
+	r.t.Helper()
+	body, err := client.New(r.URL(), r.opts.AdminKey, http.DefaultClient).BackupArchive(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer body.Close()
+	archive, err := io.ReadAll(body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return archive
+}
+
+// TestRestoredServerWaits shows that a restored server has every event that was acknowledged before its backup began,
+// that it accepts events and sends nothing, also after a restart, and that it delivers everything once it is resumed.
+func TestRestoredServerWaits(t *testing.T) {
+	t.Parallel()
+	var received atomic.Int64
+	status := atomic.Int64{}
+	status.Store(http.StatusServiceUnavailable)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		received.Add(1)
+		w.WriteHeader(int(status.Load()))
+	}))
+	defer receiver.Close()
+	private := func(o *Options) { o.Config.AllowPrivate = true }
+	r := run(t, options(t, private))
+	r.source("src")
+	if code, body := r.call("POST", "/api/v1/destinations", `{"name":"all","url":"`+receiver.URL+
+		`","match":{"sources":["src"]},"settings":{"format":"raw"},"retry":{"schedule":["1h"]}}`); code != 201 {
+		t.Fatal(code, body)
+	}
+	const events, retry = 5, `{"destination":"all","state":"pending"}`
+	for range events {
+		if code, body := r.call("POST", "/in/src", "an event"); code != 202 {
+			t.Fatal(code, body)
+		}
+	}
+	poll(t, "a first attempt of each", func() bool { return received.Load() >= events })
+	archive := r.archiveOf(client.BackupOptions{})
+	if left, _ := filepath.Glob(filepath.Join(r.opts.Config.Data, copyName+"*")); len(left) > 0 {
+		t.Errorf("left in the data folder: %q", left)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	dir := filepath.Join(t.TempDir(), "restored")
+	done, err := Restore(t.Context(), dir, bytes.NewReader(archive), nil)
+	if err != nil || !done.Keys || done.Bellhop != "test" || done.Store == "" {
+		t.Fatal(done, err)
+	}
+	status.Store(http.StatusOK)
+	received.Store(0)
+	opts := options(t, private, func(o *Options) { o.Config.Data = dir })
+	again := run(t, opts)
+	standby := func() string {
+		_, body := again.call("GET", "/api/v1/standby", "")
+		return body
+	}
+	if body := standby(); !strings.Contains(body, `"on":true`) {
+		t.Fatal(body)
+	}
+	stored, err := again.store.Stats(t.Context())
+	if err != nil || stored.Events < events {
+		t.Errorf("%d events: %v", stored.Events, err)
+	}
+	if code, body := again.call("GET", "/readyz", ""); code != 200 {
+		t.Error(code, body)
+	}
+	if code, body := again.call("POST", "/in/src", "a new event"); code != 202 {
+		t.Fatal(code, body)
+	}
+	if code, body := again.call("POST", "/api/v1/deliveries/retry", retry); code >= 300 {
+		t.Fatal(code, body)
+	}
+	if err := again.stop(); err != nil {
+		t.Fatal(err)
+	}
+	again = run(t, opts)
+	if body := standby(); !strings.Contains(body, `"on":true`) {
+		t.Errorf("after a restart: %s", body)
+	}
+	if n := received.Load(); n != 0 {
+		t.Fatalf("%d deliveries in standby", n)
+	}
+	if code, body := again.call("POST", "/api/v1/standby/resume", ""); code != 200 ||
+		!strings.Contains(body, `"on":false`) {
+		t.Fatal(code, body)
+	}
+	if code, body := again.call("POST", "/api/v1/deliveries/retry", retry); code >= 300 {
+		t.Fatal(code, body)
+	}
+	poll(t, "everything delivered", func() bool { return received.Load() >= events+1 })
+	if code, body := again.call("GET", "/api/v1/audit?noun=server", ""); code != 200 ||
+		!strings.Contains(body, `"resumed"`) {
+		t.Error(code, body)
+	}
+}
+
+// TestRestoreRefuses shows what is said about archives that cannot be restored, and that nothing is left behind.
+func TestRestoreRefuses(t *testing.T) {
+	t.Parallel()
+	r := run(t, options(t))
+	r.source("src")
+	whole, noKeys := r.archiveOf(client.BackupOptions{}), r.archiveOf(client.BackupOptions{WithoutKeys: true})
+	running := r.opts.Config.Data
+	masterKey, err := os.ReadFile(filepath.Join(running, store.KeyFileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := bytes.Clone(whole)
+	changed[len(changed)/2] ^= 1
+	build := func(m backup.Manifest, names ...string) []byte {
+		var out bytes.Buffer
+		w, err := backup.NewWriter(&out, m)
+		for _, name := range names {
+			err = errors.Join(err, w.Add(name, 4, time.Now(), strings.NewReader("text")))
+		}
+		if err := errors.Join(err, w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return out.Bytes()
+	}
+	other := "bm90IHRoZSBrZXkgb2YgdGhpcyBzZXJ2ZXIgYXQgYWw=\n"
+	for name, c := range map[string]struct {
+		archive []byte
+		key     []byte
+		want    string
+	}{
+		"cut short":      {whole[:len(whole)-9], nil, "it was cut short"},
+		"changed":        {changed, nil, "it is damaged or was changed"},
+		"no archive":     {[]byte(strings.Repeat("text", 100)), nil, "it is no backup of Bellhop"},
+		"a newer schema": {build(backup.Manifest{Schema: 999, Keys: true}), nil, "it has schema 999"},
+		"no database":    {build(backup.Manifest{Keys: true}, "master.key"), nil, "it has no bellhop.db"},
+		"no SQLite": {build(backup.Manifest{Keys: true}, "bellhop.db", "master.key"), nil,
+			"not a database"},
+		"something else":              {build(backup.Manifest{Keys: true}, "run.sh"), nil, `it has "run.sh"`},
+		"without keys":                {noKeys, nil, "it was taken without keys: name the file with the master key"},
+		"with the key of another":     {noKeys, []byte(other), "its master key does not open its secrets"},
+		"with two master keys":        {whole, masterKey, "leave out --master-key"},
+		"with a key that is no key":   {noKeys, []byte("secret"), "line 1 is not a Base64 key"},
+		"a file with a bad name":      {build(backup.Manifest{Keys: true}, "files/.partial/a"), nil, "cannot be kept"},
+		"an empty file":               {nil, nil, "it was cut short"},
+		"a manifest and nothing else": {build(backup.Manifest{Keys: true}), nil, "it has no bellhop.db"},
+	} {
+		dir := filepath.Join(t.TempDir(), "new")
+		_, err := Restore(t.Context(), dir, bytes.NewReader(c.archive), c.key)
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") &&
+			name == "with a key that is no key" {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the folder is left: %v", name, err)
+		}
+	}
+	for dir, want := range map[string]string{running: "a server runs in", t.TempDir(): ""} {
+		if want == "" {
+			want = "is not empty: it has mine"
+			if err := os.WriteFile(filepath.Join(dir, "mine"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Restore(t.Context(), dir, bytes.NewReader(whole), nil); err == nil ||
+			!strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	dir := t.TempDir()
+	if _, err := Restore(t.Context(), dir, bytes.NewReader(noKeys), masterKey); err != nil {
+		t.Errorf("with the right key, into an empty folder: %v", err)
+	}
+}
+
+// TestBackupOfStoppedFolder shows that a crash's log is in the backup of a folder, and that the folder stays as it was
+// but for the note.
+func TestBackupOfStoppedFolder(t *testing.T) {
+	t.Parallel()
+	r := run(t, options(t))
+	r.source("src")
+	dir := t.TempDir() // as it is while the server runs: with a log, as after a crash
+	for _, name := range []string{store.FileName, store.FileName + "-wal", store.KeyFileName} {
+		content, err := os.ReadFile(filepath.Join(r.opts.Config.Data, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var archive bytes.Buffer
+	if err := BackupFolder(t.Context(), "test", dir, client.BackupOptions{}, &archive); err != nil {
+		t.Fatal(err)
+	}
+	if err := NoteBackupOf(dir, bellhop.Backup{At: time.Now(), Bytes: 7, To: "a disk"}); err != nil {
+		t.Error(err)
+	}
+	restored := filepath.Join(t.TempDir(), "restored")
+	if _, err := Restore(t.Context(), restored, &archive, nil); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := ResumeFolder(t.Context(), restored); err != nil || !was {
+		t.Errorf("resume: %t, %v", was, err)
+	}
+	for _, dir := range []string{dir, restored} {
+		again := run(t, options(t, func(o *Options) { o.Config.Data = dir }))
+		if _, err := again.store.Source(t.Context(), "src"); err != nil {
+			t.Error(err)
+		}
+		if again.inStandby() {
+			t.Error("in standby")
+		}
+		b, err := again.store.LatestBackup(t.Context())
+		if noted := b.To == "a disk"; err != nil || noted != (dir != restored) {
+			t.Errorf("%+v, %v", b, err)
+		}
+	}
+}

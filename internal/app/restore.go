@@ -1,0 +1,206 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/backup"
+	"github.com/bellhop-gateway/bellhop/internal/blob"
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
+	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
+)
+
+// A Restored says what a restore has made.
+type Restored struct {
+	backup.Manifest
+	Bytes int64 // of all that was unpacked
+	Kept  int   // files that actions keep
+}
+
+// restoreFolder is where an archive is unpacked and checked, within the new data folder: on one disk with it.
+const restoreFolder = "restore.tmp"
+
+// Restore makes the data folder dir of the archive that r reads. It unpacks the whole archive beside, checks
+// everything there, and only then moves it to its place. So after an error there is nothing: not even dir, if
+// Restore made it. The new server is in standby, because the original may still run. masterKey is the content of
+// the key file for an archive without keys; nil is that of the archive. The caller closes r.
+func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (done Restored, err error) {
+	if datadir.InUse(dir) {
+		return done, fmt.Errorf("a server runs in %s: restore into a new folder", dir)
+	}
+	if err := checkEmpty(dir); err != nil {
+		return done, err
+	}
+	_, statErr := os.Stat(dir)
+	folder, err := datadir.Open(dir)
+	if err != nil {
+		return done, err
+	}
+	work := filepath.Join(dir, restoreFolder)
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(work), folder.Close())
+		if err != nil && errors.Is(statErr, fs.ErrNotExist) {
+			err = errors.Join(err, os.RemoveAll(dir)) // which this call has made, and which has nothing but the lock
+		}
+	}()
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return done, fmt.Errorf("unpack the backup: %w", err)
+	}
+	if done, err = unpack(ctx, work, r, masterKey); err != nil {
+		return done, err
+	}
+	if err := checkUnpacked(ctx, work); err != nil {
+		return done, err
+	}
+	return done, moveUp(work, dir)
+}
+
+// checkEmpty returns an error unless dir is empty or not there. The lock of a server that has ended does not count.
+func checkEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() != "lock" {
+			return fmt.Errorf("%s is not empty: it has %s; restore into a new folder, and nothing is overwritten", dir,
+				e.Name())
+		}
+	}
+	return nil
+}
+
+// unpack unpacks an archive into the folder work.
+func unpack(ctx context.Context, work string, r io.Reader, masterKey []byte) (done Restored, err error) {
+	known, err := sqlite.KnownSchema()
+	if err != nil {
+		return done, err
+	}
+	check := func(m backup.Manifest) error {
+		switch {
+		case m.Schema > known:
+			return fmt.Errorf("it has schema %d, written by Bellhop %s, and this program knows %d: restore it with "+
+				"that version, or a later one", m.Schema, m.Bellhop, known)
+		case !m.Keys && masterKey == nil:
+			return errors.New("it was taken without keys: name the file with the master key of its server with " +
+				"--master-key")
+		case m.Keys && masterKey != nil:
+			return errors.New("it has the master key of its server: leave out --master-key")
+		}
+		return nil
+	}
+	done.Manifest, err = backup.Extract(ctx, r, check, func(name string, size int64) (io.WriteCloser, error) {
+		switch kept, isFile := strings.CutPrefix(name, backup.FilesPrefix); {
+		case isFile:
+			if err := blob.CheckName(kept); err != nil {
+				return nil, fmt.Errorf("it has the file %q, which cannot be kept: %w", kept, err)
+			}
+			done.Kept++
+		case name != store.FileName && name != datadir.MasterKeyFile && name != datadir.AdminKeyFile:
+			return nil, fmt.Errorf("it has %q, which no Bellhop of this version puts into a backup", name)
+		}
+		done.Bytes += size
+		return createIn(work, name)
+	})
+	if err != nil {
+		return done, fmt.Errorf("the backup cannot be restored: %w", err)
+	}
+	if masterKey != nil {
+		err = os.WriteFile(filepath.Join(work, datadir.MasterKeyFile), masterKey, 0o600)
+	}
+	for _, name := range []string{store.FileName, datadir.MasterKeyFile} {
+		if _, statErr := os.Stat(filepath.Join(work, name)); err == nil && statErr != nil {
+			err = fmt.Errorf("the backup cannot be restored: it has no %s", name)
+		}
+	}
+	return done, err
+}
+
+// createIn creates the file of a member, for its owner alone. Close syncs it.
+func createIn(work, name string) (io.WriteCloser, error) {
+	path := filepath.Join(work, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return syncedFile{f}, nil
+}
+
+type syncedFile struct{ *os.File }
+
+func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close()) }
+
+// checkUnpacked checks the database in the folder work, brings it to the schema of this program, and puts it in
+// standby.
+func checkUnpacked(ctx context.Context, work string) error {
+	fault := func(err error) error { return fmt.Errorf("the backup cannot be restored: %w", err) }
+	damage, err := sqlite.CheckWhole(ctx, work)
+	if err != nil {
+		return fault(err)
+	}
+	if damage != "" {
+		return fault(errors.New("its database is damaged: " + damage))
+	}
+	keys, err := store.LoadKeyRing(work, rand.Reader)
+	if err != nil {
+		return fault(err)
+	}
+	s, err := sqlite.Open(sqlite.Options{Dir: work, Options: store.Options{Keys: keys, Now: time.Now,
+		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
+	if err != nil {
+		return fault(err)
+	}
+	err = s.CheckSecrets(ctx)
+	if err != nil {
+		err = fmt.Errorf("its master key does not open its secrets: %w", err)
+	} else {
+		err = s.SetStandby(ctx, bellhop.Standby{Since: time.Now(), Why: "it was restored from a backup"})
+	}
+	if err = errors.Join(err, s.Close()); err != nil {
+		return fault(err)
+	}
+	return nil
+}
+
+// moveUp moves everything from the folder work into dir, around it. The database comes last: until then, no server
+// takes dir for a data folder with content.
+func moveUp(work, dir string) error {
+	entries, err := os.ReadDir(work)
+	if err != nil {
+		return err
+	}
+	var moved []string
+	for _, last := range []bool{false, true} {
+		for _, e := range entries {
+			if (e.Name() == store.FileName) != last {
+				continue
+			}
+			to := filepath.Join(dir, e.Name())
+			if err := os.Rename(filepath.Join(work, e.Name()), to); err != nil {
+				for _, name := range moved {
+					err = errors.Join(err, os.RemoveAll(name))
+				}
+				return err
+			}
+			moved = append(moved, to)
+		}
+	}
+	return datadir.Sync(dir)
+}

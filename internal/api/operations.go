@@ -223,8 +223,8 @@ var operationTexts = map[string]string{
 		"notes its own. One that is older than the latest changes nothing.",
 	"get-backup-archive": "Returns everything that the server keeps, as one archive that `bellhop restore` reads, " +
 		"while the server goes on serving. What was stored before the request is in it. The archive begins at once; " +
-		"its rest follows when the database is copied. One backup is made at a time. With keys it holds secrets: whoever " +
-		"has it can read all that the server keeps.",
+		"its rest follows when the database is copied. One backup is made at a time. With keys it holds " +
+		"secrets: whoever has it can read all that the server keeps.",
 	"show-standby": "Returns whether the server is in standby: it was restored from a backup, accepts events, and " +
 		"sends nothing.",
 	"resume-server": "Ends a standby: deliveries go out from then on, and subscriptions are renewed. Do that once " +

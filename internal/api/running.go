@@ -41,7 +41,8 @@ func (s *server) running() {
 	archive := op{http.MethodGet, "/backup/archive", "get-backup-archive", "Get a backup of the server", 0}.huma()
 	archive.Responses = map[string]*huma.Response{"200": {Description: "The archive: a tar, compressed with " +
 		"Zstandard. Its last member is SHA256SUMS, without which it was cut short",
-		Content: map[string]*huma.MediaType{archiveType: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
+		Content: map[string]*huma.MediaType{archiveType: {
+			Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}}}
 	register(s, archive, s.backupArchive)
 	handle(s, op{http.MethodGet, "/standby", "show-standby", "Show whether the server is in standby", 0},
 		s.showStandby)

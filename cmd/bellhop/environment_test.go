@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/bellhop-gateway/bellhop/internal/config"
@@ -42,11 +43,13 @@ func TestVariablesOfTheServer(t *testing.T) {
 	}
 }
 
-// TestDataIsTheFolder: on every command but those for stand-ins, which call no server, --data is the data folder.
+// TestDataIsTheFolder: on every command --data is the data folder, but for those of stand-ins, which call no
+// server, and for prove and restore, which make a folder.
 func TestDataIsTheFolder(t *testing.T) {
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		f := c.Flags().Lookup("data")
-		if f != nil && f.Annotations[ofTheServer] == nil && c.Name() != "serve" && c.Parent().Name() != "emulate" {
+		if f != nil && f.Annotations[ofTheServer] == nil && c.Parent().Name() != "emulate" &&
+			!slices.Contains([]string{"serve", "prove", "restore"}, c.Name()) {
 			t.Errorf("%s --data: %s", c.CommandPath(), f.Usage)
 		}
 	})

@@ -44,12 +44,12 @@ func TestVariablesOfTheServer(t *testing.T) {
 }
 
 // TestDataIsTheFolder: on every command --data is the data folder, but for those of stand-ins, which call no
-// server, and for prove and restore, which make a folder.
+// server, and for restore, which makes a folder.
 func TestDataIsTheFolder(t *testing.T) {
 	walkCommands(newRootCommand(&env{getenv: noEnv}), func(c *cobra.Command) {
 		f := c.Flags().Lookup("data")
 		if f != nil && f.Annotations[ofTheServer] == nil && c.Parent().Name() != "emulate" &&
-			!slices.Contains([]string{"serve", "prove", "restore"}, c.Name()) {
+			!slices.Contains([]string{"serve", "restore"}, c.Name()) {
 			t.Errorf("%s --data: %s", c.CommandPath(), f.Usage)
 		}
 	})

@@ -3,6 +3,7 @@ package interop
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +25,9 @@ type receiverProgram struct {
 	language string // of its code block
 	file     string // its name
 	command  []string
-	shell    bool // it is run once for each request, and not as a server
+	shell    bool   // it is run once for each request, and not as a server
+	of       string // the page or folder that has it
+	folder   string // of a Go program with packages of Bellhop; "" is none
 }
 
 var receiverPrograms = []receiverProgram{
@@ -52,6 +56,7 @@ func TestReceiving(t *testing.T) {
 			if !ok {
 				t.Fatal("the page has no such program")
 			}
+			p.of = "docs/RECEIVING.md"
 			p.test(t, code)
 		})
 	}
@@ -78,7 +83,7 @@ func (p receiverProgram) test(t *testing.T, code string) {
 		t.Fatal(err)
 	}
 	to, said := p.start(t, file)
-	name := "docs/RECEIVING.md: " + p.language
+	name := p.of + ": " + p.language
 	g := sharedGateway(t)
 	captured := make(chan call, 10)
 	// Bellhop delivers to a server in between, which passes each request on and keeps it.
@@ -146,8 +151,15 @@ func (p receiverProgram) test(t *testing.T, code string) {
 	})
 }
 
-// start runs the program and returns its URL. said waits for the next line that it prints about a request.
+// start runs the program until the test ends, and returns its URL. said waits for the next line that it prints about a
+// request.
 func (p receiverProgram) start(t *testing.T, file string) (to string, said func() string) {
+	to, said, _ = p.run(t, file)
+	return to, said
+}
+
+// run is start, with a function that kills the program.
+func (p receiverProgram) run(t *testing.T, file string) (to string, said func() string, kill func()) {
 	lines := make(chan string, 100)
 	said = func() string {
 		select {
@@ -172,7 +184,7 @@ func (p receiverProgram) start(t *testing.T, file string) (to string, said func(
 			}
 			lines <- strings.TrimSuffix(string(out), "\n")
 			w.WriteHeader(http.StatusNoContent)
-		}), said
+		}), said, func() {}
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -185,14 +197,19 @@ func (p receiverProgram) start(t *testing.T, file string) (to string, said func(
 	switch p.language {
 	case "go": // `go run` would leave the program behind
 		program := filepath.Join(t.TempDir(), "receiver")
-		if out, err := exec.Command("go", "build", "-o", program, file).CombinedOutput(); err != nil {
+		build := exec.Command("go", "build", "-o", program, file)
+		if p.folder != "" {
+			build = exec.Command("go", "build", "-C", "..", "-o", program, p.folder)
+		}
+		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		run = exec.Command(program)
 	case "php":
 		run = exec.Command("php", "-S", address, file)
 	}
-	run.Env = append(os.Environ(), "WEBHOOK_SECRET="+standardSecret, "PORT="+port, "TMPDIR="+t.TempDir())
+	run.Env = append(os.Environ(), "WEBHOOK_SECRET="+standardSecret, "PORT="+port, "TMPDIR="+t.TempDir(),
+		"INBOX="+cmp.Or(os.Getenv("INBOX"), filepath.Join(t.TempDir(), "inbox")))
 	out, err := run.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -203,10 +220,11 @@ func (p receiverProgram) start(t *testing.T, file string) (to string, said func(
 	if err := run.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	kill = sync.OnceFunc(func() {
 		run.Process.Kill()
 		run.Wait()
 	})
+	t.Cleanup(kill)
 	go func() {
 		for scanner := bufio.NewScanner(out); scanner.Scan(); {
 			if line := scanner.Text(); strings.HasPrefix(line, "new ") || strings.HasPrefix(line, "repeat ") {
@@ -223,7 +241,7 @@ func (p receiverProgram) start(t *testing.T, file string) (to string, said func(
 	}) {
 		t.Fatalf("it does not listen: %s", complaints.String())
 	}
-	return "http://" + address + "/", said
+	return "http://" + address + "/", said, kill
 }
 
 // readCall returns a request with its body.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -97,20 +98,16 @@ func (j judges) judge(t testing.TB, file string) ([]manifest.Problem, error) {
 // yamlBlocks are the blocks of YAML in a page.
 var yamlBlocks = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 
-// TestGoodFiles: the example, each file on the page, and files of each provider and action with the examples of their
+// TestGoodFiles: the examples, each file on the page, and files of each provider and action with the examples of their
 // settings are accepted by the parser and by the schema.
 func TestGoodFiles(t *testing.T) {
 	t.Parallel()
 	j := newJudges(t)
-	example, err := os.ReadFile("../../examples/config/bellhop.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
 	page, err := os.ReadFile("../../docs/CONFIG.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := []string{string(example), "", "sources:\nretain:\n",
+	files := []string{"", "sources:\nretain:\n",
 		"destinations:\n- {name: a, url: 'https://a.example', settings: {format: template, template: data.text}}\n",
 		"destinations:\n- name: a\n  url: https://a.example\n  retry: {schedule: default}\n  expires_at: " +
 			"2099-01-01T00:00:00Z\n  access: {token: env:T, scopes: [a]}\n  rate: {per_second: 0.5}\n  " +
@@ -121,6 +118,17 @@ func TestGoodFiles(t *testing.T) {
 			"8080\nmax-attempts: 100\n",
 		"tenants:\n- name: acme\n- {name: b, limits: {destinations: 3, events: {per_second: 2}}}\n",
 		"keys:\n- {name: ci, scope: read, key: env:K, expires_at: 2099-01-01T00:00:00Z}\n",
+	}
+	examples, err := filepath.Glob("../../examples/*/bellhop.yaml")
+	if err != nil || len(examples) < 3 {
+		t.Errorf("examples: %q, %v", examples, err)
+	}
+	for _, name := range examples {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, string(text))
 	}
 	for _, block := range yamlBlocks.FindAllStringSubmatch(string(page), -1) {
 		files = append(files, block[1])

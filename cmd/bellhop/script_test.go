@@ -90,15 +90,16 @@ import (
 //	                    runs the command once for each N, which stands for {} in its arguments
 //	keep NAME [PATTERN] sets $NAME to the last output, or to the first group of PATTERN in it
 //
-// $README is the path of the repository's README.
+// $README is the path of the repository's README, $EXAMPLES that of its examples.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(e *testscript.Env) error {
 			e.Values[serverKey{}] = &scriptServer{test: e.T().(errorReporter)}
-			readme, err := filepath.Abs("../../README.md")
-			e.Setenv("README", readme)
+			root, err := filepath.Abs("../..")
+			e.Setenv("README", filepath.Join(root, "README.md"))
+			e.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 			return err
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -297,7 +298,10 @@ func serveInScript(ts *testscript.TestScript, _ bool, args []string) {
 
 // serveApartInScript is the script command serve-apart.
 func serveApartInScript(ts *testscript.TestScript, _ bool, args []string) {
-	environ := append(os.Environ(), "PATH="+ts.Getenv("PATH"), "BELLHOP_ADMIN_KEY="+ts.Getenv("BELLHOP_ADMIN_KEY"))
+	environ := os.Environ()
+	for _, name := range []string{"PATH", "BELLHOP_ADMIN_KEY", "RECEIPTS"} {
+		environ = append(environ, name+"="+ts.Getenv(name))
+	}
 	startInScript(ts, apart(environ), args)
 }
 

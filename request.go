@@ -33,7 +33,7 @@ type Request struct {
 	Detail      string // of a refusal: a sentence for the owner of the source, without input and secrets
 	Method      string
 	Target      string // path and query as sent, without the values of the query
-	RemoteAddr  string
+	RemoteAddr  string // of the client: see [ClientAddr]
 	Header      Header // as received, without headers that carry secrets
 	Body        []byte // as received; for a refused request at most MaxRefusedBodyBytes of it
 	BodyBytes   int64  // bytes of the body that were read
@@ -72,15 +72,25 @@ const (
 // MaxRefusedBodyBytes bounds how much of a refused request's body is kept.
 const MaxRefusedBodyBytes = 16 << 10
 
-// Sender returns what counts as one sender of requests in limits by address: the IPv4 address of remoteAddr, which is
-// "address:port", or the /64 network of its IPv6 address, of which one customer of a provider has all addresses. It
-// returns the zero Prefix for any other text, such as that of a Unix socket.
-func Sender(remoteAddr string) netip.Prefix {
+// ClientAddr returns the address in remoteAddr, which is "address:port", or an address alone of a client whose proxy
+// names no port. It returns the zero Addr for any other text, such as that of a Unix socket.
+func ClientAddr(remoteAddr string) netip.Addr {
 	at, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return netip.Prefix{}
+	if err == nil {
+		return at.Addr().Unmap()
 	}
-	addr := at.Addr().Unmap()
+	alone, err := netip.ParseAddr(remoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return alone.Unmap()
+}
+
+// Sender returns what counts as one sender of requests in limits by address: the IPv4 address of remoteAddr, see
+// [ClientAddr], or the /64 network of its IPv6 address, of which one customer of a provider has all addresses. It
+// returns the zero Prefix for a text without an address.
+func Sender(remoteAddr string) netip.Prefix {
+	addr := ClientAddr(remoteAddr)
 	bits := 64
 	if addr.Is4() {
 		bits = 32

@@ -8,7 +8,8 @@ func TestSender(t *testing.T) {
 	for addr, want := range map[string]string{
 		"192.0.2.1:1": "192.0.2.1/32", "[::ffff:192.0.2.1]:9": "192.0.2.1/32", "127.0.0.1:80": "127.0.0.1/32",
 		"[2001:db8:1:2:3:4:5:6]:443": "2001:db8:1:2::/64", "[2001:db8:1:2::]:1": "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:1": "fe80::/64", "@": "invalid Prefix", "192.0.2.1": "invalid Prefix",
+		"[fe80::1%eth0]:1": "fe80::/64",
+		"@":                "invalid Prefix", "192.0.2.1": "192.0.2.1/32", "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
 		"": "invalid Prefix", "host:80": "invalid Prefix",
 	} {
 		if got := Sender(addr).String(); got != want {

@@ -27,6 +27,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/delivery"
 	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
+	"github.com/bellhop-gateway/bellhop/internal/forwarded"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
@@ -87,12 +88,13 @@ type App struct {
 
 	certificate certificate.Keeper // of our own TLS; nil without
 	streams     *streams
-	front       *port // at --listen
-	apiPort     *port // nil if the front serves the API
-	uiPort      *port // nil if the port of the API serves the pages
-	localPort   *port // for commands; nil if they can use that of the API
-	plainPort   *port // sends browsers on to https; nil without
-	metricsPort *port // nil if the port of the API serves the metrics
+	trust       *forwarded.Trust // in proxies in front; nil without
+	front       *port            // at --listen
+	apiPort     *port            // nil if the front serves the API
+	uiPort      *port            // nil if the port of the API serves the pages
+	localPort   *port            // for commands; nil if they can use that of the API
+	plainPort   *port            // sends browsers on to https; nil without
+	metricsPort *port            // nil if the port of the API serves the metrics
 	unreadyLog  repeatedLog
 
 	// cleanups undo the steps of New; undo runs the last one first. Only New and the stop use them.

@@ -256,6 +256,19 @@ func (l *limiter) remove(c *limitedConn) {
 	}
 }
 
+// rename counts c among the connections of another sender: the client of a proxy, once it is known.
+func (l *limiter) rename(c *limitedConn, sender netip.Prefix) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.conns[c]; !ok {
+		return
+	}
+	l.remove(c)
+	c.sender = sender
+	l.conns[c] = struct{}{}
+	l.senders[sender]++
+}
+
 // giveWay returns the connections that are closed in favour of one of a sender: the longest idle of the sender with
 // the most connections, else of all; else those of the sender with the most that have been busy for too long. The
 // caller holds mu.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bellhop-gateway/bellhop/internal/certificate/certtest"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -100,7 +101,7 @@ func describe(t *testing.T, r *prometheus.Registry) []described {
 // the alerts of others rely on them.
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
-	r := run(t, options(t))
+	r := run(t, options(t, trusting, withTLS(t, certtest.New(t, "a.example", later), t.TempDir())))
 	r.fileMetrics()
 	var b bytes.Buffer
 	b.WriteString(metricsIntro)

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +9,9 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/forwarded"
 )
 
 // This file holds the addresses at which the server listens, and what is served at each.
@@ -21,8 +23,9 @@ import (
 // A port is an address at which the server listens, and the server of HTTP there.
 type port struct {
 	*limiter
-	server *http.Server
-	secure bool // clients speak TLS there
+	server  *http.Server
+	secure  bool                    // clients speak TLS there
+	proxied func(net.Conn) net.Conn // finds the client behind a proxy that speaks the PROXY protocol; nil without
 }
 
 // maxAPIConnections bounds the connections of a port of the API or the pages alone; more wait.
@@ -63,10 +66,39 @@ func (p *port) url() string {
 
 // serve serves the port until its server is shut down.
 func (p *port) serve() error {
-	if p.secure {
-		return p.server.ServeTLS(p.limiter, "", "")
+	var listener net.Listener = p.limiter
+	if p.proxied != nil {
+		listener = proxiedListener{p.limiter, p.proxied}
 	}
-	return p.server.Serve(p.limiter)
+	if p.secure {
+		return p.server.ServeTLS(listener, "", "")
+	}
+	return p.server.Serve(listener)
+}
+
+// A proxiedListener is a limiter behind proxies that speak the PROXY protocol.
+type proxiedListener struct {
+	*limiter
+	proxied func(net.Conn) net.Conn
+}
+
+// Accept implements [net.Listener]. It does not wait for the header.
+func (l proxiedListener) Accept() (net.Conn, error) {
+	c, err := l.limiter.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return l.proxied(c), nil
+}
+
+// clientOf returns a connection with the address of the client behind it, if a trusted proxy names it. The limiter
+// counts it among that client's from then on.
+func (a *App) clientOf(c net.Conn) net.Conn {
+	return a.trust.Conn(c, min(readHeaderTimeout, a.opts.Config.ReadTimeout), func(client netip.Addr) {
+		if conn := below(c); conn != nil {
+			conn.limiter.rename(conn, bellhop.Sender(client.String()))
+		}
+	})
 }
 
 // ports returns the ports that exist, but for that of the metrics, which serves until the end of a stop.
@@ -100,6 +132,9 @@ func (a *App) listen() (err error) {
 	c := &a.opts.Config
 	hasTLS := a.certificate != nil
 	a.streams.free.Store(int64(a.maxConnections()))
+	if len(c.TrustedProxies) > 0 {
+		a.trust = forwarded.New(c.TrustedProxies, time.Now, a.opts.Logger, a.registry)
+	}
 	if a.front, err = a.openPort("", "listen", c.Listen, a.maxConnections(), hasTLS); err != nil {
 		return err
 	}
@@ -131,6 +166,13 @@ func (a *App) listen() (err error) {
 		a.plainPort, err = a.openPort(" for plain HTTP", "listen-http", c.ListenHTTP, a.maxConnections(), false)
 		if err != nil {
 			return err
+		}
+	}
+	if c.ProxyProtocol {
+		for _, p := range []*port{a.front, a.plainPort} {
+			if p != nil {
+				p.proxied = a.clientOf
+			}
 		}
 	}
 	a.hasPublicURL = c.PublicURL != ""
@@ -198,7 +240,7 @@ func below(c net.Conn) *limitedConn {
 		switch conn := c.(type) {
 		case *limitedConn:
 			return conn
-		case *tls.Conn:
+		case interface{ NetConn() net.Conn }: // of TLS, or of a proxy
 			c = conn.NetConn()
 		default:
 			return nil

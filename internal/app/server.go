@@ -25,8 +25,12 @@ const (
 
 // newServer returns a server of handler with the bounds on clients.
 func (a *App) newServer(handler http.Handler) *http.Server {
+	handler = framed(handler)
+	if a.trust != nil {
+		handler = a.trust.Handler(handler)
+	}
 	return &http.Server{
-		Handler:           framed(handler),
+		Handler:           handler,
 		ReadHeaderTimeout: min(readHeaderTimeout, a.opts.Config.ReadTimeout),
 		ReadTimeout:       a.opts.Config.ReadTimeout,
 		WriteTimeout:      writeTimeout,

@@ -149,12 +149,11 @@ type expiredError struct{ id string }
 func (e *expiredError) Error() string        { return ErrExpiredKey.Error() }
 func (e *expiredError) Is(target error) bool { return target == ErrExpiredKey }
 
-// use notes that the key was used from remoteAddr, which is "address:port".
+// use notes that the key was used from remoteAddr, see [bellhop.ClientAddr].
 func (h *held) use(now time.Time, remoteAddr string) {
-	at, _ := netip.ParseAddrPort(remoteAddr) // the zero Addr if it is none, as that of a Unix socket
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.usedAt, h.address, h.unstored = now, at.Addr().Unmap(), true
+	h.usedAt, h.address, h.unstored = now, bellhop.ClientAddr(remoteAddr), true
 }
 
 // latest returns the latest use.

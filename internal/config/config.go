@@ -27,6 +27,8 @@ type Config struct {
 	ListenMetrics   string         `name:"listen-metrics" default:""`
 	ListenAPI       string         `name:"listen-api" default:""`
 	ListenHTTP      string         `name:"listen-http" default:""`
+	TrustedProxies  []netip.Prefix `name:"trusted-proxies" default:""`
+	ProxyProtocol   bool           `name:"proxy-protocol" default:"false"`
 	TLSCert         string         `name:"tls-cert" default:""`
 	TLSKey          string         `name:"tls-key" default:""`
 	Data            string         `name:"data" default:"./data"`
@@ -71,6 +73,10 @@ var docs = map[string]string{
 		"world with the sources alone; a port alone is at 127.0.0.1; by default they are at --listen",
 	"listen-http": "address and port, such as :80, that send browsers on to https and refuse everything else; of " +
 		"use with TLS alone",
+	"trusted-proxies": "addresses of the proxies in front whose word counts about the address of a client " +
+		"(X-Forwarded-For, Forwarded), such as 10.1.0.0/16; localhost is 127.0.0.0/8 and ::1; comma-separated",
+	"proxy-protocol": "connections of --trusted-proxies to --listen and --listen-http begin with a header of the " +
+		"PROXY protocol, version 1 or 2",
 	"tls-cert": "file of the certificate of this server with its chain, as PEM, for TLS and HTTP/2 at --listen; it " +
 		"is read again when it changes",
 	"tls-key": "file of the key of --tls-cert, as PEM",
@@ -139,7 +145,7 @@ var groups = []struct {
 	title string
 	names []string
 }{
-	{"Addresses", []string{"listen", "listen-metrics", "public-url"}},
+	{"Addresses", []string{"listen", "listen-metrics", "public-url", "trusted-proxies", "proxy-protocol"}},
 	{"TLS", []string{"tls"}},
 	{"Storage", []string{"data", "database", "retain"}},
 	{"Pages", []string{"ui"}},
@@ -455,6 +461,8 @@ func (c *Config) check() (name string, err error) {
 		return "listen-api", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.ListenAPI)
 	case c.ListenHTTP != "" && !c.HasTLS():
 		return "listen-http", errors.New("it sends browsers on to https: give --tls-cert and --tls-key too")
+	case c.ProxyProtocol && len(c.TrustedProxies) == 0:
+		return "proxy-protocol", errors.New("it needs --trusted-proxies, which says whose headers are believed")
 	case c.TLSCert != "" && c.TLSKey == "":
 		return "tls-cert", errors.New("it needs --tls-key, the file of its key")
 	case c.TLSKey != "" && c.TLSCert == "":

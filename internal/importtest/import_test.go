@@ -29,6 +29,7 @@ var modules = map[string]string{
 	"oauth2":     "golang.org/x/oauth2",
 	"oidc":       "github.com/coreos/go-oidc/v3",
 	"prometheus": "github.com/prometheus/client_golang",
+	"proxyproto": "github.com/pires/go-proxyproto",
 	"sqlite3":    "github.com/ncruces/go-sqlite3",
 	"ssrf":       "code.dny.dev/ssrf",
 	"x/crypto":   "golang.org/x/crypto",
@@ -100,6 +101,7 @@ var rooms = []row{
 	{"internal/catalog", []room{".", "provider", "internal/match", "internal/access"}, nil},
 	{"internal/auth", []room{".", "internal/fetchcache"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
+	{"internal/forwarded", []room{"."}, []string{"prometheus", "proxyproto"}},
 	{"internal/certificate", nil, []string{"prometheus"}},
 	{"internal/certificate/certtest", nil, nil}, // only tests import it
 	{"internal/ui", []room{"client"}, []string{"diff"}},

@@ -40,7 +40,7 @@ PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 # The packages that every event passes through, and so are worth measuring.
 HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz package deb help
+.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz package deb deploycheck help
 
 build: ## bin/bellhop, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
@@ -106,6 +106,11 @@ package: ## what is released, in dist: archives, deb, rpm, container image, bill
 
 deb: ## the Debian package installed, used, upgraded, removed: below a systemd of its own; needs root, on Debian
 	$(PLAIN) .ci/deb $(ARGS)
+
+# With the program that the browser tests drive, and so without another build.
+deploycheck: ## deploy/: each file read by the tool it is for, events through nginx and Caddy; needs nginx, caddy, rpm
+	$(PLAIN) go build -o bin/bellhop-check ./cmd/bellhop
+	cd tools && $(PLAIN) go vet ./... && BELLHOP=$(CURDIR)/bin/bellhop-check $(PLAIN) go test -count=1 ./... $(ARGS)
 
 interop/node/node_modules: interop/node/package.json interop/node/package-lock.json
 	cd interop/node && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules

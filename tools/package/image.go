@@ -48,9 +48,12 @@ func (j *job) image() error {
 	if err != nil {
 		return err
 	}
-	// Tools that read a layout choose the image by this name.
+	// Tools that read a layout choose the image by the first name; Docker gives it the second one.
+	tag := strings.ReplaceAll(strings.TrimPrefix(j.version, "v"), "+", "-")
 	err = to.AppendIndex(index, layout.WithAnnotations(map[string]string{
-		"org.opencontainers.image.ref.name": strings.NewReplacer("+", "-").Replace(strings.TrimPrefix(j.version, "v"))}))
+		"org.opencontainers.image.ref.name": tag,
+		"io.containerd.image.name":          "docker.io/library/bellhop:" + tag,
+	}))
 	if err != nil {
 		return err
 	}
@@ -99,9 +102,9 @@ func (j *job) imageFor(t target) (v1.Image, error) {
 	config.Config = v1.Config{
 		User:         fmt.Sprintf("%d:%[1]d", imageUser),
 		Entrypoint:   []string{"/" + imagePath},
-		Cmd:          []string{"serve"},
+		Cmd:          []string{"serve", "--listen", ":8080"}, // a file of settings can have another address
 		WorkingDir:   "/" + strings.TrimSuffix(imageData, "/"),
-		Env:          []string{"PATH=/usr/bin", "BELLHOP_DATA=/var/lib/bellhop", "BELLHOP_LISTEN=:8080"},
+		Env:          []string{"PATH=/usr/bin", "BELLHOP_DATA=/var/lib/bellhop"},
 		ExposedPorts: map[string]struct{}{"8080/tcp": {}},
 		Volumes:      map[string]struct{}{"/var/lib/bellhop": {}},
 		StopSignal:   "SIGTERM",

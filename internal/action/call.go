@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/trace"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -125,7 +126,7 @@ func openConnection(env provider.ActionEnv, idOrName string, kinds ...string) (p
 func (c *Calls) do(ctx context.Context, conn provider.Connection, of share, call provider.Call,
 	check func(provider.Answer) error) (provider.Answer, error) {
 	var answer provider.Answer
-	err := c.through(conn, of, func() (err error) {
+	err := c.through(ctx, conn, of, func(ctx context.Context) (err error) {
 		answer, err = conn.API.Do(ctx, call)
 		if err == nil {
 			err = check(answer)
@@ -139,7 +140,7 @@ func (c *Calls) do(ctx context.Context, conn provider.Connection, of share, call
 func (c *Calls) open(ctx context.Context, conn provider.Connection, of share, call provider.Call,
 	check func(provider.Stream) error) (provider.Stream, error) {
 	var answer provider.Stream
-	err := c.through(conn, of, func() (err error) {
+	err := c.through(ctx, conn, of, func(ctx context.Context) (err error) {
 		answer, err = conn.Open(ctx, call)
 		if err != nil {
 			return err
@@ -153,13 +154,16 @@ func (c *Calls) open(ctx context.Context, conn provider.Connection, of share, ca
 }
 
 // through makes a call in the lane of a share. The error is that of the call, or a laterError.
-func (c *Calls) through(conn provider.Connection, of share, call func() error) error {
+func (c *Calls) through(ctx context.Context, conn provider.Connection, of share,
+	call func(ctx context.Context) error) error {
 	l, at := c.enter(conn, of)
 	if l == nil {
 		return &laterError{at, "waits: too many calls at a time, or the API asked to wait"}
 	}
 	begun := c.now()
-	err := call()
+	ctx, span := trace.Child(ctx, "call "+conn.Provider, trace.Client)
+	err := call(ctx)
+	endCall(span, conn, err)
 	var e *provider.APIError
 	c.metrics.called(c.now().Sub(begun))
 	throttled := errors.As(err, &e) && (e.Status == http.StatusTooManyRequests ||
@@ -183,6 +187,24 @@ func (c *Calls) through(conn provider.Connection, of share, call func() error) e
 		l.until = until
 	}
 	return &laterError{l.until, "waits: the API answered " + e.Error()}
+}
+
+// endCall ends the span of a call. It has neither the URL nor what the API said: both may be secret.
+func endCall(span trace.Span, conn provider.Connection, err error) {
+	if !span.Recording() {
+		return
+	}
+	span.Text("bellhop.connection", conn.Name)
+	span.Text("bellhop.provider", conn.Provider)
+	var e *provider.APIError
+	switch {
+	case errors.As(err, &e):
+		span.Number("http.response.status_code", e.Status)
+		span.Fail("the API refused the call")
+	case err != nil:
+		span.Fail("no answer that can be used")
+	}
+	span.End()
 }
 
 // enter begins a call of a share. If it has to wait, the lane is nil, and at is its turn: calls that wait get

@@ -35,6 +35,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/store"
 	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 	"github.com/bellhop-gateway/bellhop/internal/subscription"
+	"github.com/bellhop-gateway/bellhop/internal/trace"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -60,7 +61,8 @@ type App struct {
 	latency  *latencies
 	folder   *datadir.Folder
 	store    store.Store
-	watcher  *watcher // tells the live stream what the store writes
+	tracer   *trace.Tracer // nil without --otlp-endpoint
+	watcher  *watcher      // tells the live stream what the store writes
 	desk     *action.Desk
 	orderKey [16]byte // for the engine
 	keyFrom  string   // datadir.AdminKeyFile or datadir.AdminKeyVariable
@@ -171,6 +173,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.loadStandby(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openTraces(); err != nil {
 		return nil, err
 	}
 	a.openActions()
@@ -294,7 +299,7 @@ func (a *App) openRooms(client *egress.Client) {
 	env := provider.Env{Now: time.Now, Rand: rand.Reader, Client: a.told.through(client.HTTP()), Logger: o.Logger}
 	a.openOpener(client, env)
 	a.engine = delivery.New(delivery.Options{
-		Gate:  a.gate,
+		Gate: a.gate, Tracer: a.tracer,
 		Store: a.store, Opener: a.opener, CutOff: client.Close, Now: time.Now, Logger: o.Logger,
 		Metrics: a.latency.registerer(a.registry),
 		Changed: a.reloadLater, MaxAttempts: a.maxAttempts(), OrderKey: a.orderKey,
@@ -313,7 +318,7 @@ func (a *App) openRooms(client *egress.Client) {
 	a.openSubscriptions()
 	a.door = ingest.New(ingest.Options{
 		Store: a.store, Lanes: a.engine, Subscriptions: a.keeper, Providers: o.Providers, Env: env, Logger: o.Logger,
-		Metrics: a.latency.registerer(a.registry), Gate: a.gate,
+		Metrics: a.latency.registerer(a.registry), Gate: a.gate, Tracer: a.tracer,
 	})
 	a.undoLater("door", a.door.Stop)
 	a.openKeys()

@@ -101,7 +101,8 @@ func describe(t *testing.T, r *prometheus.Registry) []described {
 // the alerts of others rely on them.
 func TestMetricNames(t *testing.T) {
 	t.Parallel()
-	r := run(t, options(t, trusting, withTLS(t, certtest.New(t, "a.example", later), t.TempDir())))
+	r := run(t, options(t, trusting, withTLS(t, certtest.New(t, "a.example", later), t.TempDir()),
+		func(o *Options) { o.Config.OTLPEndpoint = "http://127.0.0.1:9" }))
 	r.fileMetrics()
 	var b bytes.Buffer
 	b.WriteString(metricsIntro)

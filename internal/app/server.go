@@ -57,7 +57,7 @@ func (a *App) serveRooms() {
 		front.Handle("/", a.door) // it answers 404
 		a.handle(a.apiPort, clean(withAPI))
 	}
-	withAPI.Handle("/", handler)
+	withAPI.Handle("/", withCaller(handler))
 	if a.uiPort != nil {
 		a.handle(a.uiPort, pages)
 	} else {
@@ -65,7 +65,7 @@ func (a *App) serveRooms() {
 	}
 	if a.localPort != nil {
 		local := a.newMux()
-		local.Handle("/", handler)
+		local.Handle("/", withCaller(handler))
 		addUI(local, handler, pages)
 		a.handle(a.localPort, clean(local))
 	}

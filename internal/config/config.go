@@ -58,6 +58,9 @@ type Config struct {
 	ReadTimeout     time.Duration  `name:"read-timeout" default:"15s"`
 	MaxConnections  int            `name:"max-connections" default:"10000"`
 	MaxAttempts     int            `name:"max-attempts" default:"8192"`
+	OTLPEndpoint    string         `name:"otlp-endpoint" default:""`
+	OTLPHeaders     string         `name:"otlp-headers" default:"" secret:"true"`
+	OTLPSample      float64        `name:"otlp-sample" default:"1"`
 	LogLevel        string         `name:"log-level" default:"info"`
 	LogFormat       string         `name:"log-format" default:"auto"`
 
@@ -127,12 +130,18 @@ var docs = map[string]string{
 	"max-connections": "connections served at the same time, at most a third of the open files that the system " +
 		"grants; beyond it, idle and slow ones give way",
 	"max-attempts": "attempts in progress at the same time, to all destinations together; further ones wait",
-	"log-level":    "debug, info, warn or error",
-	"log-format":   "text, json, or auto: text on a terminal",
+	"otlp-endpoint": "URL of a collector of traces that takes OTLP over HTTP, such as http://127.0.0.1:4318; " +
+		"/v1/traces is added; none is traced if empty",
+	"otlp-headers": "headers of each request to the collector, such as Authorization=Bearer TOKEN, " +
+		"separated by commas: env:NAME, file:PATH, or the headers themselves",
+	"otlp-sample": "the part of the traces that begin here and are kept, from 0 to 1, such as 0.01; a request " +
+		"that names its trace is kept if its sender keeps it",
+	"log-level":  "debug, info, warn or error",
+	"log-format": "text, json, or auto: text on a terminal",
 }
 
 // A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int,
-// list (comma-separated), or length (of time). Group is the heading under which people find it.
+// number, list (comma-separated), or length (of time). Group is the heading under which people find it.
 type Setting struct {
 	Name, Default, Doc, Kind string
 	Secret                   bool
@@ -153,6 +162,7 @@ var groups = []struct {
 	{"Files", []string{"files"}},
 	{"What destinations may reach and run", []string{"allow", "proxies"}},
 	{"Limits", []string{"shutdown-timeout", "read-timeout", "max"}},
+	{"Traces", []string{"otlp"}},
 	{"Log", []string{"log"}},
 }
 
@@ -190,6 +200,8 @@ func kindOf(t reflect.Type) string {
 		return "bool"
 	case t.Kind() == reflect.Int:
 		return "int"
+	case t.Kind() == reflect.Float64:
+		return "number"
 	case t.Kind() == reflect.Slice:
 		return "list"
 	}
@@ -266,7 +278,8 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 // Schema returns the JSON Schema of the value of each setting in a file, by its name.
 func Schema() map[string]any {
 	kinds := map[string][]string{"string": {"string", "integer", "null"}, "bool": {"boolean", "null"},
-		"int": {"integer", "null"}, "list": {"string", "array", "null"}, "length": {"string", "integer", "null"}}
+		"int": {"integer", "null"}, "number": {"number", "null"}, "list": {"string", "array", "null"},
+		"length": {"string", "integer", "null"}}
 	schemas := map[string]any{}
 	for _, s := range Settings() {
 		schema := map[string]any{"type": kinds[s.Kind], "description": s.Doc}
@@ -348,6 +361,12 @@ func set(field reflect.Value, text string) error {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return fmt.Errorf("use a whole number above 0, not %q", text)
+		}
+		*p = n
+	case *float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return fmt.Errorf("use a number such as 0.5, not %q", text)
 		}
 		*p = n
 	case *time.Duration:
@@ -523,6 +542,9 @@ func (c *Config) check() (name string, err error) {
 		return "max-attempts", errors.New("use a whole number from 16 to 100000")
 	case c.ReadTimeout <= 0:
 		return "read-timeout", errors.New("must be above 0")
+	}
+	if name, err := c.checkOTLP(); err != nil {
+		return name, err
 	}
 	switch c.LogLevel {
 	case "debug", "info", "warn", "error":

@@ -32,7 +32,7 @@ func TestDefaults(t *testing.T) {
 	want := Config{Listen: "127.0.0.1:8080", Data: "./data", UI: true, Retain: 30 * 24 * time.Hour,
 		UIOpenIDScopes:  []string{"profile", "email"},
 		ShutdownTimeout: 10 * time.Second, ReadTimeout: 15 * time.Second, MaxConnections: 10_000, MaxAttempts: 8192,
-		LogLevel: "info", LogFormat: "auto"}
+		OTLPSample: 1, LogLevel: "info", LogFormat: "auto"}
 	for name, file := range map[string]string{"no file": "", "an empty file": "\n",
 		"a file of comments": "# listen: :80\n", "keys without values": "listen:\nretain: ~\nallow: null\n"} {
 		if got, err := load(t, file, nil, nil); err != nil || !got.Same(want) {

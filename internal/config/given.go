@@ -183,6 +183,10 @@ func plain(kind, text string) any {
 		if n, err := strconv.Atoi(text); err == nil {
 			return n
 		}
+	case "number":
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			return n
+		}
 	case "list":
 		return slices.Concat([]string{}, splitList(text))
 	}

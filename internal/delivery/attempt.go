@@ -28,9 +28,11 @@ type lesson struct {
 func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson {
 	dst := l.destination.Load()
 	start, returns := e.now(), e.returns.Load()
+	ctx, span := e.traceAttempt(e.ctx, dst, batch)
+	defer span.End()
 	reply := outbound.Reply{Class: outbound.Unsent, Error: outbound.ErrorSettings, Detail: dst.StateReason}
 	if dst.target != nil {
-		reply = dst.target.Send(e.ctx, batch, start)
+		reply = dst.target.Send(ctx, batch, start)
 	}
 	end := e.now()
 	if e.ctx.Err() != nil && reply.Class == outbound.Cancelled {
@@ -50,8 +52,12 @@ func (e *Engine) attempt(l *lane, batch []*bellhop.Delivery, probe bool) lesson 
 		e.warnShort(a.detail, end)
 	}
 	random := e.opts.Random() // one for all, so that deliveries which failed together are due together
-	for _, d := range batch {
-		e.record(l, d, a.resultOf(d, reply, start, end, random), e.opts.Store.Record)
+	for i, d := range batch {
+		result := a.resultOf(d, reply, start, end, random)
+		if i == 0 {
+			describeAttempt(span, &result)
+		}
+		e.record(l, d, result, e.opts.Store.Record)
 		if a.disable {
 			e.disable(l, dst, "delivery "+d.ID+": it "+a.detail)
 		}

@@ -24,6 +24,7 @@ import (
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/match"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
+	"github.com/bellhop-gateway/bellhop/internal/trace"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -58,6 +59,7 @@ type Options struct {
 	Random  func() float64 // in [0, 1), for jitter
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // nil registers no metrics
+	Tracer  *trace.Tracer         // nil traces nothing
 	Gate    *match.Gate           // of large bodies, for all who evaluate expressions; nil makes one
 	Changed func()                // called after the engine disabled or expired a destination; may be nil
 

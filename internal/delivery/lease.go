@@ -9,6 +9,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
+	"github.com/bellhop-gateway/bellhop/internal/trace"
 )
 
 // This file keeps leases: the attempts of destinations of type pull, each from the pull to its ack or nack or to the
@@ -29,6 +30,7 @@ type lease struct {
 	timer   *time.Timer // calls expire
 	renewed int         // how often it was extended, so that a timer that fired before is ignored
 	ending  bool        // somebody ends it: nobody else does
+	span    trace.Span  // of the attempt; whoever ends it ends the span
 }
 
 // settleTime is how long an ack or a nack waits for the disk.
@@ -40,6 +42,7 @@ var errEnding = &bellhop.Error{Code: bellhop.CodeUnavailable,
 
 // render returns the form of the delivery of x, or ok is false and why says why there is none.
 func (x *lease) render(ctx context.Context) (form outbound.Form, why outbound.Reply, ok bool) {
+	ctx, x.span = x.lane.engine.traceAttempt(ctx, x.dst, []*bellhop.Delivery{x.delivery})
 	return x.dst.target.Form(ctx, x.delivery, x.began)
 }
 
@@ -229,7 +232,10 @@ func (x *lease) end(reply outbound.Reply, keep func(bellhop.Result) error) error
 	l, e := x.lane, x.lane.engine
 	now := e.now()
 	a := lesson{dst: x.dst, probe: x.probe, returns: x.returns, decision: decide(x.dst.Retry, reply, now)}
-	err := e.record(l, x.delivery, a.resultOf(x.delivery, reply, x.began, now, e.opts.Random()), keep)
+	result := a.resultOf(x.delivery, reply, x.began, now, e.opts.Random())
+	describeAttempt(x.span, &result)
+	x.span.End()
+	err := e.record(l, x.delivery, result, keep)
 	if a.disable {
 		e.disable(l, x.dst, "delivery "+x.delivery.ID+": it "+a.detail)
 	}

@@ -79,6 +79,7 @@ func keepCoded(ev *bellhop.Event, req *provider.Request) {
 type storedHeader struct {
 	src         *source
 	req         *provider.Request
+	trace       string         // of the events, in the form of traceparent; mostly ""
 	whole, bare bellhop.Header // bare is without the Content-Encoding
 }
 
@@ -86,14 +87,14 @@ type storedHeader struct {
 func (h *storedHeader) of(ev *bellhop.Event) bellhop.Header {
 	if h.req.Decoded == nil || sameBytes(ev.Body, h.req.Body) {
 		if h.whole == nil {
-			h.whole = bellhop.NewHeader(h.req.Header, h.src.dropsHeader)
+			h.whole = withTrace(bellhop.NewHeader(h.req.Header, h.src.dropsHeader), h.trace)
 		}
 		return h.whole
 	}
 	if h.bare == nil {
-		h.bare = bellhop.NewHeader(h.req.Header, func(name string) bool {
+		h.bare = withTrace(bellhop.NewHeader(h.req.Header, func(name string) bool {
 			return name == contentcoding.Header || h.src.dropsHeader(name)
-		})
+		}), h.trace)
 	}
 	return h.bare
 }

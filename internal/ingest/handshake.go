@@ -32,6 +32,7 @@ func (d *Door) handshake(w http.ResponseWriter, src *source, req *provider.Reque
 		h["Content-Length"] = []string{strconv.Itoa(len(reply.Body))}
 	}
 	setInert(h)
+	describeHandshake(w)
 	// before the answer: the call that caused the handshake may end with it
 	if src.subscribed != nil && src.sample == nil {
 		d.opts.Subscriptions.Handshake(src.ID, req.ReceivedAt, reply.Status, "")

@@ -26,6 +26,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/internal/trace"
 	"github.com/bellhop-gateway/bellhop/provider"
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -78,6 +79,7 @@ type Options struct {
 	Env           provider.Env
 	Logger        *slog.Logger
 	Metrics       prometheus.Registerer // nil registers no metrics
+	Tracer        *trace.Tracer         // nil traces nothing
 
 	// MaxBytesInFlight bounds the sum of all bodies that are being read or stored, beyond the first 16 KiB of each. If
 	// it is reached, a slow upload gives way, or one of a source or sender that holds more than its share; if there is
@@ -168,7 +170,7 @@ func (d *Door) open(src bellhop.Source, before *source, env provider.Env) (*sour
 		Source: src,
 		// The last two are no secrets, but only this server sets them.
 		secretHeaders: map[string]bool{"Authorization": true, "Proxy-Authorization": true, "Cookie": true,
-			bellhop.CauseHeader: true, bellhop.CaughtUpHeader: true},
+			bellhop.CauseHeader: true, bellhop.CaughtUpHeader: true, bellhop.TraceHeader: true},
 		limit:   cmp.Or(src.MaxBodyBytes, bellhop.DefaultMaxBodyBytes),
 		metrics: d.metrics.of(src.Name),
 		tenant:  d.tenants.of(src.Tenant),
@@ -233,6 +235,10 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.noSource(w, r, src, start)
 		return
 	}
+	if d.opts.Tracer != nil {
+		d.serveTraced(w, r, src, start)
+		return
+	}
 	d.serve(w, r, src, start)
 }
 
@@ -283,6 +289,7 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, src *source, start 
 		} else {
 			w.WriteHeader(receipt.Status)
 		}
+		describeAccepted(w, &receipt)
 		d.accepted(src, &receipt, start)
 	}
 }
@@ -348,7 +355,7 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 			return err
 		}
 	}
-	header := storedHeader{src: src, req: req}
+	header := storedHeader{src: src, req: req, trace: d.kept(ctx)}
 	for i := range events {
 		ev := &events[i]
 		keepCoded(ev, req)
@@ -388,7 +395,9 @@ func (d *Door) accept(ctx context.Context, src *source, req *provider.Request, r
 // it is nil.
 func (d *Door) store(ctx context.Context, record *bellhop.Request, events []bellhop.Event,
 	deliveries []bellhop.NewDelivery) (bellhop.Accepted, error) {
+	span := d.storing(ctx)
 	got, err := d.opts.Store.Accept(ctx, record, events, deliveries)
+	endStoring(span, events, deliveries, err)
 	if err != nil {
 		d.opts.Lanes.Unreserve(events, deliveries)
 		return got, err
@@ -462,6 +471,9 @@ func (d *Door) PublishCaused(ctx context.Context, cause *bellhop.Event, ev bellh
 	ev.Header = bellhop.NewHeader(http.Header{bellhop.CauseHeader: {cause.ID},
 		bellhop.HopsHeader: {strconv.Itoa(hops)}},
 		nil)
+	if came, ok := bellhop.TraceContextOf(cause.Header); ok {
+		ev.Header = withCaller(ev.Header, came)
+	}
 	stored, _, err := d.publish(ctx, ev)
 	return stored.ID, err
 }
@@ -496,6 +508,8 @@ func (d *Door) PublishCaughtUp(ctx context.Context, sourceID, gapID string, even
 }
 
 func (d *Door) publish(ctx context.Context, ev bellhop.Event) (bellhop.Event, bool, error) {
+	ctx, span := d.publishing(ctx, &ev)
+	defer span.End()
 	stamp(&ev, d.opts.Env.Now())
 	events := []bellhop.Event{ev}
 	deliveries, err := d.opts.Lanes.Match(ctx, events)
@@ -515,6 +529,8 @@ func (d *Door) PublishTo(ctx context.Context, ev bellhop.Event, destinationID st
 		return stored, "", err
 	}
 	ev.SourceID, ev.Source = bellhop.SourceAPIID, bellhop.SourceAPI
+	ctx, span := d.publishing(ctx, &ev)
+	defer span.End()
 	stamp(&ev, d.opts.Env.Now())
 	events := []bellhop.Event{ev}
 	deliveries := d.opts.Lanes.Reserve(events, destinationID)

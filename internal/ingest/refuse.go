@@ -115,6 +115,7 @@ func setInert(h http.Header) {
 func (d *Door) refuse(w http.ResponseWriter, src *source, req *provider.Request, err error) {
 	status, code, detail, known := explain(err)
 	d.noteRefused(src, req, status, code)
+	describeRefusal(w, code)
 	answer(w, status, err)
 	d.metrics.refused.WithLabelValues(src.metrics.label, code).Inc()
 	record := d.record(src, req)

@@ -38,7 +38,7 @@ func (d *Door) readBody(w http.ResponseWriter, r *http.Request, src *source, req
 	}
 	in, whole := r.Body, r.ContentLength
 	if whole < 0 { // unknown: one byte more than the limit shows that the body is too large
-		in, whole = http.MaxBytesReader(w, r.Body, src.limit), src.limit+1
+		in, whole = http.MaxBytesReader(plain(w), r.Body, src.limit), src.limit+1
 	}
 	held := int64(freeBytes)
 	for size := min(firstRead, whole); ; size = min(2*size, whole) {

@@ -65,7 +65,7 @@ func (t *Target) Form(ctx context.Context, d *bellhop.Delivery, at time.Time) (f
 	if err != nil {
 		return f, unrendered(ctx, err), false
 	}
-	return Form{readHeader(m.header), m.body}, why, true
+	return Form{readHeader(appendTrace(ctx, m.header, []*bellhop.Delivery{d})), m.body}, why, true
 }
 
 // unrendered returns the Reply of an attempt whose event could not be rendered because of err.

@@ -77,6 +77,7 @@ func (t *Target) Send(ctx context.Context, batch []*bellhop.Delivery, at time.Ti
 		}
 		return why
 	}
+	m.header = appendTrace(ctx, m.header, batch)
 	reply, err := t.opener.exchange(ctx, context.Background(), t.access,
 		&egress.Request{Target: t.address, Method: m.method, Header: m.header, Body: m.body,
 			Timeout: t.timeout, ReplyBytes: bellhop.MaxReplyBytes})

@@ -161,7 +161,7 @@ func (c *Calls) through(ctx context.Context, conn provider.Connection, of share,
 		return &laterError{at, "waits: too many calls at a time, or the API asked to wait"}
 	}
 	begun := c.now()
-	ctx, span := trace.Child(ctx, "call "+conn.Provider, trace.Client)
+	ctx, span := trace.Child(ctx, "call "+cmp.Or(conn.Provider, "http"), trace.Client)
 	err := call(ctx)
 	endCall(span, conn, err)
 	var e *provider.APIError

@@ -30,6 +30,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/internal/forwarded"
 	"github.com/bellhop-gateway/bellhop/internal/ingest"
 	"github.com/bellhop-gateway/bellhop/internal/match"
+	"github.com/bellhop-gateway/bellhop/internal/otlp"
 	"github.com/bellhop-gateway/bellhop/internal/outbound"
 	"github.com/bellhop-gateway/bellhop/internal/repair"
 	"github.com/bellhop-gateway/bellhop/internal/store"
@@ -61,8 +62,9 @@ type App struct {
 	latency  *latencies
 	folder   *datadir.Folder
 	store    store.Store
-	tracer   *trace.Tracer // nil without --otlp-endpoint
-	watcher  *watcher      // tells the live stream what the store writes
+	tracer   *trace.Tracer  // nil without --otlp-endpoint
+	exporter *otlp.Exporter // of the spans of tracer
+	watcher  *watcher       // tells the live stream what the store writes
 	desk     *action.Desk
 	orderKey [16]byte // for the engine
 	keyFrom  string   // datadir.AdminKeyFile or datadir.AdminKeyVariable

@@ -63,6 +63,7 @@ func (a *App) newDoctor() *doctor.Doctor {
 		{Name: "public_url", Title: "Public URL", Run: public.Reach},
 		{Name: "certificate", Title: "TLS of the public URL", Run: a.checkCertificate(public)},
 		{Name: "config_file", Title: "Configuration file", Run: a.checkConfigFile},
+		{Name: "traces", Title: "Traces", Run: a.checkTraces},
 		{Name: "keys", Title: "Keys", Run: read(func(ctx context.Context, page bellhop.Page) ([]bellhop.Key, string,
 			error) {
 			return s.Keys(ctx, bellhop.KeyFilter{}, page)

@@ -47,8 +47,8 @@ func TestDoctor(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for _, name := range []string{"version", "clock", "data_folder", "storage", "disk", "sync", "descriptors",
-		"public_url", "certificate", "config_file", "keys", "secrets", "connections", "subscriptions", "sources",
-		"destinations", "deliveries", "repairs"} {
+		"public_url", "certificate", "config_file", "traces", "keys", "secrets", "connections", "subscriptions",
+		"sources", "destinations", "deliveries", "repairs"} {
 		check, ok := checks[name]
 		// a busy machine may be unwell
 		ofMachine := slices.Contains([]string{"clock", "disk", "sync", "descriptors"}, name)

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/egress"
 	"github.com/bellhop-gateway/bellhop/internal/otlp"
 	"github.com/bellhop-gateway/bellhop/internal/trace"
@@ -34,9 +36,22 @@ func (a *App) openTraces() error {
 		client.Close()
 		return fmt.Errorf("otlp-endpoint: %w", err)
 	}
-	a.tracer = exporter.Tracer()
+	a.tracer, a.exporter = exporter.Tracer(), exporter
 	a.undoLater("traces", exporter.Stop)
 	return nil
+}
+
+// checkTraces looks at what became of the latest spans.
+func (a *App) checkTraces(context.Context) doctor.Finding {
+	if a.exporter == nil {
+		return doctor.Skip("nothing is traced: --otlp-endpoint is not set", "")
+	}
+	if why := a.exporter.Trouble(); why != "" {
+		return doctor.Finding{State: doctor.Warning, Message: "the latest spans did not reach the collector: " + why,
+			Remedy: "see whether the collector of --otlp-endpoint runs and takes OTLP over HTTP; events are not " +
+				"concerned"}
+	}
+	return doctor.Finding{State: doctor.OK, Message: "the collector takes spans, as far as there were some"}
 }
 
 // withCaller returns next, with the trace that a request names in its context, for the events that it publishes.

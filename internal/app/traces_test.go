@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/otlp/otlptest"
 )
 
@@ -250,12 +251,34 @@ func TestNothingWaitsForTheCollector(t *testing.T) {
 		`bellhop_trace_spans_dropped_total{reason="queue_full"} 0`) {
 		t.Errorf("%.300s", text)
 	}
+	if found := r.checkTraces(t.Context()); found.State != doctor.OK {
+		t.Errorf("while the collector takes its time: %+v", found)
+	}
 	begun := time.Now()
 	if err := r.stop(); err != nil {
 		t.Error(err)
 	}
 	if took := time.Since(begun); took > 8*time.Second {
 		t.Errorf("the stop took %v", took)
+	}
+}
+
+// TestDoctorOnTraces: the doctor says that spans do not reach the collector, and why.
+func TestDoctorOnTraces(t *testing.T) {
+	t.Parallel()
+	collector := otlptest.New(t, func(_ int, w http.ResponseWriter) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	})
+	r := run(t, options(t, func(o *Options) { o.Config.OTLPEndpoint, o.Config.OTLPSample = collector.URL, 1 }))
+	r.source("src")
+	r.ring("src")
+	poll(t, "a finding", func() bool { return r.checkTraces(t.Context()).State == doctor.Warning })
+	if found := r.checkTraces(t.Context()); !strings.Contains(found.Message, "answered 403") || found.Remedy == "" {
+		t.Errorf("%+v", found)
+	}
+	if found := run(t, options(t)).checkTraces(t.Context()); found.State != doctor.Skipped {
+		t.Errorf("without a collector: %+v", found)
 	}
 }
 
@@ -272,5 +295,51 @@ func TestCollectorSettings(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestTraceOfFollowUp: the trace goes on through work that an event causes: the call of a fetch, the event that it
+// publishes, and the delivery of that.
+func TestTraceOfFollowUp(t *testing.T) {
+	t.Parallel()
+	collector := otlptest.New(t, nil)
+	receiver := newTracedReceiver(t, func(int) int { return 200 })
+	r := run(t, options(t, func(o *Options) {
+		o.Config.AllowPrivate, o.Config.OTLPEndpoint, o.Config.OTLPSample = true, collector.URL, 0
+	}))
+	r.source("src")
+	for _, body := range []string{
+		`{"name":"fetch","type":"http.fetch","match":{"sources":["src"]},"settings":{"url":"'` + receiver.URL +
+			`/item'","hosts":["` + strings.TrimPrefix(receiver.URL, "http://") + `"]}}`,
+		`{"name":"d","url":"` + receiver.URL + `/d","settings":{"format":"raw"},"match":{"types":["http.fetched"]}}`,
+	} {
+		if code, answer := r.call("POST", "/api/v1/destinations", body); code != 201 {
+			t.Fatalf("%d %s", code, answer)
+		}
+	}
+	r.ring("src", "Traceparent: 00-"+callerTrace+"-"+callerSpan+"-01", "Tracestate: vendor=x")
+	poll(t, "a delivery of what was fetched", func() bool { return len(receiver.header("Traceparent")) == 2 })
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	parents := map[string]string{} // of each span, the name of its parent
+	names := map[string]string{callerSpan: "caller"}
+	for _, s := range collector.Spans() {
+		names[s.SpanID] = s.Name
+	}
+	for _, s := range collector.Spans() {
+		if s.TraceID != callerTrace || s.Failed != "" {
+			t.Errorf("%+v", s)
+		}
+		parents[s.Name] = names[s.Parent]
+	}
+	for name, want := range map[string]string{"receive generic": "caller", "deliver http.fetch": "receive generic",
+		"call http": "deliver http.fetch", "publish": "deliver http.fetch", "deliver http": "publish"} {
+		if got, ok := parents[name]; !ok || got != want {
+			t.Errorf("%s is below %q, not %q; all: %v", name, got, want, parents)
+		}
+	}
+	if got := receiver.header("Traceparent"); got[0] != "" || !strings.HasPrefix(got[1], "00-"+callerTrace+"-") {
+		t.Errorf("the API got %q and the receiver %q", got[0], got[1])
 	}
 }

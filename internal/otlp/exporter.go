@@ -59,6 +59,8 @@ type Exporter struct {
 	dropped  *prometheus.CounterVec
 	full     prometheus.Counter // dropped, because the queue was full
 
+	failed atomic.Pointer[string] // why the latest batch did not arrive; nil if it did
+
 	lost   atomic.Int64 // dropped since the last line in the log
 	logged time.Time    // of that line; only run uses it
 
@@ -145,6 +147,14 @@ func (e *Exporter) ForceFlush(context.Context) error { return nil }
 
 // Shutdown implements sdk.SpanProcessor.
 func (e *Exporter) Shutdown(context.Context) error { return nil }
+
+// Trouble returns why the latest batch did not reach the collector; "" if it did, or if there was none.
+func (e *Exporter) Trouble() string {
+	if why := e.failed.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
 
 // Stop sends what waits, for a short time at most, and ends e. Spans that end later go nowhere.
 func (e *Exporter) Stop(ctx context.Context) error {

@@ -39,8 +39,11 @@ func (e *Exporter) deliver(batch []sdk.ReadOnlySpan) {
 	if err == nil {
 		refused, err = e.try(body)
 	}
+	e.failed.Store(nil)
 	switch {
 	case err != nil:
+		why := err.Error()
+		e.failed.Store(&why)
 		e.dropped.WithLabelValues(reasonOf(err)).Add(float64(len(batch)))
 		e.lost.Add(int64(len(batch)))
 	case refused > 0:

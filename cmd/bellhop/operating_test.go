@@ -60,17 +60,33 @@ type runElsewhere struct {
 	runs    *regexp.Regexp // finds the command in the file
 }
 
-// operatedElsewhere need a provider, a bucket, a machine or more time than TestOperatingPage has.
+// operatedElsewhere need a provider, a package, a machine or more time than TestOperatingPage has.
 var operatedElsewhere = []runElsewhere{
 	{"bellhop connections login", script("connections"), regexp.MustCompile(`(?m)^bellhop connections login `)},
 	{"bellhop connections test", script("connections"), regexp.MustCompile(`(?m)bellhop connections test `)},
 	{"bellhop subscriptions renew", script("subscriptions"), regexp.MustCompile(`(?m)^bellhop subscriptions renew `)},
 	{"bellhop subscriptions show", script("subscriptions"), regexp.MustCompile(`(?m)bellhop subscriptions show `)},
 	{"bellhop prove", "internal/journey/prove_stress_test.go", regexp.MustCompile(`program, "prove"`)},
-	{"systemctl status", ".ci/deb", regexp.MustCompile(`systemctl status`)},
 	{"promtool check rules", "deploy/prometheus/rules_test.go", regexp.MustCompile(`"check", "rules"`)},
 	{"promtool test rules", "deploy/prometheus/rules_test.go", regexp.MustCompile(`"test", "rules"`)},
+
+	{"sha256sum", packageTest, regexp.MustCompile(`"sha256sum", "--strict", "-c"`)},
+	{"apt install", ".ci/deb", regexp.MustCompile(`(?m)^dpkg -i `)},
+	{"apt remove", ".ci/deb", regexp.MustCompile(`(?m)^dpkg -r `)},
+	{"apt purge", ".ci/deb", regexp.MustCompile(`(?m)^dpkg -P `)},
+	{"systemctl status", ".ci/deb", regexp.MustCompile(`systemctl status`)},
+	{"systemctl restart", ".ci/deb", regexp.MustCompile(`(?m)^systemctl restart bellhop`)},
+	{"systemctl reload", ".ci/deb", regexp.MustCompile(`(?m)^systemctl reload bellhop`)},
+	{"systemctl enable --now", ".ci/deb", regexp.MustCompile(`(?m)^systemctl enable --now bellhop`)},
+	{"journalctl", ".ci/deb", regexp.MustCompile(`journalctl -q -u bellhop`)},
+	{"dnf install", packageTest, regexp.MustCompile(`func TestRPM\(`)},   // rpm reads it: no Fedora is there
+	{"tar -xzf", packageTest, regexp.MustCompile(`func TestArchives\(`)}, // each file is read from it
+	{"docker load", packageTest, regexp.MustCompile(`func TestImage\(`)}, // the image is read and started,
+	{"docker run", packageTest, regexp.MustCompile(`func TestImage\(`)},  // without Docker
+	{"skopeo copy", packageTest, regexp.MustCompile(`func TestImage\(`)}, // its form is validated
 }
+
+const packageTest = "tools/package/package_test.go"
 
 func script(name string) string { return "cmd/bellhop/testdata/script/" + name + ".txtar" }
 
@@ -88,11 +104,15 @@ func by(command string) *runElsewhere {
 // The commands of the page: blocks of indented lines, and spans of the text that begin with a program and say more
 // than the name of a command.
 var (
-	fencedBlock   = regexp.MustCompile("(?s)\n```.*?\n```")
+	fencedBlock   = regexp.MustCompile("(?s)\n```([^\n]*)\n(.*?)\n```")
 	indentedBlock = regexp.MustCompile(`(?m)(?:^    \S.*\n)+`)
-	commandSpan   = regexp.MustCompile("`((?:bellhop|promtool|systemctl|curl) [^`]+)`")
+	commandStart  = regexp.MustCompile(`^(?:\./)?(?:` + programs + `) `)
+	commandSpan   = regexp.MustCompile("`((?:" + programs + ") [^`]+)`")
 	remark        = regexp.MustCompile(`\s{2,}# .*`)
 )
+
+// programs are those of the page.
+const programs = `bellhop|promtool|systemctl|journalctl|curl|apt|dnf|rpm|dpkg|tar|docker|podman|skopeo|kubectl|sha256sum`
 
 // An operation is a command of the page, or a block of shell.
 type operation struct {
@@ -100,9 +120,19 @@ type operation struct {
 	text string
 }
 
-// operationsIn returns the operations of a page in their order. A block with a command of Bellhop has one on each
-// line; any other is one of the shell.
+// operationsIn returns the operations of a page in their order. A block that begins with a command has one on each
+// line; any other is one of the shell. Of fenced blocks only those without a language have commands.
 func operationsIn(page string) (all []operation) {
+	for _, at := range fencedBlock.FindAllStringSubmatchIndex(page, -1) {
+		if at[2] < at[3] {
+			continue
+		}
+		for line := range strings.Lines(page[at[4]:at[5]]) {
+			if line = strings.TrimSpace(remark.ReplaceAllString(line, "")); commandStart.MatchString(line) {
+				all = append(all, operation{at[0], line})
+			}
+		}
+	}
 	page = fencedBlock.ReplaceAllStringFunc(page, func(block string) string { // the places must not move
 		return strings.Repeat(" ", len(block))
 	})
@@ -111,7 +141,7 @@ func operationsIn(page string) (all []operation) {
 		for line := range strings.Lines(page[at[0]:at[1]]) {
 			lines = append(lines, strings.TrimSpace(remark.ReplaceAllString(line, "")))
 		}
-		if !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "bellhop ") }) {
+		if !commandStart.MatchString(lines[0]) {
 			lines = []string{strings.Join(lines, "\n")}
 		}
 		for _, line := range lines {
@@ -127,6 +157,9 @@ func operationsIn(page string) (all []operation) {
 	slices.SortStableFunc(all, func(a, b operation) int { return a.at - b.at })
 	return all
 }
+
+// runnable finds the operations that change nothing outside of a folder.
+var runnable = regexp.MustCompile(`^(?:(?:\./)?bellhop|curl|umask) `)
 
 // TestOperatingPage runs each command of docs/OPERATING.md in the order of the page, with a server of ./data that has
 // a source and a destination. It fails for a command that neither it nor another test runs.
@@ -149,7 +182,9 @@ func TestOperatingPage(t *testing.T) {
 			}
 			continue
 		}
-		if out, err := o.run(op.text); err != nil {
+		if !runnable.MatchString(op.text) {
+			t.Errorf("%s: no test runs it: name one in operatedElsewhere", op.text)
+		} else if out, err := o.run(op.text); err != nil {
 			t.Errorf("%s: %v\n%s", op.text, err, out)
 		}
 	}
@@ -195,7 +230,8 @@ func newOperator(t *testing.T) *operator {
 		filepath.Join(dir, "backups"), "--data restored", "--data restored/data", "sources show NAME",
 		"sources show media", "destinations show NAME",
 		"destinations show billing", "destinations resume NAME", "destinations resume billing", "check FILE",
-		"check bellhop.yaml", "http://127.0.0.1:8080", o.server, "ssh backup@vault ", "sh -c ")
+		"check bellhop.yaml", "/etc/bellhop/bellhop.yaml", "bellhop.yaml", "./bellhop ", "bellhop ",
+		"http://127.0.0.1:8080", o.server, "ssh backup@vault ", "sh -c ")
 	for _, line := range []string{"bellhop sources create media --provider generic --set scheme=none",
 		"bellhop destinations create billing --url http://127.0.0.1:9/"} {
 		if out, err := o.run(line); err != nil {
@@ -289,11 +325,11 @@ func (o *operator) runServer(flags []string) error {
 
 // TestOperationsIn: blocks of Bellhop's commands are taken apart, other blocks are not; fenced blocks are no commands.
 func TestOperationsIn(t *testing.T) {
-	const page = "# A page\n\nRun `bellhop keys list`, or see `bellhop` and\n`promtool test\nrules` and `bellhop " +
-		"events`.\n\n    bellhop serve --x a      # with a\n    bellhop settings\n\n```yaml\n    bellhop not " +
-		"this\n```\n\n    umask 077\n    date > now\n"
+	const page = "# A page\n\nRun `bellhop keys list`, or see `bellhop` and\n`promtool test\nrules`, `bellhop events`.\n\n" +
+		"    bellhop serve --x a      # with a\n    bellhop settings\n\n```yaml\n    bellhop not this\n```\n\n" +
+		"```\napt install ./x\n{ x }\n```\n\n    umask 077\n    date > now\n"
 	want := []string{"bellhop keys list", "promtool test rules", "bellhop serve --x a", "bellhop settings",
-		"umask 077\ndate > now"}
+		"apt install ./x", "umask 077\ndate > now"}
 	var got []string
 	for _, op := range operationsIn(page) {
 		got = append(got, op.text)

@@ -112,7 +112,8 @@ var (
 )
 
 // programs are those of the page.
-const programs = `bellhop|promtool|systemctl|journalctl|curl|apt|dnf|rpm|dpkg|tar|docker|podman|skopeo|kubectl|sha256sum`
+const programs = "bellhop|promtool|systemctl|journalctl|curl|apt|dnf|rpm|dpkg|tar|docker|podman|skopeo|" +
+	"kubectl|sha256sum"
 
 // An operation is a command of the page, or a block of shell.
 type operation struct {
@@ -209,8 +210,11 @@ func newOperator(t *testing.T) *operator {
 	dir := t.TempDir()
 	o := &operator{T: t, dir: dir}
 	makePair(t, dir)
-	if err := os.WriteFile(filepath.Join(dir, "bellhop.yaml"), []byte("sources: []\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"bellhop.yaml": "sources: []\n",
+		"otlp-headers": "Authorization=Bearer x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, name := range []string{"backups", "restored"} {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
@@ -230,7 +234,8 @@ func newOperator(t *testing.T) *operator {
 		filepath.Join(dir, "backups"), "--data restored", "--data restored/data", "sources show NAME",
 		"sources show media", "destinations show NAME",
 		"destinations show billing", "destinations resume NAME", "destinations resume billing", "check FILE",
-		"check bellhop.yaml", "/etc/bellhop/bellhop.yaml", "bellhop.yaml", "./bellhop ", "bellhop ",
+		"check bellhop.yaml", "/etc/bellhop/bellhop.yaml", "bellhop.yaml",
+		"file:/etc/bellhop", "file:"+dir, "https://otlp.example.com", "http://127.0.0.1:9", "./bellhop ", "bellhop ",
 		"http://127.0.0.1:8080", o.server, "ssh backup@vault ", "sh -c ")
 	for _, line := range []string{"bellhop sources create media --provider generic --set scheme=none",
 		"bellhop destinations create billing --url http://127.0.0.1:9/"} {
@@ -325,9 +330,9 @@ func (o *operator) runServer(flags []string) error {
 
 // TestOperationsIn: blocks of Bellhop's commands are taken apart, other blocks are not; fenced blocks are no commands.
 func TestOperationsIn(t *testing.T) {
-	const page = "# A page\n\nRun `bellhop keys list`, or see `bellhop` and\n`promtool test\nrules`, `bellhop events`.\n\n" +
-		"    bellhop serve --x a      # with a\n    bellhop settings\n\n```yaml\n    bellhop not this\n```\n\n" +
-		"```\napt install ./x\n{ x }\n```\n\n    umask 077\n    date > now\n"
+	const page = "# A page\n\nRun `bellhop keys list`, or see `bellhop` and\n`promtool test\nrules`, `bellhop " +
+		"events`.\n\n    bellhop serve --x a      # with a\n    bellhop settings\n\n```yaml\n    bellhop not " +
+		"this\n```\n\n```\napt install ./x\n{ x }\n```\n\n    umask 077\n    date > now\n"
 	want := []string{"bellhop keys list", "promtool test rules", "bellhop serve --x a", "bellhop settings",
 		"apt install ./x", "umask 077\ndate > now"}
 	var got []string

@@ -137,7 +137,8 @@ Exit status: 0 done, 1 failed, 2 wrong usage.`,
 	}
 	add("server", newServeCommand(e), newConfigCommand(e), newStatsCommand(e), newSeriesCommand(e), newAuditCommand(e),
 		newTailCommand(e), newUICommand(e), newSettingsCommand(e), newDoctorCommand(e), newReadyCommand(e),
-		newBackupCommand(e), newRestoreCommand(e), newResumeCommand(e), newLogLevelCommand(e))
+		newBackupCommand(e), newRestoreCommand(e), newResumeCommand(e), newLogLevelCommand(e),
+		newUpgradeCheckCommand(e))
 	add("nouns", newSourcesCommand(e), newDestinationsCommand(e), newEventsCommand(e), newDeliveriesCommand(e),
 		newReplayCommand(e), newRepairsCommand(e), newRequestsCommand(e), newConnectionsCommand(e),
 		newSubscriptionsCommand(e), newFilesCommand(e), newKeysCommand(e), newTenantsCommand(e),

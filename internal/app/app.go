@@ -108,6 +108,7 @@ type App struct {
 	active    chan struct{} // closed once the server is not in standby
 	resuming  sync.Mutex    // held by what closes active
 	backingUp atomic.Bool   // a backup is under way
+	backedUp  atomic.Int64  // when the latest backup was taken, in seconds since 1970; 0 if none is known
 
 	reloading    sync.Mutex                     // held during a reload; guards the three below
 	destinations map[string]bellhop.Destination // as the last reload read them, by id
@@ -139,7 +140,8 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	a := &App{
 		opts: opts, log: opts.Logger.With("component", "app"), registry: newRegistry(opts.Version),
 		latency: newLatencies(time.Now), grace: stopGrace, draining: make(chan struct{}), gate: match.NewGate(0),
-		usage: usage{now: make(chan struct{}, 1)}, startedAt: time.Now(), streams: &streams{},
+		active: make(chan struct{}),
+		usage:  usage{now: make(chan struct{}, 1)}, startedAt: time.Now(), streams: &streams{},
 	}
 	if opts.LogLevel == nil {
 		a.opts.LogLevel = new(slog.LevelVar)

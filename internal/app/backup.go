@@ -46,7 +46,7 @@ type backupJob struct {
 // startBackup checks that a backup can be made, and returns the function that writes its archive.
 func (j *backupJob) start(ctx context.Context) (write func(ctx context.Context, w io.Writer) error, err error) {
 	needed := databaseBytes(j.dir)
-	if free, known := doctor.Room(j.dir); known && free < uint64(needed)+copyMargin {
+	if free, err := doctor.FreeBytes(j.dir); err == nil && free < uint64(needed)+copyMargin {
 		return nil, &bellhop.Error{Code: bellhop.CodeUnavailable, Message: fmt.Sprintf("a backup needs %s on the "+
 			"disk of the data folder while it is made, for a copy of the database; %s are free: make room",
 			doctor.SizeText(needed+copyMargin), doctor.SizeText(int64(free)))}
@@ -216,7 +216,11 @@ func (o operations) LatestBackup(ctx context.Context) (bellhop.Backup, error) {
 
 // NoteBackup implements [api.Operations].
 func (o operations) NoteBackup(ctx context.Context, b bellhop.Backup) error {
-	return o.store.NoteBackup(ctx, b)
+	err := o.store.NoteBackup(ctx, b)
+	if err == nil && b.At.Unix() > o.backedUp.Load() {
+		o.backedUp.Store(b.At.Unix())
+	}
+	return err
 }
 
 // removeCopies removes the copies of the database that a crash left in the data folder dir.

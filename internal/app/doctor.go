@@ -50,6 +50,20 @@ func (a *App) newDoctor() *doctor.Doctor {
 		{Name: "storage", Title: "Storage", Run: func(ctx context.Context) doctor.Finding {
 			return doctor.Database(ctx, s.Ready)
 		}},
+		{Name: "standby", Title: "Standby", Run: func(ctx context.Context) doctor.Finding {
+			standby, err := s.Standby(ctx)
+			if err != nil {
+				return doctor.Unread(err)
+			}
+			return doctor.Standby(standby, time.Now())
+		}},
+		{Name: "backup", Title: "Backup", Run: func(ctx context.Context) doctor.Finding {
+			latest, err := s.LatestBackup(ctx)
+			if err != nil {
+				return doctor.Unread(err)
+			}
+			return doctor.Backup(latest, a.opts.Config.BackupEvery, time.Now())
+		}},
 		{Name: "disk", Title: "Disk", Run: func(context.Context) doctor.Finding {
 			return doctor.Disk(dir, databaseBytes(dir))
 		}},

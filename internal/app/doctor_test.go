@@ -46,7 +46,8 @@ func TestDoctor(t *testing.T) {
 	if c.TookMS <= 0 || c.At.IsZero() {
 		t.Errorf("%+v", c)
 	}
-	for _, name := range []string{"version", "clock", "data_folder", "storage", "disk", "sync", "descriptors",
+	for _, name := range []string{"version", "clock", "data_folder", "storage", "standby", "backup", "disk", "sync",
+		"descriptors",
 		"public_url", "certificate", "config_file", "traces", "keys", "secrets", "connections", "subscriptions",
 		"sources", "destinations", "deliveries", "repairs"} {
 		check, ok := checks[name]

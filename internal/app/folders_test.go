@@ -170,7 +170,8 @@ func TestStoredFolders(t *testing.T) {
 		}
 		t.Run(filepath.Base(name(schema)), func(t *testing.T) {
 			t.Parallel()
-			useFolder(t, run(t, options(t, private, func(o *Options) { o.Config.Data = unpackFolder(t, name(schema)) })))
+			dir := unpackFolder(t, name(schema))
+			useFolder(t, run(t, options(t, private, func(o *Options) { o.Config.Data = dir })))
 		})
 	}
 }

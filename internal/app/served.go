@@ -27,7 +27,8 @@ func (s served) Info() client.ServerInfo {
 		PublicURL:  a.opts.Config.PublicURL,
 		MetricsURL: a.MetricsURL(), UIURL: a.UIURL(), Data: absolute(a.opts.Config.Data), AdminKey: a.keyFrom,
 		Settings: []client.ServerSetting{}}
-	inUse := map[string]any{"listen": a.front.Addr().String(), "data": info.Data, "public-url": info.PublicURL,
+	inUse := map[string]any{"log-level": levelWord(a.opts.LogLevel.Level()),
+		"listen": a.front.Addr().String(), "data": info.Data, "public-url": info.PublicURL,
 		"max-connections": a.front.limit, "max-attempts": bound(a.opts.Config.MaxAttempts, descriptors(), 2)}
 	for name, p := range map[string]*port{"ui-listen": a.uiPort, "listen-api": a.apiPort, "listen-http": a.plainPort,
 		"listen-metrics": a.metricsPort} {

@@ -20,7 +20,13 @@ var _ api.Operations = operations{}
 
 // loadStandby notes whether the server starts in standby.
 func (a *App) loadStandby(ctx context.Context) error {
-	a.active = make(chan struct{})
+	latest, err := a.store.LatestBackup(ctx)
+	if err != nil {
+		return err
+	}
+	if !latest.At.IsZero() {
+		a.backedUp.Store(latest.At.Unix())
+	}
 	standby, err := a.store.Standby(ctx)
 	if err != nil {
 		return err

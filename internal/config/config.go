@@ -44,6 +44,7 @@ type Config struct {
 	UIRoles         []string       `name:"ui-roles" default:""`
 	ConfigPrune     bool           `name:"config-prune" default:"false"`
 	Retain          time.Duration  `name:"retain" default:"30d"`
+	BackupEvery     time.Duration  `name:"backup-every" default:"0"`
 	Files           string         `name:"files" default:""`
 	FilesEndpoint   string         `name:"files-endpoint" default:""`
 	FilesRegion     string         `name:"files-region" default:""`
@@ -108,6 +109,7 @@ var docs = map[string]string{
 		"--config made before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
+	"backup-every": "how old the latest backup may become, such as 26h, before 'bellhop doctor' warns; 0 never warns",
 	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by " +
 		"default the folder files in the data folder",
 	"files-endpoint": "scheme and host of the S3-compatible service of the bucket, such as " +
@@ -156,7 +158,7 @@ var groups = []struct {
 }{
 	{"Addresses", []string{"listen", "listen-metrics", "public-url", "trusted-proxies", "proxy-protocol"}},
 	{"TLS", []string{"tls"}},
-	{"Storage", []string{"data", "database", "retain"}},
+	{"Storage", []string{"data", "database", "retain", "backup"}},
 	{"Pages", []string{"ui"}},
 	{"Configuration file", []string{"config-prune"}},
 	{"Files", []string{"files"}},

@@ -266,11 +266,5 @@ func short(d time.Duration) string {
 	return d.Round(time.Microsecond).String()
 }
 
-// Room returns how many bytes of the disk of dir its user can still have; known is false if the system does not say.
-func Room(dir string) (free uint64, known bool) {
-	free, _, err := room(dir)
-	return free, err == nil
-}
-
 // SizeText returns a number of bytes for people.
 func SizeText(n int64) string { return sizeText(uint64(max(n, 0))) }

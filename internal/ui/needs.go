@@ -2,6 +2,7 @@ package ui
 
 import (
 	"cmp"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -32,8 +33,8 @@ const (
 
 // needs returns what waits for a person, the grave first.
 func (v *visit) needs() (all []need, err error) {
-	for _, find := range []func() ([]need, error){v.failingDestinations, v.deadDeliveries, v.brokenConnections,
-		v.endingSubscriptions, v.silentSources, v.refusals} {
+	for _, find := range []func() ([]need, error){v.standby, v.failingDestinations, v.deadDeliveries,
+		v.brokenConnections, v.endingSubscriptions, v.silentSources, v.refusals} {
 		found, err := find()
 		if err != nil {
 			return nil, err
@@ -50,6 +51,20 @@ func (v *visit) needs() (all []need, err error) {
 		return 0
 	})
 	return all, nil
+}
+
+// standby finds that the server was restored and sends nothing. Who may see one tenant alone is not told.
+func (v *visit) standby() (all []need, err error) {
+	standby, err := v.API.Standby(v.ctx)
+	if refused, ok := asRefusal(err); ok && refused.Status == http.StatusForbidden {
+		return nil, nil
+	}
+	if standby.On {
+		all = append(all, need{true, "Standby", "The server sends nothing, because " + standby.Why +
+			". Once the server of the backup does not run any more, `bellhop resume` lets it deliver. Since",
+			standby.Since, "Settings", Root + "settings"})
+	}
+	return all, err
 }
 
 // failingDestinations finds destinations that fail or get nothing.

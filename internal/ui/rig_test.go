@@ -341,6 +341,7 @@ func (r *rig) fill() {
 		"GET /series":       testSeries,
 		"GET /settings":     testServer,
 		"GET /doctor":       testCheckup,
+		"GET /standby":      client.Standby{},
 		"GET /config":       testConfig,
 		"GET /sources":      listOf{Data: []client.Source{{Name: "media"}, {Name: "calls"}}},
 		"GET /destinations": listOf{Data: []client.Destination{testDestination, testPaused}},

@@ -165,9 +165,11 @@ func TestVitals(t *testing.T) {
 	reason := ""
 	var failure error
 	c := &vitalsCollector{unready: func(context.Context) string { return reason },
-		free: func() (uint64, error) { return 4096, failure }}
+		free:   func() (uint64, error) { return 4096, failure },
+		backup: func() int64 { return 1700000000 }, standby: func() bool { return true }}
 	if text := scrape(c); !strings.Contains(text, "bellhop_ready 1\n") || !strings.Contains(text,
-		"bellhop_disk_free_bytes 4096\n") {
+		"bellhop_disk_free_bytes 4096\n") || !strings.Contains(text, "bellhop_standby 1\n") ||
+		!strings.Contains(text, "bellhop_backup_last_success_timestamp_seconds 1.7e+09\n") {
 		t.Error(text)
 	}
 	reason, failure = "storage cannot be written to", errors.ErrUnsupported

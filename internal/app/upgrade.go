@@ -56,8 +56,8 @@ func CheckUpgrade(ctx context.Context, dir string) (u Upgrade, err error) {
 		// A migration that writes every row anew has all of it in the log first, and then in the database.
 		u.Needs = 2*u.Database + copyMargin
 		if u.Free >= 0 && u.Free < u.Needs {
-			u.Problems = append(u.Problems, fmt.Sprintf("the migrations may need %s on the disk of the data folder, and "+
-				"%s are free: make room", doctor.SizeText(u.Needs), doctor.SizeText(u.Free)))
+			u.Problems = append(u.Problems, fmt.Sprintf("the migrations may need %s on the disk of the data folder, "+
+				"and %s are free: make room", doctor.SizeText(u.Needs), doctor.SizeText(u.Free)))
 		}
 	}
 	latest, standby, err := sqlite.FolderNotes(ctx, dir)

@@ -51,7 +51,10 @@ func TestNeeds(t *testing.T) {
 		sub("e", "active", "", none, at(time.Hour)), sub("f", "paused", "by a person", none, at(time.Hour))})
 	set("sources", []client.Source{testSource, testDisabled, {ID: "src_3", Name: "loud"}})
 	r.api.set("GET /requests", listOf{Data: []client.Request{testUnknown, testRequest, testRequest}, Next: &next})
+	r.api.set("GET /standby", client.Standby{On: true, Since: at(time.Hour), Why: "it was restored"})
 	want := []string{
+		"! Standby | The server sends nothing, because it was restored. Once the server of the backup does not run " +
+			"any more, `bellhop resume` lets it deliver. Since | Settings | /ui/settings",
 		"! billing | Its deliveries have failed since | Look at its deliveries | /ui/deliveries?destination=billing",
 		"! Dead deliveries | The newest is to billing, of | Look at them | /ui/deliveries?state=dead",
 		"! work | The connection is signed out: Nobody has signed in. | Sign in | /ui/connections/con_1",

@@ -259,6 +259,7 @@ func (r *rig) fillHostile(text string) {
 
 		"GET /settings": raw(server),
 		"GET /doctor":   raw(filled(testCheckup, text)),
+		"GET /standby":  client.Standby{On: true, Since: at(0), Why: text},
 
 		"GET /files":         list(filled(testFile, text), filled(testPart, text)),
 		"GET /files/fil_1":   raw(filled(testFile, text)),

@@ -372,5 +372,6 @@ func (r *rig) empty() {
 		r.api.set("GET /"+noun, listOf{Data: []int{}})
 	}
 	r.api.set("GET /stats", client.Stats{})
+	r.api.set("GET /standby", client.Standby{})
 	r.api.set("GET /series", client.Series{Step: "1m", Data: spans(60, client.Counts{})})
 }

@@ -66,6 +66,7 @@ var operatedElsewhere = []runElsewhere{
 	{"bellhop connections test", script("connections"), regexp.MustCompile(`(?m)bellhop connections test `)},
 	{"bellhop subscriptions renew", script("subscriptions"), regexp.MustCompile(`(?m)^bellhop subscriptions renew `)},
 	{"bellhop subscriptions show", script("subscriptions"), regexp.MustCompile(`(?m)bellhop subscriptions show `)},
+	{"bellhop serve --acme-domain", "interop/acme_test.go", regexp.MustCompile(`"--acme-domain", acmeName`)},
 	{"bellhop prove", "internal/journey/prove_stress_test.go", regexp.MustCompile(`program, "prove"`)},
 	{"promtool check rules", "deploy/prometheus/rules_test.go", regexp.MustCompile(`"check", "rules"`)},
 	{"promtool test rules", "deploy/prometheus/rules_test.go", regexp.MustCompile(`"test", "rules"`)},

@@ -91,6 +91,7 @@ type App struct {
 	catalog  *catalog.Catalog
 
 	certificate certificate.Keeper // of our own TLS; nil without
+	acme        *certificate.ACME  // if it comes by ACME
 	streams     *streams
 	trust       *forwarded.Trust // in proxies in front; nil without
 	front       *port            // at --listen
@@ -180,6 +181,9 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 		return nil, err
 	}
 	if err := a.openTraces(); err != nil {
+		return nil, err
+	}
+	if err := a.openACME(ctx); err != nil {
 		return nil, err
 	}
 	a.openActions()

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -19,7 +22,7 @@ import (
 func (a *App) openCertificate() error {
 	c := a.opts.Config
 	if c.TLSCert == "" {
-		return nil
+		return nil // or it comes by ACME, once the server listens
 	}
 	files, err := certificate.OpenFiles(c.TLSCert, c.TLSKey, time.Now, a.opts.Logger)
 	if err != nil {
@@ -27,6 +30,32 @@ func (a *App) openCertificate() error {
 	}
 	a.certificate = files
 	a.registry.MustRegister(certificate.Collector{Keeper: files})
+	return nil
+}
+
+// openACME opens the certificates by ACME of the settings, if they ask for some. The CA has to reach the front, or the
+// port of plain HTTP.
+func (a *App) openACME(ctx context.Context) (err error) {
+	c := a.opts.Config
+	if len(c.ACMEDomains) == 0 {
+		return nil
+	}
+	opts := certificate.Options{Domains: c.ACMEDomains, Email: c.ACMEEmail,
+		Directory: cmp.Or(c.ACMEDirectory, certificate.LetsEncrypt), TLS: a.front.Addr(), Store: a.store,
+		Now: time.Now, Log: a.opts.Logger}
+	if a.plainPort != nil {
+		opts.HTTP = a.plainPort.Addr()
+	}
+	if c.ACMERoot != "" {
+		if opts.Roots, err = os.ReadFile(c.ACMERoot); err != nil {
+			return fmt.Errorf("certificate: --acme-root: %w", err)
+		}
+	}
+	if a.acme, err = certificate.OpenACME(ctx, opts); err != nil {
+		return err
+	}
+	a.certificate = a.acme
+	a.registry.MustRegister(certificate.Collector{Keeper: a.acme})
 	return nil
 }
 
@@ -58,7 +87,7 @@ func (a *App) checkCertificate(public doctor.Public) func(context.Context) docto
 // toHTTPS returns the handler of plain HTTP. A browser is sent on to https. Everything else is refused: what it sent
 // was readable on the way, and a provider that is sent on would send it so each time.
 func (a *App) toHTTPS() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	onward := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			api.WriteStatus(w, http.StatusForbidden, "use https")
 			return
@@ -66,6 +95,10 @@ func (a *App) toHTTPS() http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		http.Redirect(w, r, "https://"+a.secureHost(r.Host)+r.URL.RequestURI(), http.StatusPermanentRedirect)
 	})
+	if a.acme != nil {
+		return a.acme.HTTPHandler(onward)
+	}
+	return onward
 }
 
 // secureHost returns the host, and the port unless it is that of https, to which a browser is sent that asked for host

@@ -114,6 +114,9 @@ func fillFolder(r *running) {
 	if err := r.store.SaveCursor(ctx, destinations[0].ID, "/delta", cursor); err != nil {
 		r.t.Fatal(err)
 	}
+	if err := r.store.SaveCertificateFile(ctx, "acme/ca/users/default.key", []byte("a key"), now); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 // unpackFolder unpacks a stored folder as it is, and returns where.

@@ -130,12 +130,13 @@ func (a *App) closePorts(ctx context.Context) {
 // be reached delivers nothing.
 func (a *App) listen() (err error) {
 	c := &a.opts.Config
-	hasTLS := a.certificate != nil
-	a.streams.free.Store(int64(a.maxConnections()))
+	hasTLS := c.HasTLS()
+	limit := a.maxConnections()
+	a.streams.free.Store(int64(limit))
 	if len(c.TrustedProxies) > 0 {
 		a.trust = forwarded.New(c.TrustedProxies, time.Now, a.opts.Logger, a.registry)
 	}
-	if a.front, err = a.openPort("", "listen", c.Listen, a.maxConnections(), hasTLS); err != nil {
+	if a.front, err = a.openPort("", "listen", c.Listen, limit, hasTLS); err != nil {
 		return err
 	}
 	withAPI := a.front
@@ -163,7 +164,7 @@ func (a *App) listen() (err error) {
 		}
 	}
 	if c.ListenHTTP != "" {
-		a.plainPort, err = a.openPort(" for plain HTTP", "listen-http", c.ListenHTTP, a.maxConnections(), false)
+		a.plainPort, err = a.openPort(" for plain HTTP", "listen-http", c.ListenHTTP, limit, false)
 		if err != nil {
 			return err
 		}
@@ -175,8 +176,12 @@ func (a *App) listen() (err error) {
 			}
 		}
 	}
-	a.hasPublicURL = c.PublicURL != ""
-	if !a.hasPublicURL {
+	a.hasPublicURL = c.PublicURL != "" || len(c.ACMEDomains) > 0
+	switch {
+	case c.PublicURL != "":
+	case len(c.ACMEDomains) > 0: // the CA calls there, so providers can too
+		c.PublicURL = "https://" + c.ACMEDomains[0]
+	default:
 		c.PublicURL = a.front.url()
 	}
 	return nil

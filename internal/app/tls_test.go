@@ -9,14 +9,17 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/internal/certificate"
 	"github.com/bellhop-gateway/bellhop/internal/certificate/certtest"
 	"github.com/bellhop-gateway/bellhop/internal/datadir"
+	"github.com/bellhop-gateway/bellhop/internal/doctor"
 )
 
 var later = time.Now().Add(90 * 24 * time.Hour)
@@ -259,5 +262,45 @@ func TestSlowHandshakeGivesWay(t *testing.T) {
 	silent.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if _, err := bufio.NewReader(silent).ReadByte(); err != io.EOF && !strings.Contains(fmt.Sprint(err), "reset") {
 		t.Errorf("the silent connection: %v", err)
+	}
+}
+
+// TestACMEWithoutCA: a server whose CA is down from the start runs, and says so; clients of TLS cannot connect yet,
+// and commands can.
+func TestACMEWithoutCA(t *testing.T) {
+	t.Parallel()
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	r := run(t, options(t, func(o *Options) {
+		o.Config.ACMEDomains, o.Config.ACMEAgree = []string{"hooks.example.com", "b.example.com"}, true
+		o.Config.ACMEDirectory, o.Config.ListenHTTP = "https://"+closed.Addr().String()+"/directory", "127.0.0.1:0"
+	}))
+	if r.opts.Config.PublicURL != "https://hooks.example.com" || !r.hasPublicURL {
+		t.Errorf("the public URL is %s", r.opts.Config.PublicURL)
+	}
+	r.sourceAt("src")
+	if reply, err := clientOf(t, true).Get(r.URL() + "/healthz"); err == nil {
+		reply.Body.Close()
+		t.Error("a client connected without a certificate")
+	}
+	poll(t, "the fault of the CA", func() bool {
+		return slices.ContainsFunc(r.certificate.Status(), func(s certificate.Status) bool { return s.Fault != "" })
+	})
+	finding := r.checkCertificate(doctor.Public{})(t.Context())
+	if finding.State != doctor.Failed || !strings.Contains(finding.Message, "there is no certificate yet for "+
+		"hooks.example.com from "+closed.Addr().String()) || !strings.Contains(finding.Message, "does not answer") {
+		t.Errorf("%+v", finding)
+	}
+	_, body, _ := send(t, http.DefaultClient, "GET", r.commandURL()+"/metrics", r.opts.AdminKey, "")
+	if !strings.Contains(body, "bellhop_tls_certificate_good 0") ||
+		strings.Contains(body, "bellhop_tls_certificate_expiry_timestamp_seconds ") {
+		t.Error("the metrics say that there is a certificate")
+	}
+	code, _, reply := send(t, clientOf(t, false), "GET", r.plainPort.url()+"/x", "", "")
+	if to := reply.Header.Get("Location"); code != 308 || to != "https://hooks.example.com/x" {
+		t.Errorf("a browser is sent on to %s (%d)", to, code)
 	}
 }

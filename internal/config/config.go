@@ -31,6 +31,11 @@ type Config struct {
 	ProxyProtocol   bool           `name:"proxy-protocol" default:"false"`
 	TLSCert         string         `name:"tls-cert" default:""`
 	TLSKey          string         `name:"tls-key" default:""`
+	ACMEDomains     []string       `name:"acme-domain" default:""`
+	ACMEAgree       bool           `name:"acme-agree" default:"false"`
+	ACMEEmail       string         `name:"acme-email" default:""`
+	ACMEDirectory   string         `name:"acme-directory" default:""`
+	ACMERoot        string         `name:"acme-root" default:""`
 	Data            string         `name:"data" default:"./data"`
 	Database        string         `name:"database" default:""`
 	PublicURL       string         `name:"public-url" default:""`
@@ -84,7 +89,14 @@ var docs = map[string]string{
 	"tls-cert": "file of the certificate of this server with its chain, as PEM, for TLS and HTTP/2 at --listen; it " +
 		"is read again when it changes",
 	"tls-key": "file of the key of --tls-cert, as PEM",
-	"data":    "folder that holds everything; created at the first start, readable by its owner only",
+	"acme-domain": "names of this server, such as hooks.example.com, for which it gets certificates by ACME and " +
+		"renews them; the CA calls it there at port 443, and at port 80 with --listen-http; comma-separated",
+	"acme-agree":     "you agree to the terms of the CA of --acme-directory; without it no certificate is asked for",
+	"acme-email":     "address at which the CA reaches you",
+	"acme-directory": "URL of the ACME directory of the CA; by default that of Let's Encrypt",
+	"acme-root": "file of the certificates, as PEM, by which the server of --acme-directory is believed, of a CA of " +
+		"your own; by default those of the system",
+	"data": "folder that holds everything; created at the first start, readable by its owner only",
 	"database": "reserved for PostgreSQL; this version refuses it, everything is in SQLite in " +
 		"the data folder",
 	"public-url": "the URL at which providers reach this server, such as https://hooks.example.com; by default the " +
@@ -157,7 +169,7 @@ var groups = []struct {
 	names []string
 }{
 	{"Addresses", []string{"listen", "listen-metrics", "public-url", "trusted-proxies", "proxy-protocol"}},
-	{"TLS", []string{"tls"}},
+	{"TLS", []string{"tls", "acme"}},
 	{"Storage", []string{"data", "database", "retain", "backup"}},
 	{"Pages", []string{"ui"}},
 	{"Configuration file", []string{"config-prune"}},
@@ -481,7 +493,29 @@ func (c *Config) check() (name string, err error) {
 	case c.ListenAPI != "" && !isAddress(c.ListenAPI):
 		return "listen-api", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.ListenAPI)
 	case c.ListenHTTP != "" && !c.HasTLS():
-		return "listen-http", errors.New("it sends browsers on to https: give --tls-cert and --tls-key too")
+		return "listen-http", errors.New("it sends browsers on to https: give --tls-cert and --tls-key, or " +
+			"--acme-domain, too")
+	case len(c.ACMEDomains) > 0 && c.TLSCert != "":
+		return "acme-domain", errors.New("there is --tls-cert too: give one of the two")
+	case len(c.ACMEDomains) > 0 && !c.ACMEAgree:
+		return "acme-domain", errors.New("the CA asks whether you agree to its terms, which --acme-directory names: " +
+			"read them, and give --acme-agree")
+	case slices.ContainsFunc(c.ACMEDomains, func(name string) bool { return !isDomain(name) }):
+		return "acme-domain", errors.New("use names such as hooks.example.com: in lower case, without a scheme, a " +
+			"port and wildcards, and no addresses")
+	case len(c.ACMEDomains) == 0 && c.ACMEAgree:
+		return "acme-agree", errNoDomain
+	case len(c.ACMEDomains) == 0 && c.ACMEEmail != "":
+		return "acme-email", errNoDomain
+	case len(c.ACMEDomains) == 0 && c.ACMEDirectory != "":
+		return "acme-directory", errNoDomain
+	case len(c.ACMEDomains) == 0 && c.ACMERoot != "":
+		return "acme-root", errNoDomain
+	case c.ACMEDirectory != "" && !isWebURL(c.ACMEDirectory):
+		return "acme-directory", errors.New("use the URL of the directory, such as " +
+			"https://acme-v02.api.letsencrypt.org/directory")
+	case c.ACMEEmail != "" && !strings.Contains(c.ACMEEmail, "@"):
+		return "acme-email", fmt.Errorf("use an address such as ops@example.com, not %q", c.ACMEEmail)
 	case c.ProxyProtocol && len(c.TrustedProxies) == 0:
 		return "proxy-protocol", errors.New("it needs --trusted-proxies, which says whose headers are believed")
 	case c.TLSCert != "" && c.TLSKey == "":
@@ -562,7 +596,16 @@ func (c *Config) check() (name string, err error) {
 }
 
 // HasTLS reports whether the server has a certificate of its own.
-func (c *Config) HasTLS() bool { return c.TLSCert != "" && c.TLSKey != "" }
+func (c *Config) HasTLS() bool { return c.TLSCert != "" && c.TLSKey != "" || len(c.ACMEDomains) > 0 }
+
+// isDomain reports whether a certificate by ACME can be had for name, as far as its form tells.
+func isDomain(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err != nil && len(name) <= 253 && !slices.ContainsFunc(strings.Split(name, "."), func(label string) bool {
+		return label == "" || len(label) > 63 || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" ||
+			label[0] == '-' || label[len(label)-1] == '-'
+	})
+}
 
 // SignInRules returns the setting ui-roles, which is checked.
 func (c *Config) SignInRules() (rules []bellhop.SignInRule) {
@@ -574,6 +617,9 @@ func (c *Config) SignInRules() (rules []bellhop.SignInRule) {
 	}
 	return rules
 }
+
+// errNoDomain is the error of a setting of ACME without a name for which a certificate is wanted.
+var errNoDomain = errors.New("it is of certificates by ACME: give --acme-domain too")
 
 // errNoIssuer is the error of a setting of the sign-in by OpenID without an issuer.
 var errNoIssuer = errors.New("it is of the sign-in by an OpenID issuer: give --ui-oidc-issuer too")

@@ -364,3 +364,39 @@ func TestFilesSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestTLSSettings: settings of TLS that cannot work together are refused, each with what to do.
+func TestTLSSettings(t *testing.T) {
+	for file, want := range map[string]string{
+		"tls-cert: a\ntls-key: b\n": "",
+		"tls-cert: a\n":             "tls-cert: it needs --tls-key",
+		"tls-key: a\n":              "tls-key: it needs --tls-cert",
+		"tls-cert: a\ntls-key: b\nlisten-http: :80\n":                         "",
+		"listen-http: :80\n":                                                  "listen-http: it sends browsers on",
+		"listen-api: nowhere\n":                                               "listen-api: use an address and a port",
+		"acme-domain: a.example\nacme-agree: true\n":                          "",
+		"acme-domain: [a.example, b-c.example]\nacme-agree: true\n":           "",
+		"acme-domain: a.example\nacme-agree: true\nlisten-http: :80":          "",
+		"acme-domain: a.example\n":                                            "acme-domain: the CA asks whether",
+		"acme-agree: true\n":                                                  "give --acme-domain too",
+		"acme-email: a@b.example\n":                                           "give --acme-domain too",
+		"acme-domain: a.example\nacme-agree: true\ntls-cert: a\ntls-key: b\n": "acme-domain: there is --tls-cert too",
+		"acme-domain: '*.a.example'\nacme-agree: true\n":                      "acme-domain: use names such as",
+		"acme-domain: https://a.example\nacme-agree: true\n":                  "acme-domain: use names such as",
+		"acme-domain: 'a.example:443'\nacme-agree: true\n":                    "acme-domain: use names such as",
+		"acme-domain: 192.0.2.1\nacme-agree: true\n":                          "acme-domain: use names such as",
+		"acme-domain: A.example\nacme-agree: true\n":                          "acme-domain: use names such as",
+		"acme-domain: a..example\nacme-agree: true\n":                         "acme-domain: use names such as",
+		"acme-domain: -a.example\nacme-agree: true\n":                         "acme-domain: use names such as",
+		"acme-domain: a.example\nacme-agree: true\nacme-directory: ca\n":      "acme-directory: use the URL",
+		"acme-domain: a.example\nacme-agree: true\nacme-email: me\n":          "acme-email: use an address",
+		"trusted-proxies: [10.0.0.0/8, localhost]\nproxy-protocol: true\n":    "",
+		"proxy-protocol: true\n":                                              "proxy-protocol: it needs --trusted",
+		"trusted-proxies: proxy.example\n":                                    "trusted-proxies: use an address",
+	} {
+		_, err := load(t, file, nil, nil)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", file, err, want)
+		}
+	}
+}

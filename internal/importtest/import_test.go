@@ -19,6 +19,7 @@ const anyRoom room = "any"
 // modules are the third-party modules that rooms may use, by the names in the table. A module serves all its packages.
 var modules = map[string]string{
 	"brotli":     "github.com/andybalholm/brotli",
+	"certmagic":  "github.com/caddyserver/certmagic",
 	"cobra":      "github.com/spf13",
 	"diff":       "github.com/rogpeppe/go-internal/diff",
 	"expr":       "github.com/expr-lang/expr",
@@ -40,6 +41,7 @@ var modules = map[string]string{
 	"x/sys":      "golang.org/x/sys",
 	"x/term":     "golang.org/x/term",
 	"yaml":       "github.com/goccy/go-yaml",
+	"zap":        "go.uber.org/zap", // the log of certmagic
 	"zstd":       "github.com/klauspost/compress",
 }
 
@@ -111,7 +113,7 @@ var rooms = []row{
 	{"internal/auth", []room{".", "internal/fetchcache"}, []string{"oauth2", "oidc", "prometheus"}},
 	{"internal/stream", nil, []string{"prometheus"}},
 	{"internal/forwarded", []room{"."}, []string{"prometheus", "proxyproto"}},
-	{"internal/certificate", nil, []string{"prometheus"}},
+	{"internal/certificate", []room{"."}, []string{"certmagic", "prometheus", "zap"}},
 	{"internal/certificate/certtest", nil, nil}, // only tests import it
 	{"internal/ui", []room{"client"}, []string{"diff"}},
 	{"internal/api", []room{".", "internal/strictjson", "provider", "client", "internal/catalog", "internal/auth",

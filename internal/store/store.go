@@ -104,6 +104,7 @@ type Store interface {
 	Tenants
 	Configurations
 	Audit
+	Certificates
 	Service
 }
 
@@ -478,6 +479,27 @@ type Keys interface {
 	DeleteKey(ctx context.Context, id string) error
 	// UseKeys stores when and from where keys were used last, by their ids. Unknown ids are ignored.
 	UseKeys(ctx context.Context, used map[string]bellhop.KeyUse) error
+}
+
+// Bounds of a certificate file.
+const (
+	MaxCertificateKey   = 512     // bytes
+	MaxCertificateBytes = 1 << 20 // of its value
+)
+
+// Certificates are what the server keeps of its own certificate when it gets one by ACME, in the manner of files: a
+// key is a path with slashes. The values hold private keys.
+type Certificates interface {
+	// CertificateFile returns a value, and when it was saved. The error is bellhop.CodeNotFound if there is none. One
+	// that cannot be decrypted any more counts as none, because it can be had again.
+	CertificateFile(ctx context.Context, key string) (value []byte, savedAt time.Time, err error)
+	// SaveCertificateFile stores a value in place of the one before. The error is bellhop.CodeInvalid if key or value
+	// are too long.
+	SaveCertificateFile(ctx context.Context, key string, value []byte, at time.Time) error
+	// DeleteCertificateFiles deletes the value of a key and those below it: "a" and "a/b", but not "ab".
+	DeleteCertificateFiles(ctx context.Context, key string) error
+	// CertificateFiles returns the keys below a key, in their order; all if key is "".
+	CertificateFiles(ctx context.Context, key string) ([]string, error)
 }
 
 // Sessions are those of browsers, and the links that begin one. Both are found by the hash of their token.

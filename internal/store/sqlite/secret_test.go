@@ -20,7 +20,7 @@ func TestNoSecretInFiles(t *testing.T) {
 	dir := t.TempDir()
 	canaries := []string{"canary-of-the-source", "canary-of-the-destination", "canary-that-was-replaced",
 		"canary-that-was-deleted", "canary-of-the-connection", "canary-in-a-token",
-		"canary-of-the-subscription", "canary-of-a-cursor"}
+		"canary-of-the-subscription", "canary-of-a-cursor", "canary-of-a-certificate"}
 	look := func(when string) {
 		t.Helper()
 		for name, content := range readFolder(t, dir) {
@@ -82,6 +82,10 @@ func TestNoSecretInFiles(t *testing.T) {
 	}
 	cursor := bellhop.Cursor{Value: string(settings(canaries[7])), SavedAt: src.CreatedAt}
 	if err := s.SaveCursor(t.Context(), destinationID, "list", cursor); err != nil {
+		t.Fatal(err)
+	}
+	err = s.SaveCertificateFile(t.Context(), "a/b.key", settings(canaries[8]), src.CreatedAt)
+	if err != nil {
 		t.Fatal(err)
 	}
 	taken := src

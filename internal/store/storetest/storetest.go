@@ -77,6 +77,7 @@ func Run(t *testing.T, open func(t *testing.T, opts store.Options) store.Store) 
 		{"SubscriptionCalls", subscriptionCalls},
 		{"SourceNotes", sourceNotes},
 		{"Positions", positions},
+		{"Certificates", certificates},
 		{"GapsToFill", gapsToFill},
 		{"EventsAfter", eventsAfter},
 		{"BeginFile", beginFile},

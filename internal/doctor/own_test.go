@@ -1,0 +1,47 @@
+package doctor
+
+import (
+	"testing"
+	"time"
+)
+
+// TestOwnTLS: the worst certificate decides, and the one at the public URL if it is worse than all.
+func TestOwnTLS(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	own := func(left time.Duration, fault string) OwnCertificate {
+		c := OwnCertificate{From: "cert.pem", Names: []string{"a.example"}, NotAfter: now.Add(left), Fault: fault}
+		if fault != "" {
+			c.FaultAt = now.Add(-time.Hour)
+		}
+		return c
+	}
+	const day = 24 * time.Hour
+	good := Finding{State: OK, Message: "fine"}
+	for name, c := range map[string]struct {
+		own     []OwnCertificate
+		public  Finding
+		state   State
+		message string
+	}{
+		"good": {[]OwnCertificate{own(60*day, "")}, good, OK,
+			"the server's own certificate for a.example is from cert.pem; the certificate ends in"},
+		"not renewed": {[]OwnCertificate{own(60*day, "no such file")}, good, Warning,
+			"could not be renewed on 2026-03-01"},
+		"soon":  {[]OwnCertificate{own(10*day, "")}, good, Warning, "ends in"},
+		"now":   {[]OwnCertificate{own(2*day, "")}, good, Failed, "ends in"},
+		"ended": {[]OwnCertificate{own(-day, "")}, good, Failed, "ended on 2026-02-28"},
+		"none yet": {[]OwnCertificate{{From: "ca.example", Names: []string{"a.example"}}}, good, Failed,
+			"no certificate yet for a.example"},
+		"one of two": {[]OwnCertificate{own(60*day, ""), own(10*day, "")}, good, Warning, "; the server's own"},
+		"the public": {[]OwnCertificate{own(60*day, "")}, Finding{State: Failed, Message: "bad", Remedy: "mend it"},
+			Failed, "at the public URL: bad"},
+		"not reachable": {[]OwnCertificate{own(60*day, "")}, Skip("no", ""), OK, "own certificate"},
+	} {
+		f := OwnTLS(c.own, c.public, now)
+		expect(t, name, f, c.state, c.message)
+		if (f.Remedy == "") != (f.State == OK) {
+			t.Errorf("%s: the remedy is %q", name, f.Remedy)
+		}
+	}
+}

@@ -125,6 +125,9 @@ wait $restored || fail "the restored server did not stop cleanly"
 
 step "upgrade: data, settings and certificate stay"
 before=$(bellhop version | head -1)
+dpkg-deb --fsys-tarfile new.deb | tar -xf - -O ./usr/bin/bellhop >next
+chmod 755 next
+./next upgrade-check --data /var/lib/bellhop
 apt-get install -y ./new.deb >apt.log 2>&1 || fail "apt"
 [ "$(bellhop version | head -1)" != "$before" ] || fail "the old version is still there"
 bh ready --wait 1m
@@ -135,7 +138,7 @@ echo '{"type":"invoice.paid","data":{"id":18}}' >body
 SSL_CERT_FILE=/packages/roots.pem bellhop send standardwebhooks --to https://hooks.example.com/in/orders \
 	--key "$secret" --file body >/dev/null
 await grep -F '{"type":"invoice.paid","data":{"id":18}}' receiver.log
-[ "$(grep -c 'issued certificate\|Issued certificate' pebble.log)" -le 1 ] || fail "another certificate was asked for"
+[ "$(grep -c 'Issued certificate' pebble.log)" = 1 ] || fail "another certificate was asked for"
 
 step "remove: the data stays; purge: nothing is left"
 apt-get remove -y bellhop >apt.log 2>&1 || fail "apt"

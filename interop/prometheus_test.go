@@ -185,14 +185,48 @@ func TestPrometheus(t *testing.T) {
 		ring(t, g.url+"/in/many", 10_001)
 		m.within(t, "BellhopQueueFills", time.Now())
 	})
+	t.Run("promtool finds nothing to say about the metrics", func(t *testing.T) {
+		promtool, err := exec.LookPath("promtool")
+		if err != nil {
+			t.Skip("SKIPPED: there is no promtool")
+		}
+		req, err := http.NewRequest("GET", g.url+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, body := g.do(t, req)
+		text := string(body)
+		lint := exec.Command(promtool, "check", "metrics")
+		lint.Stdin = strings.NewReader(text)
+		if out, err := lint.CombinedOutput(); err != nil || len(out) > 0 || !strings.Contains(text, "bellhop_ready 1") {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	if smallDisk == "" {
 		t.Log("SKIPPED, no small disk can be mounted: the storage fails")
 	} else {
 		t.Run("the storage fails", func(t *testing.T) {
 			begin := time.Now()
 			fill(t, smallDisk)
+			done := make(chan struct{})
+			var wait sync.WaitGroup
+			defer wait.Wait()
+			defer close(done)
+			wait.Go(func() { // what the database has left is soon used up
+				body := strings.Repeat("x", 100_000)
+				for n := 0; ; n++ {
+					select {
+					case <-done:
+						return
+					default:
+					}
+					resp, err := http.Post(g.url+"/in/many", "text/plain", strings.NewReader(body[:1+n%20*5_000]))
+					if err == nil {
+						resp.Body.Close()
+					}
+				}
+			})
 			if !waitFor(func() bool {
-				http.Post(g.url+"/in/many", "text/plain", strings.NewReader(strings.Repeat("x", 500_000)))
 				resp, err := http.Get(g.url + "/readyz")
 				return err == nil && resp.Body.Close() == nil && resp.StatusCode == http.StatusServiceUnavailable
 			}) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/doctor"
 	"github.com/bellhop-gateway/bellhop/internal/otlp/otlptest"
 )
@@ -198,6 +199,39 @@ func TestTraceIsPassedOn(t *testing.T) {
 	poll(t, "two deliveries", func() bool { return len(receiver.header("Traceparent")) == 8 })
 	if got := strings.Join(receiver.header("Traceparent")[6:], " "); got != "own "+whole && got != whole+" own" {
 		t.Errorf("of two destinations: %q", got)
+	}
+}
+
+// TestTraceOfPull: a lease is an attempt, which ends with the ack. The program gets its trace among the headers.
+func TestTraceOfPull(t *testing.T) {
+	t.Parallel()
+	collector := otlptest.New(t, nil)
+	r := run(t, options(t, func(o *Options) { o.Config.OTLPEndpoint, o.Config.OTLPSample = collector.URL, 1 }))
+	r.source("src")
+	if code, answer := r.call("POST", "/api/v1/destinations", `{"name":"jobs","type":"pull"}`); code != 201 {
+		t.Fatal(answer)
+	}
+	r.ring("src")
+	api := client.New(r.URL(), r.opts.AdminKey, nil)
+	got, err := api.Pull(t.Context(), "jobs", 1, 10*time.Second)
+	if err != nil || len(got) != 1 {
+		t.Fatal(got, err)
+	}
+	if err := api.Ack(t.Context(), got[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	request, _ := collector.Named("receive generic")
+	lease, _ := collector.Named("deliver pull")
+	if lease.TraceID != request.TraceID || lease.Parent != request.SpanID || lease.Failed != "" ||
+		lease.Kind.String() != "SPAN_KIND_CONSUMER" || lease.Attributes["bellhop.outcome"] != "delivered" {
+		t.Errorf("%+v below %+v", lease, request)
+	}
+	want := "00-" + lease.TraceID + "-" + lease.SpanID + "-01"
+	if h := http.Header(got[0].Headers); h.Get("Traceparent") != want {
+		t.Errorf("the program got %v, want %s", h, want)
 	}
 }
 

@@ -226,7 +226,7 @@ func (a *ACME) Status() (all []Status) {
 	for _, name := range a.opts.Domains {
 		s := Status{From: a.from, Names: []string{name}, Fault: a.faults[name].reason, FaultAt: a.faults[name].at}
 		if cert := a.cached(name); cert != nil {
-			s.NotAfter = cert.NotAfter
+			s.NotBefore, s.NotAfter = cert.NotBefore, cert.NotAfter
 		}
 		all = append(all, s)
 	}

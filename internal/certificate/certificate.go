@@ -27,11 +27,12 @@ type Keeper interface {
 
 // A Status says how a certificate is.
 type Status struct {
-	From     string    // where it comes from, for people: "cert.pem"
-	Names    []string  // that it is for
-	NotAfter time.Time // when it ends; zero if there is none yet
-	Fault    string    // why it could not be renewed when that was tried last; "" if it could
-	FaultAt  time.Time // when that was
+	From      string    // where it comes from, for people: "cert.pem"
+	Names     []string  // that it is for
+	NotBefore time.Time // when it began; zero if there is none yet
+	NotAfter  time.Time // when it ends; zero if there is none yet
+	Fault     string    // why it could not be renewed when that was tried last; "" if it could
+	FaultAt   time.Time // when that was
 }
 
 // config returns the settings of TLS for a server: versions from 1.2 on, and the ciphers that crypto/tls orders by

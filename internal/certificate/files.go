@@ -175,8 +175,8 @@ func (f *Files) Status() []Status {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	leaf := f.current.Load().Leaf
-	return []Status{{From: f.certPath, Names: names(leaf), NotAfter: leaf.NotAfter, Fault: f.fault,
-		FaultAt: f.faultAt}}
+	return []Status{{From: f.certPath, Names: names(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
+		Fault: f.fault, FaultAt: f.faultAt}}
 }
 
 // names returns the names and addresses that a certificate is for.

@@ -10,11 +10,12 @@ import (
 
 // OwnCertificate is a certificate that the server itself serves.
 type OwnCertificate struct {
-	From     string // for people: the file, or who issues it
-	Names    []string
-	NotAfter time.Time // zero if there is none yet
-	Fault    string    // why it could not be renewed when that was tried last; "" if it could
-	FaultAt  time.Time
+	From      string // for people: the file, or who issues it
+	Names     []string
+	NotBefore time.Time // zero if there is none yet
+	NotAfter  time.Time // zero if there is none yet
+	Fault     string    // why it could not be renewed when that was tried last; "" if it could
+	FaultAt   time.Time
 }
 
 // finding returns how the certificate is.
@@ -24,14 +25,15 @@ func (c OwnCertificate) finding(now time.Time) Finding {
 		f.Message = "the server's own certificate for " + strings.Join(c.Names, ", ") + " is from " + c.From
 	}
 	const remedy = "see what should renew it; the log has lines of certificate"
-	left := c.NotAfter.Sub(now)
+	// Some CAs issue certificates for a week or a day. They are renewed when a third of that is left.
+	left, life := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
 	switch {
 	case c.NotAfter.IsZero():
 		f = Finding{State: Failed, Message: "there is no certificate yet for " + strings.Join(c.Names, ", ") +
 			" from " + c.From, Remedy: remedy}
-	case left < certificateNow:
+	case left < min(certificateNow, life/10):
 		f.State, f.Remedy = Failed, remedy
-	case left < certificateSoon || c.Fault != "":
+	case left < min(certificateSoon, life/4) || c.Fault != "":
 		f.State, f.Remedy = Warning, remedy
 	}
 	if !c.NotAfter.IsZero() {

@@ -10,7 +10,8 @@ func TestOwnTLS(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	own := func(left time.Duration, fault string) OwnCertificate {
-		c := OwnCertificate{From: "cert.pem", Names: []string{"a.example"}, NotAfter: now.Add(left), Fault: fault}
+		c := OwnCertificate{From: "cert.pem", Names: []string{"a.example"}, NotAfter: now.Add(left),
+			NotBefore: now.Add(left - 90*24*time.Hour), Fault: fault}
 		if fault != "" {
 			c.FaultAt = now.Add(-time.Hour)
 		}
@@ -28,8 +29,12 @@ func TestOwnTLS(t *testing.T) {
 			"the server's own certificate for a.example is from cert.pem; the certificate ends in"},
 		"not renewed": {[]OwnCertificate{own(60*day, "no such file")}, good, Warning,
 			"could not be renewed on 2026-03-01"},
-		"soon":  {[]OwnCertificate{own(10*day, "")}, good, Warning, "ends in"},
-		"now":   {[]OwnCertificate{own(2*day, "")}, good, Failed, "ends in"},
+		"soon": {[]OwnCertificate{own(10*day, "")}, good, Warning, "ends in"},
+		"now":  {[]OwnCertificate{own(2*day, "")}, good, Failed, "ends in"},
+		"of a day": {[]OwnCertificate{{From: "ca.example", NotBefore: now.Add(-16 * time.Hour),
+			NotAfter: now.Add(8 * time.Hour)}}, good, OK, "ends in 8 h"},
+		"of a day, late": {[]OwnCertificate{{From: "ca.example", NotBefore: now.Add(-20 * time.Hour),
+			NotAfter: now.Add(4 * time.Hour)}}, good, Warning, "ends in 4 h"},
 		"ended": {[]OwnCertificate{own(-day, "")}, good, Failed, "ended on 2026-02-28"},
 		"none yet": {[]OwnCertificate{{From: "ca.example", Names: []string{"a.example"}}}, good, Failed,
 			"no certificate yet for a.example"},

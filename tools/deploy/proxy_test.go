@@ -43,7 +43,7 @@ func TestProxies(t *testing.T) {
 			}
 			front := freeAddress(t)
 			s := startServer(t, "--public-url", "https://"+hooksName, "--ui-url", "https://"+pagesName,
-				"--allow", "localhost")
+				"--trusted-proxies", "localhost", "--allow", "localhost")
 			begin(t, front, s.address(t))
 			c := clientOf(front)
 			await(t, func() bool {

@@ -48,9 +48,12 @@ func program(t target) string {
 // shells are the files that make a shell complete commands, by the names of the shells.
 var shells = map[string]string{"bash": "bellhop.bash", "zsh": "_bellhop", "fish": "bellhop.fish"}
 
-// completions writes the completions. The program makes them, so one is built for this machine if none was.
-func (j *job) completions() error {
-	host := target{runtime.GOOS, runtime.GOARCH}
+// host is this machine.
+var host = target{runtime.GOOS, runtime.GOARCH}
+
+// texts writes what the program itself makes: completions, and pages of the manual. It builds the program for this
+// machine if that is no target.
+func (j *job) texts() error {
 	if _, err := os.Stat(j.binary(host)); err != nil {
 		err := j.build(host)
 		if err != nil {
@@ -63,14 +66,14 @@ func (j *job) completions() error {
 		return err
 	}
 	for shell, file := range shells {
-		text, err := exec.Command(j.binary(host), "completion", shell).Output()
+		text, err := j.ask("completion", shell)
 		if err != nil {
-			return fmt.Errorf("bellhop completion %s: %w", shell, err)
+			return err
 		}
-		err = os.WriteFile(filepath.Join(folder, file), text, 0o644)
+		err = os.WriteFile(filepath.Join(folder, file), []byte(text), 0o644)
 		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return j.manual()
 }

@@ -20,7 +20,7 @@ func (j *job) linuxPackage(t target, format string) (err error) {
 		return nil
 	}
 	values := map[string]string{"VERSION": j.version, "ARCH": t.arch, "BINARY": j.binary(t),
-		"COMPLETIONS": filepath.Join(j.work, "completions")}
+		"COMPLETIONS": filepath.Join(j.work, "completions"), "MANUAL": filepath.Join(j.work, "man1")}
 	config, err := nfpm.ParseFileWithEnvMapping("packaging/nfpm.yaml", func(name string) string { return values[name] })
 	if err != nil {
 		return err

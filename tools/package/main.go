@@ -124,7 +124,7 @@ func (j *job) run() (err error) {
 		{"sbom", j.bill},
 	}
 	if j.makes("deb") || j.makes("rpm") {
-		err := j.completions()
+		err := j.texts()
 		if err != nil {
 			return err
 		}

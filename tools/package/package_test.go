@@ -37,7 +37,6 @@ func testJob(t *testing.T) *job {
 	}
 	t.Chdir("../..")
 	at := time.Date(2026, time.December, 1, 10, 0, 0, 0, time.UTC)
-	host := target{runtime.GOOS, runtime.GOARCH}
 	j := &job{source: source{version: "v1.2.3-rc.1", commit: strings.Repeat("8f76d16a", 5), at: at,
 		committedAt: at.Format(time.RFC3339), modified: "false"}, out: t.TempDir(), work: t.TempDir(),
 		targets: []target{host}}
@@ -57,8 +56,7 @@ func TestSameBytes(t *testing.T) {
 	var sums []string
 	for range 2 {
 		j := testJob(t)
-		host := j.targets[0]
-		err := errors.Join(j.completions(), j.archive(host), j.image())
+		err := errors.Join(j.texts(), j.archive(host), j.image())
 		if host.os == "linux" {
 			err = errors.Join(err, j.linuxPackage(host, "deb"), j.linuxPackage(host, "rpm"))
 		}
@@ -92,7 +90,6 @@ var testFolder, _ = os.Getwd()
 // TestArchives reads both forms of an archive back.
 func TestArchives(t *testing.T) {
 	j := testJob(t)
-	host := j.targets[0]
 	binary, err := os.ReadFile(j.binary(host))
 	if err != nil {
 		t.Fatal(err)
@@ -262,8 +259,7 @@ func TestRPM(t *testing.T) {
 		t.Skip("there is no rpm: Debian's package of that name has it")
 	}
 	j := testJob(t)
-	host := j.targets[0]
-	if err := errors.Join(j.completions(), j.linuxPackage(host, "rpm")); err != nil {
+	if err := errors.Join(j.texts(), j.linuxPackage(host, "rpm")); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(j.out, j.name(host.os, host.arch)+".rpm")
@@ -286,7 +282,8 @@ func TestRPM(t *testing.T) {
 	got := rpm("-qp", "--qf", "[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]")
 	for _, want := range []string{"-rwxr-xr-x root root /usr/bin/bellhop\n",
 		"-rw-r----- root bellhop /etc/bellhop/bellhop.yaml\n", "-rw------- root root /etc/default/bellhop\n",
-		"drwx------ bellhop bellhop /var/lib/bellhop\n", "/usr/lib/systemd/system/bellhop.service\n"} {
+		"drwx------ bellhop bellhop /var/lib/bellhop\n", "-rw-r--r-- root root /usr/share/man/man1/bellhop-serve.1.gz\n",
+		"/usr/lib/systemd/system/bellhop.service\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the files are\n%s, without %s", got, want)
 		}
@@ -295,6 +292,14 @@ func TestRPM(t *testing.T) {
 		if got := rpm("-qp", "--scripts"); !strings.Contains(got, want+" scriptlet") {
 			t.Errorf("the scripts are\n%s, without %s", got, want)
 		}
+	}
+}
+
+func TestRoff(t *testing.T) {
+	const text = "a \\ line with -- and 'marks'\n.not an instruction\n'nor this\n"
+	want := "a \\e line with \\-\\- and \\(aqmarks\\(aq\n\\&.not an instruction\n\\(aqnor this\n"
+	if got := roff(text); got != want {
+		t.Errorf("%q", got)
 	}
 }
 

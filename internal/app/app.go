@@ -171,7 +171,7 @@ func New(ctx context.Context, opts Options) (_ *App, err error) {
 	if err := a.openFiles(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.openCertificate(); err != nil {
+	if err := a.openCertificate(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.listen(); err != nil {

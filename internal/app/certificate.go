@@ -19,12 +19,12 @@ import (
 // This file holds the TLS of the server itself: where its certificate comes from, and what is said of it.
 
 // openCertificate opens the certificate of the settings, if they have one.
-func (a *App) openCertificate() error {
+func (a *App) openCertificate(ctx context.Context) error {
 	c := a.opts.Config
 	if c.TLSCert == "" {
 		return nil // or it comes by ACME, once the server listens
 	}
-	files, err := certificate.OpenFiles(c.TLSCert, c.TLSKey, time.Now, a.opts.Logger)
+	files, err := certificate.OpenFiles(ctx, c.TLSCert, c.TLSKey, time.Now, a.opts.Logger)
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ import (
 // This file holds the addresses at which the server listens, and what is served at each.
 //
 // The front, at --listen, faces providers: the door, and unless other ports have them, the API and the pages. If the
-// API is behind TLS, a port at loopback serves it without, for the commands on this machine: they need neither the
-// name nor the issuer of the certificate, and the key does not leave the machine.
+// API is behind TLS or the PROXY protocol, a port at loopback serves it without, for the commands on this machine: they
+// need neither the name nor the issuer of the certificate, send no header, and the key does not leave the machine.
 
 // A port is an address at which the server listens, and the server of HTTP there.
 type port struct {
@@ -157,7 +157,8 @@ func (a *App) listen() (err error) {
 			return err
 		}
 	}
-	if withAPI.secure || a.uiPort != nil && a.uiPort.secure {
+	framed := c.ProxyProtocol && withAPI == a.front // a command of this machine may have the address of a proxy
+	if withAPI.secure || framed || a.uiPort != nil && a.uiPort.secure {
 		a.localPort, err = a.openPort(" for commands", "listen", "127.0.0.1:0", maxAPIConnections, false)
 		if err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/internal/certificate/certtest"
+	"github.com/bellhop-gateway/bellhop/internal/datadir"
 )
 
 // trusting gives a server trust in proxies on this machine.
@@ -158,5 +159,25 @@ func TestProxyProtocolOfStrangers(t *testing.T) {
 	c.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if answer, _ := io.ReadAll(c); !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
 		t.Errorf("with a header: %q", answer)
+	}
+}
+
+// TestCommandsBesideProxies: commands on this machine, whose addresses are trusted, find the API though the front wants
+// a header of the PROXY protocol.
+func TestCommandsBesideProxies(t *testing.T) {
+	t.Parallel()
+	r := run(t, options(t, trusting, func(o *Options) { o.Config.ProxyProtocol = true }))
+	server, err := datadir.ReadServer(r.opts.Config.Data, true)
+	if err != nil || server.URL == r.URL() || !strings.HasPrefix(server.URL, "http://127.0.0.1:") {
+		t.Fatalf("commands call %+v %v", server, err)
+	}
+	for _, path := range []string{"/readyz", "/api/v1/sources"} {
+		if code, body, _ := send(t, http.DefaultClient, "GET", server.URL+path, r.opts.AdminKey, ""); code != 200 {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+	}
+	if reply, err := http.DefaultClient.Get(r.URL() + "/healthz"); err == nil { // as a stranger of the trusted network
+		reply.Body.Close()
+		t.Error("the front takes a connection of a proxy without a header")
 	}
 }

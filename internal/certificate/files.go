@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"slices"
@@ -23,18 +24,26 @@ const lookEvery = 5 * time.Second
 // maxFileBytes is the size of the largest file that is read.
 const maxFileBytes = 1 << 20
 
+// readTimeout is how long a look waits for the files. They may be on a disk of the network that does not answer.
+const readTimeout = 5 * time.Second
+
 // Files is the certificate in two files. It is safe for concurrent use.
 type Files struct {
 	certPath, keyPath string
 	now               func() time.Time
 	log               *slog.Logger
+	read              func() content // reads both files; tests have one that does not return
 
 	current atomic.Pointer[tls.Certificate]
 
-	mu      sync.Mutex // guards the fields below
+	looking sync.Mutex   // held during a look, which may take the time of two reads; guards reading
+	reading chan content // of a read that a look did not wait for any longer; nil without
+
+	mu      sync.Mutex // never held while the files are read; guards the fields below
 	used    content    // of the certificate in current
 	refused content    // that was no good when it was read last
 	pending bool       // refused may be half of a change: it is not a fault until it is read again
+	goodAt  time.Time  // when the certificate in refused begins; zero if it is no good for another reason
 	fault   string
 	faultAt time.Time
 }
@@ -51,44 +60,89 @@ func (c content) equal(other content) bool {
 
 // OpenFiles reads a certificate with its chain, and the key of the certificate, both as PEM. It fails if they cannot
 // be read or do not belong together.
-func OpenFiles(certPath, keyPath string, now func() time.Time, log *slog.Logger) (*Files, error) {
-	f := &Files{certPath: certPath, keyPath: keyPath, now: now, log: log.With("component", "certificate")}
-	found := f.read()
+func OpenFiles(ctx context.Context, certPath, keyPath string, now func() time.Time, log *slog.Logger) (*Files, error) {
+	f := newFiles(certPath, keyPath, now, log)
+	found, ok := f.readInTime(ctx)
+	if !ok {
+		return nil, ctx.Err()
+	}
 	cert, err := f.parse(found)
 	if err != nil {
 		return nil, err
 	}
 	f.use(found, cert)
-	if f.now().After(cert.Leaf.NotAfter) {
-		f.log.Warn("certificate.expired", "file", certPath, "not_after", cert.Leaf.NotAfter,
-			"meaning", "clients refuse it: put a new certificate into the file, which is then read by itself")
-	}
+	f.warn(cert.Leaf)
 	return f, nil
 }
 
-// read reads both files.
-func (f *Files) read() (c content) {
+func newFiles(certPath, keyPath string, now func() time.Time, log *slog.Logger) *Files {
+	f := &Files{certPath: certPath, keyPath: keyPath, now: now, log: log.With("component", "certificate")}
+	f.read = f.readBoth
+	return f
+}
+
+// readBoth reads both files.
+func (f *Files) readBoth() (c content) {
 	var certErr, keyErr error
-	c.cert, certErr = readFile(f.certPath)
-	c.key, keyErr = readFile(f.keyPath)
+	c.cert, certErr = readFile("tls-cert", f.certPath)
+	c.key, keyErr = readFile("tls-key", f.keyPath)
 	if err := errors.Join(certErr, keyErr); err != nil {
 		return content{err: err.Error()}
 	}
 	return c
 }
 
-// readFile reads a file of at most maxFileBytes.
-func readFile(path string) ([]byte, error) {
+// readFile reads the file of a setting, of at most maxFileBytes. A pipe or a device may never end, or block its
+// reader, so it is not opened.
+func readFile(setting, path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("--%s: %w: create it, or name another file", setting, err)
+	case err != nil:
+		return nil, fmt.Errorf("--%s: %w", setting, err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("--%s: %s is no regular file: name a file with the PEM", setting, path)
+	}
 	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("--%s: %w: let the user of the server read it", setting, err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--%s: %w", setting, err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 	if err == nil && len(text) > maxFileBytes {
-		err = fmt.Errorf("%s is larger than %d bytes", path, maxFileBytes)
+		err = fmt.Errorf("--%s: %s is larger than %d bytes", setting, path, maxFileBytes)
 	}
 	return text, err
+}
+
+// readInTime reads both files. A read that does not return within readTimeout is an error, and is left running: there
+// is at most one, which no stop waits for. ok is false if ctx has ended. The caller holds looking, or is OpenFiles.
+func (f *Files) readInTime(ctx context.Context) (c content, ok bool) {
+	late := time.NewTimer(readTimeout)
+	defer late.Stop()
+	for {
+		old := f.reading != nil // it read the files as they were some time ago
+		if !old {
+			f.reading = make(chan content, 1)
+			go func(to chan<- content) { to <- f.read() }(f.reading)
+		}
+		select {
+		case c = <-f.reading:
+			f.reading = nil
+			if !old {
+				return c, true
+			}
+		case <-late.C:
+			return content{err: fmt.Sprintf("%s and %s cannot be read: the disk does not answer within %s", f.certPath,
+				f.keyPath, readTimeout)}, true
+		case <-ctx.Done():
+			return content{}, false
+		}
+	}
 }
 
 // parse returns the certificate in what was read.
@@ -112,7 +166,40 @@ func (f *Files) parse(c content) (*tls.Certificate, error) {
 // use serves cert from now on. The caller holds mu, or is OpenFiles.
 func (f *Files) use(c content, cert *tls.Certificate) {
 	f.current.Store(cert)
-	f.used, f.refused, f.pending, f.fault = c, content{}, false, ""
+	f.used, f.refused, f.pending, f.goodAt, f.fault = c, content{}, false, time.Time{}, ""
+}
+
+// A validity says whether a certificate is good at a time. A greater one is worse: a certificate that has ended never
+// becomes good again.
+type validity int
+
+const (
+	good validity = iota
+	early
+	ended
+)
+
+func validityOf(leaf *x509.Certificate, now time.Time) validity {
+	switch {
+	case now.After(leaf.NotAfter):
+		return ended
+	case now.Before(leaf.NotBefore):
+		return early
+	}
+	return good
+}
+
+// warn says so if clients refuse the certificate that is served, because of the time.
+func (f *Files) warn(leaf *x509.Certificate) {
+	switch validityOf(leaf, f.now()) {
+	case ended:
+		f.log.Warn("certificate.expired", "file", f.certPath, "not_after", leaf.NotAfter,
+			"meaning", "clients refuse it: put a new certificate into the file, which is then read by itself")
+	case early:
+		f.log.Warn("certificate.early", "file", f.certPath, "not_before", leaf.NotBefore,
+			"meaning", "clients refuse it until then: see whether the clock of this machine is right, or put another "+
+				"certificate into the file, which is then read by itself")
+	}
 }
 
 // Config implements [Keeper].
@@ -127,7 +214,7 @@ func (f *Files) Run(ctx context.Context) {
 	for {
 		select {
 		case <-tick.C:
-			f.look(false)
+			f.look(ctx, false)
 		case <-ctx.Done():
 			return
 		}
@@ -135,36 +222,59 @@ func (f *Files) Run(ctx context.Context) {
 }
 
 // Reload implements [Keeper]: somebody says that the files are as they should be.
-func (f *Files) Reload(context.Context) { f.look(true) }
+func (f *Files) Reload(ctx context.Context) { f.look(ctx, true) }
 
 // look reads the files, and serves what they hold if it changed and is good. If it is not, it waits for the next look
-// before it says so, because only one of the two may be written yet; not if whole says that both are.
-func (f *Files) look(whole bool) {
+// before it says so, because only one of the two may be written yet; not if whole says that both are. A certificate
+// that begins later is served from then on.
+func (f *Files) look(ctx context.Context, whole bool) {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	found, ok := f.readInTime(ctx)
+	if ok {
+		f.judge(found, whole)
+	}
+}
+
+// judge is the part of look that comes after the read.
+func (f *Files) judge(found content, whole bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	found := f.read()
 	if found.equal(f.used) {
-		f.refused, f.pending, f.fault = content{}, false, ""
+		f.refused, f.pending, f.goodAt, f.fault = content{}, false, time.Time{}, ""
 		return
 	}
+	now, old := f.now(), f.current.Load().Leaf
 	again := found.equal(f.refused)
-	if again && !f.pending && !whole {
+	begun := !f.goodAt.IsZero() && !now.Before(f.goodAt)
+	if again && !f.pending && !whole && !begun {
 		return // it was judged before
 	}
 	cert, err := f.parse(found)
-	now, old := f.now(), f.current.Load().Leaf
-	if err == nil && now.After(cert.Leaf.NotAfter) && now.Before(old.NotAfter) {
-		err = fmt.Errorf("certificate: the one in %s ended on %s", f.certPath, cert.Leaf.NotAfter.Format(time.RFC3339))
+	var goodAt time.Time
+	if err == nil {
+		was, is := validityOf(old, now), validityOf(cert.Leaf, now)
+		switch {
+		case is <= was: // the new one, if both are as bad
+		case is == ended:
+			err = fmt.Errorf("certificate: the one in %s ended on %s", f.certPath,
+				cert.Leaf.NotAfter.Format(time.RFC3339))
+		default:
+			goodAt = cert.Leaf.NotBefore
+			err = fmt.Errorf("certificate: the one in %s begins on %s, and is served from then on", f.certPath,
+				goodAt.Format(time.RFC3339))
+		}
 	}
 	switch {
 	case err == nil:
 		f.use(found, cert)
 		f.log.Info("certificate.loaded", "file", f.certPath, "names", names(cert.Leaf), "not_after",
 			cert.Leaf.NotAfter)
+		f.warn(cert.Leaf)
 	case !again && !whole:
-		f.refused, f.pending = found, true
+		f.refused, f.pending, f.goodAt = found, true, time.Time{}
 	default:
-		f.refused, f.pending, f.fault, f.faultAt = found, false, err.Error(), now
+		f.refused, f.pending, f.goodAt, f.fault, f.faultAt = found, false, goodAt, err.Error(), now
 		f.log.Error("certificate.refused", "file", f.certPath, "error", err, "not_after", old.NotAfter,
 			"meaning", "the certificate from before is served on, and good until not_after")
 	}

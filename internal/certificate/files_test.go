@@ -2,10 +2,13 @@ package certificate
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/internal/certificate/certtest"
@@ -18,7 +21,7 @@ func open(t *testing.T, p certtest.Pair) (f *Files, dir string, log *bytes.Buffe
 	t.Helper()
 	dir, log = t.TempDir(), &bytes.Buffer{}
 	cert, key := p.Write(t, dir)
-	f, err := OpenFiles(cert, key, time.Now, slog.New(slog.NewTextHandler(log, nil)))
+	f, err := OpenFiles(t.Context(), cert, key, time.Now, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,17 +53,22 @@ func TestFilesAreRefusedAtTheStart(t *testing.T) {
 		"a file of a mebibyte+": {certtest.Pair{Cert: make([]byte, maxFileBytes+1), Key: good.Key}, "is larger than"},
 	} {
 		cert, key := test.pair.Write(t, t.TempDir())
-		_, err := OpenFiles(cert, key, time.Now, slog.New(slog.DiscardHandler))
+		_, err := OpenFiles(t.Context(), cert, key, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "PRIVATE") {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	dir := t.TempDir() // neither a pipe nor a folder is read
+	_, err := OpenFiles(t.Context(), dir, dir, time.Now, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "is no regular file") {
+		t.Errorf("a folder: %v", err)
 	}
 	cert, key := good.Write(t, t.TempDir())
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	_, err := OpenFiles(cert, key, time.Now, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "key.pem: no such file") {
+	_, err = OpenFiles(t.Context(), cert, key, time.Now, slog.New(slog.DiscardHandler))
+	if err == nil || !strings.Contains(err.Error(), "--tls-key") || !strings.Contains(err.Error(), "create it") {
 		t.Errorf("no key: %v", err)
 	}
 }
@@ -76,12 +84,12 @@ func TestFilesChange(t *testing.T) {
 	if err := os.WriteFile(dir+"/cert.pem", next.Cert, 0o600); err != nil { // half of a change
 		t.Fatal(err)
 	}
-	f.look(false)
+	f.look(t.Context(), false)
 	if f.served(t) != "a.example" || f.Status()[0].Fault != "" || log.Len() > 0 {
 		t.Errorf("half of a change: %s %+v %s", f.served(t), f.Status(), log)
 	}
 	next.Write(t, dir)
-	f.look(false)
+	f.look(t.Context(), false)
 	if f.served(t) != "b.example" || strings.Count(log.String(), "certificate.loaded") != 1 {
 		t.Errorf("the whole change: %s %s", f.served(t), log)
 	}
@@ -90,7 +98,7 @@ func TestFilesChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 4 {
-		f.look(false)
+		f.look(t.Context(), false)
 	}
 	status := f.Status()[0]
 	if f.served(t) != "b.example" || !strings.Contains(status.Fault, "key.pem") || status.FaultAt.IsZero() ||
@@ -99,7 +107,7 @@ func TestFilesChange(t *testing.T) {
 		t.Errorf("a bad pair: %s %+v %s", f.served(t), status, log)
 	}
 	next.Write(t, dir)
-	f.look(false)
+	f.look(t.Context(), false)
 	if status := f.Status()[0]; status.Fault != "" {
 		t.Errorf("back as it was: %+v", status)
 	}
@@ -153,5 +161,71 @@ func TestCollector(t *testing.T) {
 	f.Reload(t.Context())
 	if text := shown(); !strings.Contains(text, "value:4e+09") || !strings.Contains(text, "value:0}") {
 		t.Error(text)
+	}
+}
+
+// TestReadDoesNotReturn: on a disk that does not answer, a look gives up, and at most one read is left running. What is
+// said of the certificate does not wait for it, nor does a stop. Once the disk answers, the files are read anew.
+func TestReadDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f, dir, log := open(t, certtest.New(t, "a.example", later))
+		answers, reads := make(chan struct{}), 0
+		f.read = func() content {
+			reads++
+			<-answers
+			return f.readBoth()
+		}
+		stopped, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { f.Run(stopped) })
+		time.Sleep(lookEvery + readTimeout/2)
+		if !f.mu.TryLock() {
+			t.Fatal("a read holds the lock of Status")
+		}
+		f.mu.Unlock()
+		time.Sleep(time.Minute)
+		if status := f.Status()[0]; !strings.Contains(status.Fault, "does not answer within 5s") || reads != 1 ||
+			strings.Count(log.String(), "certificate.refused") != 1 {
+			t.Errorf("%d reads, %+v, %s", reads, status, log)
+		}
+		stop()
+		running.Wait()
+		certtest.New(t, "b.example", later).Write(t, dir)
+		close(answers)
+		f.Reload(t.Context())
+		if f.served(t) != "b.example" || f.Status()[0].Fault != "" || reads != 2 {
+			t.Errorf("after the disk answers: %s %+v, %d reads", f.served(t), f.Status(), reads)
+		}
+	})
+}
+
+// TestEarly: a certificate that begins later takes no place of a good one before its time, and does so then by itself.
+// At the start it is served, with a warning.
+func TestEarly(t *testing.T) {
+	t.Parallel()
+	f, dir, log := open(t, certtest.New(t, "a.example", later))
+	begins := time.Now().Add(time.Hour).Truncate(time.Second)
+	next := certtest.NewFrom(t, "b.example", begins, later)
+	next.Write(t, dir)
+	for range 4 {
+		f.look(t.Context(), false)
+	}
+	f.Reload(t.Context())
+	status := f.Status()[0]
+	if f.served(t) != "a.example" || !strings.Contains(status.Fault, "begins on "+begins.UTC().Format(time.RFC3339)) ||
+		strings.Count(log.String(), "certificate.refused") != 2 {
+		t.Errorf("%s %+v %s", f.served(t), status, log)
+	}
+	f.now = func() time.Time { return begins.Add(time.Second) }
+	f.look(t.Context(), false)
+	if f.served(t) != "b.example" || f.Status()[0].Fault != "" {
+		t.Errorf("at its time: %s %+v", f.served(t), f.Status())
+	}
+
+	f, _, log = open(t, next)
+	if f.served(t) != "b.example" || !strings.Contains(log.String(), "certificate.early") ||
+		!f.Status()[0].NotBefore.Equal(begins) {
+		t.Errorf("at the start: %s", log)
 	}
 }

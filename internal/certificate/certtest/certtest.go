@@ -21,6 +21,12 @@ type Pair struct{ Cert, Key []byte }
 // New makes a certificate that is good from a day ago until notAfter.
 func New(t testing.TB, name string, notAfter time.Time) Pair {
 	t.Helper()
+	return NewFrom(t, name, time.Now().Add(-24*time.Hour), notAfter)
+}
+
+// NewFrom makes a certificate that is good from notBefore until notAfter.
+func NewFrom(t testing.TB, name string, notBefore, notAfter time.Time) Pair {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +35,7 @@ func New(t testing.TB, name string, notAfter time.Time) Pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: serial, NotBefore: time.Now().Add(-24 * time.Hour), NotAfter: notAfter,
+	template := &x509.Certificate{SerialNumber: serial, NotBefore: notBefore, NotAfter: notAfter,
 		DNSNames: []string{name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true,
 		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}

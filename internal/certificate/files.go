@@ -98,7 +98,7 @@ func readFile(setting, path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("--%s: %w: create it, or name another file", setting, err)
+		return nil, fmt.Errorf("--%s: there is no file %s: create it, or name another", setting, path)
 	case err != nil:
 		return nil, fmt.Errorf("--%s: %w", setting, err)
 	case !info.Mode().IsRegular():

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,7 +69,7 @@ func TestFilesAreRefusedAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenFiles(t.Context(), cert, key, time.Now, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "--tls-key") || !strings.Contains(err.Error(), "create it") {
+	if err == nil || !strings.Contains(err.Error(), "--tls-key") || !strings.Contains(err.Error(), "there is no file") {
 		t.Errorf("no key: %v", err)
 	}
 }
@@ -170,9 +171,10 @@ func TestReadDoesNotReturn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f, dir, log := open(t, certtest.New(t, "a.example", later))
-		answers, reads := make(chan struct{}), 0
+		answers := make(chan struct{})
+		var reads atomic.Int64
 		f.read = func() content {
-			reads++
+			reads.Add(1)
 			<-answers
 			return f.readBoth()
 		}
@@ -185,17 +187,18 @@ func TestReadDoesNotReturn(t *testing.T) {
 		}
 		f.mu.Unlock()
 		time.Sleep(time.Minute)
-		if status := f.Status()[0]; !strings.Contains(status.Fault, "does not answer within 5s") || reads != 1 ||
+		synctest.Wait()
+		if status := f.Status()[0]; !strings.Contains(status.Fault, "does not answer within 5s") || reads.Load() != 1 ||
 			strings.Count(log.String(), "certificate.refused") != 1 {
-			t.Errorf("%d reads, %+v, %s", reads, status, log)
+			t.Errorf("%d reads, %+v, %s", reads.Load(), status, log)
 		}
 		stop()
 		running.Wait()
 		certtest.New(t, "b.example", later).Write(t, dir)
 		close(answers)
 		f.Reload(t.Context())
-		if f.served(t) != "b.example" || f.Status()[0].Fault != "" || reads != 2 {
-			t.Errorf("after the disk answers: %s %+v, %d reads", f.served(t), f.Status(), reads)
+		if f.served(t) != "b.example" || f.Status()[0].Fault != "" || reads.Load() != 2 {
+			t.Errorf("after the disk answers: %s %+v, %d reads", f.served(t), f.Status(), reads.Load())
 		}
 	})
 }

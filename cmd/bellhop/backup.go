@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -51,24 +53,25 @@ doctor' says when it is too old. 'bellhop restore' makes a new data folder of it
 	c.Flags().BoolVar(&o.WithoutKeys, "without-keys", false, "leave out master.key and admin.key")
 	c.Flags().BoolVar(&o.WithoutFiles, "without-files", false, "leave out the files that actions keep")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		place := e.backupPlace(args[0])
-		if conn.json && place.To == "-" {
+		if conn.json && args[0] == "-" {
 			return wrongUsage("give --json or -, not both: stdout has the backup")
 		}
+		place, err := e.backupPlace(args[0])
+		if err != nil {
+			return err
+		}
+		ctx, stop := untilSignal(c.Context())
+		defer stop()
 		if dir := within(conn.dir, conn.data); conn.server == "" && app.IsStopped(dir) {
 			fmt.Fprintf(e.stderr, "no server runs in %s: taking a backup of the folder itself\n", clean(conn.data))
-			take := func() (io.ReadCloser, error) {
-				archive, write := io.Pipe()
-				go func() { write.CloseWithError(app.BackupFolder(c.Context(), version(), dir, o, write)) }()
-				return archive, nil
-			}
-			return e.keepBackup(c.Context(), conn, place, take,
+			take := func() (io.ReadCloser, error) { return archiveOfFolder(ctx, dir, o), nil }
+			return e.keepBackup(ctx, conn, place, take,
 				func(b bellhop.Backup) error { return app.NoteBackupOf(dir, b) })
 		}
 		return conn.call(func(api *client.Client) error {
-			take := func() (io.ReadCloser, error) { return api.BackupArchive(c.Context(), o) }
-			return e.keepBackup(c.Context(), conn, place, take, func(b bellhop.Backup) error {
-				_, err := api.NoteBackup(c.Context(), client.Backup{At: client.Time{Time: b.At}, Bytes: b.Bytes,
+			take := func() (io.ReadCloser, error) { return api.BackupArchive(ctx, o) }
+			return e.keepBackup(ctx, conn, place, take, func(b bellhop.Backup) error {
+				_, err := api.NoteBackup(ctx, client.Backup{At: client.Time{Time: b.At}, Bytes: b.Bytes,
 					To: b.To})
 				return err
 			})
@@ -78,12 +81,18 @@ doctor' says when it is too old. 'bellhop restore' makes a new data folder of it
 }
 
 // backupPlace returns the place of backups that a person wrote as text.
-func (e *env) backupPlace(text string) app.BackupPlace {
+func (e *env) backupPlace(text string) (app.BackupPlace, error) {
 	place := app.BackupPlace{To: text, Stream: e.stdout, Getenv: e.getenv, Version: version()}
-	if text != "-" && !isURL(text) {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return place, wrongUsage("an empty name: use a file, a folder, s3://BUCKET/KEY or -")
+	case strings.Contains(text, "://") && !isURL(text):
+		return place, wrongUsage("%s: of URLs only s3://BUCKET/KEY can have a backup; otherwise use a file, or - with "+
+			"another program", quoted(text))
+	case text != "-" && !isURL(text):
 		place.To = within(e.dir, text)
 	}
-	return place
+	return place, nil
 }
 
 // sizeWords formats the size of a backup.
@@ -102,12 +111,17 @@ func (e *env) keepBackup(ctx context.Context, conn *connection, place app.Backup
 	take func() (io.ReadCloser, error), note func(bellhop.Backup) error) error {
 	began := e.clock()
 	line := newProgress(e)
+	written := func() error { return nil }
+	if place.To == "-" {
+		stream := newWriteUntil(ctx, place.Stream)
+		place.Stream, written = stream, stream.close
+	}
 	kept, err := place.Keep(ctx, take, func(n int64) {
 		line.show(extent{what: "backup", text: mebibytes(float64(n)), done: n, bytes: true, part: -1})
 	})
 	line.end()
-	if err != nil {
-		return err
+	if err = errors.Join(err, written()); err != nil {
+		return endedBySignal(ctx, err, "no backup was kept")
 	}
 	if err := note(bellhop.Backup{At: kept.At, Bytes: kept.Bytes, To: kept.To}); err != nil {
 		fmt.Fprintf(e.stderr, "the backup is whole, and the server could not note it: %s\n", clean(err.Error()))
@@ -175,16 +189,18 @@ If the backup was taken with --without-keys, --master-key names the file with it
 				return err
 			}
 		}
-		archive, err := e.openBackup(c.Context(), args[0])
+		ctx, stop := untilSignal(c.Context())
+		defer stop()
+		archive, err := e.openBackup(ctx, args[0])
 		if err != nil {
 			return err
 		}
 		began := e.clock()
 		line := newProgress(e)
-		done, err := app.Restore(c.Context(), within(e.dir, data), tellingReader{archive, line, new(int64)}, key)
+		done, err := app.Restore(ctx, within(e.dir, data), tellingReader{archive, line, new(int64)}, key)
 		line.end()
 		if err = errors.Join(err, archive.Close()); err != nil {
-			return err
+			return endedBySignal(ctx, err, "nothing was restored")
 		}
 		if asJSON {
 			return printData(e, restoreResult{Data: data, At: client.Time{Time: done.At}, Bytes: done.Bytes,
@@ -203,9 +219,19 @@ If the backup was taken with --without-keys, --master-key names the file with it
 // openBackup opens the backup that a person named.
 func (e *env) openBackup(ctx context.Context, from string) (io.ReadCloser, error) {
 	if from == "-" {
-		return io.NopCloser(e.stdin), nil
+		return readUntil(ctx, e.stdin), nil
 	}
-	return e.backupPlace(from).Open(ctx)
+	place, err := e.backupPlace(from)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := place.Open(ctx)
+	if f, ok := archive.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && !info.Mode().IsRegular() { // a pipe may have nothing for long
+			return readUntil(ctx, f), nil
+		}
+	}
+	return archive, err
 }
 
 // A tellingReader tells how much was read.

@@ -217,6 +217,9 @@ func (a *App) openFolder() (err error) {
 		return err
 	}
 	a.undoLater("folder", func(context.Context) error { return a.folder.Close() })
+	if err := checkInterrupted(a.opts.Config.Data); err != nil {
+		return err
+	}
 	a.keyFrom = datadir.AdminKeyFile
 	if a.opts.AdminKey != "" {
 		a.keyFrom = datadir.AdminKeyVariable

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -240,3 +241,77 @@ func TestBackupOfStoppedFolder(t *testing.T) {
 		}
 	}
 }
+
+// TestKeepReplacesOnlyFiles: a backup takes the place of a regular file alone, also of one that a symlink leads to.
+func TestKeepReplacesOnlyFiles(t *testing.T) {
+	t.Parallel()
+	var archive bytes.Buffer
+	w, err := backup.NewWriter(&archive, backup.Manifest{})
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	err = errors.Join(os.WriteFile(in("older"), []byte("older"), 0o600), os.Symlink("older", in("link")),
+		os.Symlink("missing", in("dangling")), os.Symlink(os.DevNull, in("null")))
+	if err != nil {
+		t.Skip("no symlinks:", err)
+	}
+	keep := func(to string) error {
+		_, err := BackupPlace{To: to}.Keep(t.Context(), func() (io.ReadCloser, error) {
+			return io.NopCloser(bytes.NewReader(archive.Bytes())), nil
+		}, nil)
+		return err
+	}
+	for to, want := range map[string]string{os.DevNull: "is no regular file, and would be replaced by one: use -",
+		in("null"): "is no regular file", in("dangling"): "is a symlink to nothing"} {
+		if err := keep(to); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", to, err, want)
+		}
+	}
+	if err := keep(in("link")); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(in("older")); err != nil || !bytes.Equal(text, archive.Bytes()) {
+		t.Errorf("the file behind the symlink has %d bytes: %v", len(text), err)
+	}
+	if info, err := os.Lstat(in("link")); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the symlink: %v %v", info, err)
+	}
+}
+
+// TestInterruptedRestore: a restore that was ended leaves nothing; what a killed one has left keeps a server away, and
+// goes with the next restore.
+func TestInterruptedRestore(t *testing.T) {
+	t.Parallel()
+	r := run(t, options(t))
+	whole := r.archiveOf(client.BackupOptions{})
+	dir := filepath.Join(t.TempDir(), "new")
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Restore(ctx, dir, io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), readFunc(func([]byte) (int, error) {
+		cancel()
+		return 0, io.EOF
+	})), nil)
+	if _, statErr := os.Stat(dir); err == nil || !errors.Is(statErr, fs.ErrNotExist) {
+		t.Errorf("ended: %v; the folder: %v", err, statErr)
+	}
+	left := filepath.Join(dir, restoreFolder, store.FileName)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	opts := options(t, func(o *Options) { o.Config.Data = dir })
+	if _, err := New(t.Context(), opts); err == nil || !strings.Contains(err.Error(), "was interrupted") {
+		t.Errorf("serve: %v", err)
+	}
+	if _, err := Restore(t.Context(), dir, bytes.NewReader(whole), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Dir(left)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s: %v", restoreFolder, err)
+	}
+	run(t, opts)
+}
+
+type readFunc func(b []byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }

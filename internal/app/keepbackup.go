@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,12 +50,9 @@ func (p BackupPlace) Keep(ctx context.Context, take func() (io.ReadCloser, error
 		}
 		return kept, kept.upload(ctx, take, object, tell)
 	}
-	path := p.To
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "bellhop-"+time.Now().UTC().Format("20060102T150405Z")+".tar.zst")
-	}
-	if whole, err := filepath.Abs(path); err == nil {
-		path = whole
+	path, err := p.file()
+	if err != nil {
+		return kept, fmt.Errorf("keep the backup: %w", err)
 	}
 	kept.To = path
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp") // for its owner alone
@@ -62,7 +60,7 @@ func (p BackupPlace) Keep(ctx context.Context, take func() (io.ReadCloser, error
 		return kept, fmt.Errorf("keep the backup: %w", err)
 	}
 	err = kept.read(ctx, take, f, tell)
-	err = errors.Join(err, f.Sync(), f.Close())
+	err = errors.Join(err, f.Sync(), f.Close(), ctx.Err())
 	if err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -70,6 +68,33 @@ func (p BackupPlace) Keep(ctx context.Context, take func() (io.ReadCloser, error
 		return kept, errors.Join(err, os.Remove(f.Name()))
 	}
 	return kept, datadir.Sync(filepath.Dir(path))
+}
+
+// file returns the path of the file that gets the backup: its new content comes by a rename, which replaces whatever
+// has that name. So a device or a pipe is refused, and a symlink is followed.
+func (p BackupPlace) file() (path string, err error) {
+	path = p.To
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path = filepath.Join(path, "bellhop-"+time.Now().UTC().Format("20060102T150405Z")+".tar.zst")
+		info, err = os.Stat(path)
+	}
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		return "", fmt.Errorf("%s is no regular file, and would be replaced by one: use - for stdout", path)
+	case err == nil:
+		path, err = filepath.EvalSymlinks(path)
+	case !errors.Is(err, fs.ErrNotExist):
+	default:
+		if _, linkErr := os.Lstat(path); linkErr == nil {
+			return "", fmt.Errorf("%s is a symlink to nothing: remove it, or name the file itself", path)
+		}
+		err = nil
+	}
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	return path, err
 }
 
 // read takes an archive, and copies it to w.
@@ -152,7 +177,11 @@ func (p BackupPlace) Open(ctx context.Context) (io.ReadCloser, error) {
 		}
 		return object.Read(ctx)
 	}
-	return os.Open(p.To)
+	f, err := os.Open(p.To)
+	if err != nil {
+		return nil, err // and not a reader that is nil
+	}
+	return f, nil
 }
 
 // object returns the object of a URL s3://BUCKET/KEY.

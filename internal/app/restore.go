@@ -48,6 +48,9 @@ func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (do
 		return done, err
 	}
 	work := filepath.Join(dir, restoreFolder)
+	if err := os.RemoveAll(work); err != nil { // of a restore that was killed
+		return done, errors.Join(fmt.Errorf("remove what an interrupted restore has left: %w", err), folder.Close())
+	}
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(work), folder.Close())
 		if err != nil && errors.Is(statErr, fs.ErrNotExist) {
@@ -60,13 +63,30 @@ func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (do
 	if done, err = unpack(ctx, work, r, masterKey); err != nil {
 		return done, err
 	}
-	if err := checkUnpacked(ctx, work); err != nil {
+	err = checkUnpacked(ctx, work)
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return done, err
 	}
 	return done, moveUp(work, dir)
 }
 
-// checkEmpty returns an error unless dir is empty or not there. The lock of a server that has ended does not count.
+// checkInterrupted returns an error for the data folder dir if a restore into it was killed: a server would begin anew
+// there. The database is moved last; with it, everything is at its place, and what is left is an empty folder.
+func checkInterrupted(dir string) error {
+	work := filepath.Join(dir, restoreFolder)
+	if _, err := os.Lstat(work); err != nil {
+		return nil
+	}
+	if _, err := os.Lstat(filepath.Join(dir, store.FileName)); err == nil {
+		os.Remove(work)
+		return nil
+	}
+	return fmt.Errorf("a restore into %s was interrupted, and nothing is there yet: run 'bellhop restore' again, or "+
+		"remove %s to begin with an empty folder", dir, work)
+}
+
+// checkEmpty returns an error unless dir is empty or not there. The lock of a server that has ended does not count, nor
+// does what a restore that was killed has left.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,7 +96,12 @@ func checkEmpty(dir string) error {
 		return fmt.Errorf("data folder: %w", err)
 	}
 	for _, e := range entries {
-		if e.Name() != "lock" {
+		if _, err := os.Lstat(filepath.Join(dir, restoreFolder)); err == nil && e.Name() != store.FileName &&
+			e.Name() != "lock" && e.Name() != restoreFolder {
+			return fmt.Errorf("%s has %s and %s, as after a restore that was interrupted: empty the folder if nothing "+
+				"else is in it, and restore again", dir, e.Name(), restoreFolder)
+		}
+		if e.Name() != "lock" && e.Name() != restoreFolder {
 			return fmt.Errorf("%s is not empty: it has %s; restore into a new folder, and nothing is overwritten", dir,
 				e.Name())
 		}

@@ -91,7 +91,19 @@ import (
 //	keep NAME [PATTERN] sets $NAME to the last output, or to the first group of PATTERN in it
 //
 // $README is the path of the repository's README, $EXAMPLES that of its examples.
+//
+// testscript's own stop, which ends a script as if it had passed, is forbidden: the command for a server is end.
 func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d scripts, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil || regexp.MustCompile(`(?m)^(\[.*\] *)?stop\b`).Match(text) {
+			t.Errorf("%s stops before its end, %v", file, err)
+		}
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,

@@ -45,9 +45,10 @@ type System struct {
 	mu            sync.Mutex
 	subscriptions []*subscription // in the order in which they were created
 	collections   map[string]*collection
-	refusals      int // answers 401 by Fail, which go through the variants in turn
-	version       int // counts the changes of all collections
-	oldest        int // delta tokens of earlier versions are refused
+	lastUser      string // who has the latest subscription to a user's resource
+	refusals      int    // answers 401 by Fail, which go through the variants in turn
+	version       int    // counts the changes of all collections
+	oldest        int    // delta tokens of earlier versions are refused
 	itemNumber    int
 }
 
@@ -95,6 +96,7 @@ func (s *System) Reset() {
 	defer s.mu.Unlock()
 	s.subscriptions, s.collections = nil, map[string]*collection{}
 	s.version, s.oldest, s.itemNumber, s.refusals = 0, 0, 0, 0
+	s.lastUser = defaultUser
 }
 
 // An apiError is an error in Graph's form.

@@ -66,14 +66,23 @@ func (s *System) Happen(e emulator.Event) (int, error) {
 	return s.notifyChange(wanted, resource, it, e.ChangeType)
 }
 
-// user returns the user that "me" means when something happens: that of the first subscription. The caller holds s.mu.
+// user returns the user that "me" means when something happens: that of the first subscription, and after the last one
+// was deleted the same as before. The caller holds s.mu.
 func (s *System) user() string {
 	for _, sub := range s.subscriptions {
-		if parts := strings.Split(sub.canonical, "/"); parts[0] == "users" && len(parts) > 2 {
-			return parts[1]
+		if user := sub.owner(); user != "" {
+			return user
 		}
 	}
-	return defaultUser
+	return s.lastUser
+}
+
+// owner returns the user whose resource it is, or "".
+func (sub *subscription) owner() string {
+	if parts := strings.Split(sub.canonical, "/"); parts[0] == "users" && len(parts) > 2 {
+		return parts[1]
+	}
+	return ""
 }
 
 // covers reports whether a subscription to a resource is told of an item of a collection: of the collection itself, of

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"cmp"
 	"context"
 	"crypto/rsa"
 	"crypto/x509"
@@ -242,6 +243,7 @@ func (s *System) add(sub *subscription) error {
 	err := s.admit(sub)
 	if err == nil {
 		s.subscriptions = append(s.subscriptions, sub)
+		s.lastUser = cmp.Or(sub.owner(), s.lastUser)
 	}
 	return err
 }

@@ -129,6 +129,12 @@ func (s *subscriptions) put(ctx context.Context, name string, r provider.Registr
 		return provider.Remote{}, microsoft.NothingThere(err, "there is no such resource, or the application may "+
 			"not see it: check the resource id")
 	}
+	if len(answer.Body) > 0 { // an answer of something in between, and not of the API, would be looked for in vain
+		var made eventSubscription
+		if err := microsoft.Decode(answer, s.now(), &made); err != nil {
+			return provider.Remote{}, err
+		}
+	}
 	return s.await(ctx, name, r, answer)
 }
 

@@ -22,9 +22,32 @@ type Source struct {
 
 	ExpectEvery time.Duration // how long it may be silent: see [TypeSourceSilent]; 0 is for ever
 
+	Retention SourceRetention // how long and how much of its events is kept; zero is as the server says
+
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	SecretsAt SecretTimes // when each secret among Settings was set
+}
+
+// A SourceRetention bounds the events of a source that are kept. The oldest ones go first, and none whose delivery is
+// pending.
+type SourceRetention struct {
+	Age      time.Duration // in place of what the server says; 0 is that
+	MaxBytes int64         // of bodies and headers; 0 is no bound
+}
+
+// MinRetentionAge is the shortest age of a [SourceRetention].
+const MinRetentionAge = time.Minute
+
+// Check returns a [CodeInvalid] error for values that cannot be accepted.
+func (r SourceRetention) Check() error {
+	switch {
+	case r.Age != 0 && r.Age < MinRetentionAge:
+		return Invalid("age", "use at least 1m")
+	case r.MaxBytes < 0:
+		return Invalid("max_bytes", "use a number of at least 0; 0 is no bound")
+	}
+	return nil
 }
 
 // A SourceReply is the answer of a source's own to a request whose events are stored, for senders that want one: a

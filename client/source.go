@@ -16,6 +16,15 @@ type NewSource struct {
 	ExpectEvery  string   `json:"expect_every,omitempty" example:"24h"` // how long it may be silent
 	Tenant       string   `json:"tenant,omitempty" maxLength:"64"`
 	Reply        *Reply   `json:"reply,omitempty"` // nil is the provider's answer
+
+	Retention *Retention `json:"retention,omitempty"` // nil is what the server says
+}
+
+// A Retention bounds the events of a source that are kept: the oldest ones go first, and none whose delivery is
+// pending.
+type Retention struct {
+	Age      string `json:"age,omitempty" example:"168h"` // "" is what the server says
+	MaxBytes int64  `json:"max_bytes,omitempty"`          // of bodies and headers; 0 is no bound
 }
 
 // A Reply is the answer of a source's own to a request whose events are stored: a body, or a template that makes one
@@ -44,7 +53,10 @@ type Source struct {
 	Reply        *Reply   `json:"reply"` // nil is the provider's answer
 	CreatedAt    Time     `json:"created_at"`
 	UpdatedAt    Time     `json:"updated_at"`
-	Warnings     []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
+
+	Retention *Retention `json:"retention"` // nil is what the server says
+
+	Warnings []string `json:"warnings,omitempty"` // of an answer to a change: what is accepted but weak
 	// of an answer to a new name: the destinations whose match has it now
 	Followed []string `json:"followed,omitempty"`
 

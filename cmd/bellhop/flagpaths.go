@@ -36,6 +36,7 @@ var flagsOfPath = map[string][]string{
 	"event.data": {"file"},
 	"event.body": {"file"}, "event": {"event"},
 	"connection": {"connection"}, "resource": {"resource"}, "change_types": {"change-type"},
+	"retention.age": {"keep-age"}, "retention.max_bytes": {"keep-bytes"}, "retention": {"keep-age"},
 	"expect_every": {"expect-every"},
 	"reply.status": {"reply-status"}, "reply.content_type": {"reply-type"}, "reply.body": {"reply-body"},
 	"reply.template": {"reply-template"}, "reply": {"no-reply"},

@@ -95,6 +95,12 @@ func showSource(e *env, conn *connection, s client.Source) error {
 		{"state", sourceState(s)}, {"tenant", s.Tenant}}
 	fields = append(fields, settingFields("settings.", s.Settings)...)
 	fields = append(fields, replyShown(s.Reply)...)
+	if s.Retention != nil {
+		fields = append(fields, field{"kept for", s.Retention.Age})
+		if s.Retention.MaxBytes > 0 {
+			fields = append(fields, field{"kept bytes", strconv.FormatInt(s.Retention.MaxBytes, 10)})
+		}
+	}
 	if s.MaxBodyBytes > 0 {
 		fields = append(fields, field{"max body bytes", strconv.FormatInt(s.MaxBodyBytes, 10)})
 	}
@@ -129,6 +135,7 @@ says how to set it up.`,
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h")
 	tenant := ownerFlag(c, "source")
+	keep := addRetentionFlags(c)
 	answer := addReplyFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *providerName == "" {
@@ -143,7 +150,7 @@ says how to set it up.`,
 			return err
 		}
 		source := client.NewSource{Name: args[0], Provider: *providerName, Settings: settings, MaxBodyBytes: *maxBody,
-			ExpectEvery: expectEvery, Tenant: *tenant}
+			ExpectEvery: expectEvery, Tenant: *tenant, Retention: keep.retention()}
 		if source.Reply, err = answer.reply(e); err != nil {
 			return err
 		}
@@ -190,6 +197,7 @@ old one together; when the provider uses the new one, set the new one alone.`,
 	expectEvery := ""
 	lengthTextFlag(c, &expectEvery, "expect-every",
 		"publish bellhop.source.silent if nothing came for so long, such as 24h; 0s ends that")
+	keep := addRetentionFlags(c)
 	answer := addReplyFlags(c)
 	noReply := c.Flags().Bool("no-reply", false, "answer as the provider's protocol says, without a reply of "+
 		"one's own")
@@ -231,6 +239,9 @@ old one together; when the provider uses the new one, set the new one alone.`,
 			changes["expect_every"] = nil
 		case expectEvery != "":
 			changes["expect_every"] = expectEvery
+		}
+		if kept := keep.changes(c); len(kept) > 0 {
+			changes["retention"] = kept
 		}
 		reply, err := answer.changes(c, e)
 		switch {
@@ -404,4 +415,45 @@ func providerOf(ctx context.Context, conn *connection, source string) (info prov
 		return err
 	})
 	return info, err
+}
+
+// retentionFlags are the flags of how long, and how much of, the events of a source is kept.
+type retentionFlags struct {
+	age   string
+	bytes int64
+}
+
+func addRetentionFlags(c *cobra.Command) *retentionFlags {
+	f := &retentionFlags{}
+	lengthTextFlag(c, &f.age, "keep-age", "how long its events are kept, such as 7d, in place of what the server "+
+		"says; 0s is that")
+	sizeFlag(c, &f.bytes, "keep-bytes", "how many bytes of its events are kept, such as 1GiB; 0 is no bound")
+	return f
+}
+
+// retention returns what the flags say; nil if none was given.
+func (f *retentionFlags) retention() *client.Retention {
+	age := f.age
+	if age == "0s" {
+		age = ""
+	}
+	if age == "" && f.bytes == 0 {
+		return nil
+	}
+	return &client.Retention{Age: age, MaxBytes: f.bytes}
+}
+
+// changes returns the merge patch that the given flags ask for.
+func (f *retentionFlags) changes(c *cobra.Command) map[string]any {
+	changes := map[string]any{}
+	if c.Flags().Changed("keep-age") {
+		changes["age"] = f.age
+		if f.age == "0s" {
+			changes["age"] = nil
+		}
+	}
+	if c.Flags().Changed("keep-bytes") {
+		changes["max_bytes"] = f.bytes
+	}
+	return changes
 }

@@ -68,6 +68,8 @@ var descriptions = []struct {
 	}},
 
 	{"NewSource Source RotatedSource", map[string]string{
+		"retention": "How long, and how many bytes of, its events are kept. The oldest ones go first, and none " +
+			"whose delivery is pending. Default: what the server says",
 		"reply": "What a request whose events are stored is answered with. Default: the " +
 			"provider's status without a body",
 	}},

@@ -22,6 +22,7 @@ func newRegistry() huma.Registry {
 	describeBy[client.Batch, batchSchema](r)
 	describeBy[client.Breaker, breakerSchema](r)
 	describeBy[client.Reply, replySchema](r)
+	describeBy[client.Retention, retentionSchema](r)
 	describeBy[client.Schedule, scheduleSchema](r)
 	describeBy[bellhop.Outcome, outcomeSchema](r)
 	describeBy[client.MatchError, matchErrorSchema](r)
@@ -108,6 +109,18 @@ func (breakerSchema) Schema(huma.Registry) *huma.Schema {
 		"disable_after": {Type: huma.TypeString, Examples: []any{"120h"},
 			Description: "How long the destination fails without a success before it is disabled. " +
 				"Default: 120h. 0s is never"},
+	})
+}
+
+type retentionSchema struct{}
+
+// Schema describes the retention of a source. null is what the server says.
+func (retentionSchema) Schema(huma.Registry) *huma.Schema {
+	return nullableObject(map[string]*huma.Schema{
+		"age": {Type: huma.TypeString, Nullable: true, Examples: []any{"168h"},
+			Description: "How long its events are kept, at least 1m. Default: what the server says"},
+		"max_bytes": {Type: huma.TypeInteger, Format: "int64", Nullable: true, Examples: []any{1 << 30},
+			Minimum: bound(0), Description: "Of the bodies and headers of its events; 0 is no bound. Default: 0"},
 	})
 }
 

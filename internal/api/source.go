@@ -138,6 +138,7 @@ func (s *server) sourceJSON(src bellhop.Source) client.Source {
 		URLQuery: s.Catalog.URLQuery(src),
 		Settings: of.Settings, MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled,
 		ExpectEvery: expectEveryText(src.ExpectEvery), Tenant: src.Tenant, Reply: of.Reply,
+		Retention: of.Retention,
 		CreatedAt: client.Time{Time: src.CreatedAt}, UpdatedAt: client.Time{Time: src.UpdatedAt},
 	}
 }
@@ -154,8 +155,25 @@ func newSource(src bellhop.Source) client.NewSource {
 	return client.NewSource{
 		Name: src.Name, Provider: src.Provider, Settings: readSettings(src.Settings),
 		MaxBodyBytes: src.MaxBodyBytes, Disabled: src.Disabled, ExpectEvery: expectEveryText(src.ExpectEvery),
-		Tenant: src.Tenant, Reply: (*client.Reply)(src.Reply),
+		Tenant: src.Tenant, Reply: (*client.Reply)(src.Reply), Retention: retentionJSON(src.Retention),
 	}
+}
+
+// retentionJSON returns r in its JSON form; nil if it says nothing.
+func retentionJSON(r bellhop.SourceRetention) *client.Retention {
+	if r == (bellhop.SourceRetention{}) {
+		return nil
+	}
+	return &client.Retention{Age: expectEveryText(r.Age), MaxBytes: r.MaxBytes}
+}
+
+// readRetention reads the JSON form of a retention.
+func readRetention(in *client.Retention) (bellhop.SourceRetention, error) {
+	if in == nil {
+		return bellhop.SourceRetention{}, nil
+	}
+	age, err := parseDuration("retention.age", in.Age, 0)
+	return bellhop.SourceRetention{Age: age, MaxBytes: in.MaxBytes}, err
 }
 
 // sourceOf returns the source with the values of in.
@@ -165,9 +183,12 @@ func sourceOf(in client.NewSource) (bellhop.Source, error) {
 		return bellhop.Source{}, err
 	}
 	expect, err := readExpectEvery(in.ExpectEvery)
+	kept, keptErr := readRetention(in.Retention)
+	err = bellhop.Join("", err, keptErr)
 	return bellhop.Source{
 		Name: in.Name, Provider: in.Provider, Settings: settings, MaxBodyBytes: in.MaxBodyBytes, Disabled: in.Disabled,
 		ExpectEvery: expect, Tenant: in.Tenant, Reply: (*bellhop.SourceReply)(in.Reply),
+		Retention: kept,
 	}, err
 }
 

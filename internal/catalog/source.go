@@ -244,7 +244,7 @@ func (c *Catalog) checkSource(src bellhop.Source) error {
 		_, replyErr := match.OpenReply(*src.Reply)
 		err = bellhop.Join("", err, bellhop.Join("reply", replyErr))
 	}
-	return bellhop.Join("", name, err)
+	return bellhop.Join("", name, err, bellhop.Join("retention", src.Retention.Check()))
 }
 
 // logSourceWarnings logs the weaknesses of src.

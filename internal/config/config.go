@@ -49,6 +49,7 @@ type Config struct {
 	UIRoles         []string       `name:"ui-roles" default:""`
 	ConfigPrune     bool           `name:"config-prune" default:"false"`
 	Retain          time.Duration  `name:"retain" default:"30d"`
+	RetainBytes     Bytes          `name:"retain-bytes" default:"0"`
 	BackupEvery     time.Duration  `name:"backup-every" default:"0"`
 	Files           string         `name:"files" default:""`
 	FilesEndpoint   string         `name:"files-endpoint" default:""`
@@ -121,6 +122,8 @@ var docs = map[string]string{
 		"--config made before and does not have any more",
 	"retain": "how long events, their deliveries and requests are kept, such as 12h or 30d, from the end of the " +
 		"event's last delivery on; a dead delivery is kept for 24h at least; 0 keeps all forever",
+	"retain-bytes": "how large the database may become, such as 20GiB; beyond that, the oldest events go whose " +
+		"deliveries are finished; 0 is no bound",
 	"backup-every": "how old the latest backup may become, such as 26h, before 'bellhop doctor' warns; 0 never warns",
 	"files": "where the files of actions are kept, such as recordings: a folder, or s3://BUCKET/PREFIX; by " +
 		"default the folder files in the data folder",
@@ -210,6 +213,8 @@ func kindOf(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
 		return "length"
+	case t == reflect.TypeFor[Bytes]():
+		return "size"
 	case t.Kind() == reflect.Bool:
 		return "bool"
 	case t.Kind() == reflect.Int:
@@ -293,7 +298,8 @@ func LoadFile(path string, file map[string]any, getenv func(string) string, flag
 func Schema() map[string]any {
 	kinds := map[string][]string{"string": {"string", "integer", "null"}, "bool": {"boolean", "null"},
 		"int": {"integer", "null"}, "number": {"number", "null"}, "list": {"string", "array", "null"},
-		"length": {"string", "integer", "null"}}
+		"length": {"string", "integer", "null"},
+		"size":   {"string", "integer", "null"}}
 	schemas := map[string]any{}
 	for _, s := range Settings() {
 		schema := map[string]any{"type": kinds[s.Kind], "description": s.Doc}
@@ -389,6 +395,12 @@ func set(field reflect.Value, text string) error {
 			return err
 		}
 		*p = d
+	case *Bytes:
+		n, err := parseBytes(text)
+		if err != nil {
+			return err
+		}
+		*p = n
 	case *[]netip.Prefix:
 		*p = nil
 		for _, word := range splitList(text) {

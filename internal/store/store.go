@@ -30,6 +30,9 @@ type Options struct {
 	// Retain is how long events, their deliveries and requests are kept; 0 keeps them for ever. For an event it counts
 	// from the end of its last delivery. Dead deliveries are kept for [RetainDead] at least.
 	Retain time.Duration
+	// RetainBytes is how large the database may become, but for space that is free in it: beyond that, the oldest
+	// events go whose deliveries are finished. 0 is no bound.
+	RetainBytes int64
 
 	// Due is called with a destination that has a delivery to claim although no caller made it due: the result of
 	// the delivery could not be written, or the delivery waited for a time that a wrong clock had given. The goroutine

@@ -57,6 +57,7 @@ func sourceEntry(p client.Provider, src client.Source, tenants bool) entry {
 	if src.MaxBodyBytes > 0 {
 		more[1].Value = typed(strconv.FormatInt(src.MaxBodyBytes, 10))
 	}
+	more = append(more, retentionFields(src.Retention)...)
 	more = append(more, replyFields(src.Reply)...)
 	if tenants && src.ID == "" {
 		more = append(more, field{Name: "tenant", Label: "Tenant", Kind: "text",
@@ -65,6 +66,50 @@ func sourceEntry(p client.Provider, src client.Source, tenants bool) entry {
 	required, optional := split(settingFields("settings.", p.Settings, src.Settings))
 	return entry{ETag: src.ETag, Groups: groups{{Fields: append(first, required...)},
 		{Title: "Further settings of " + p.Title, Fields: optional}, {Title: "More", Fields: more}}}
+}
+
+// retentionFields returns the fields of how long, and how much of, the events of a source is kept.
+func retentionFields(r *client.Retention) form {
+	f := form{
+		{Name: "retention.age", Label: "Keep events for", Kind: "text",
+			Hint: "A length of time such as 168h. Default: what the server says."},
+		{Name: "retention.max_bytes", Label: "Keep at most, in bytes", Kind: "text",
+			Hint: "Of bodies and headers. The oldest events go first, and none whose delivery is pending."},
+	}
+	if r == nil {
+		return f
+	}
+	f[0].Value = typed(r.Age)
+	if r.MaxBytes > 0 {
+		f[1].Value = typed(strconv.FormatInt(r.MaxBytes, 10))
+	}
+	return f
+}
+
+// retention returns what was typed of it; nil if nothing was.
+func (f groups) retention() *client.Retention {
+	r := client.Retention{Age: f.get("retention.age"), MaxBytes: f.whole("retention.max_bytes")}
+	if r == (client.Retention{}) {
+		return nil
+	}
+	return &r
+}
+
+// sameRetention reports whether two retentions are the same.
+func sameRetention(a, b *client.Retention) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// retentionChange returns the merge patch by which a source has that retention.
+func retentionChange(r *client.Retention) any {
+	if r == nil {
+		return nil
+	}
+	change := map[string]any{"age": nil, "max_bytes": r.MaxBytes}
+	if r.Age != "" {
+		change["age"] = r.Age
+	}
+	return change
 }
 
 // replyFields returns the fields of the answer of a source's own.
@@ -166,7 +211,7 @@ func (s *server) createSource(v *visit) error {
 	n := client.NewSource{Name: e.Groups.get("name"), Provider: known.Name, Settings: e.Groups.settings("settings.",
 		nil),
 		ExpectEvery: e.Groups.get("expect_every"), MaxBodyBytes: e.Groups.whole("max_body_bytes"),
-		Tenant: e.Groups.get("tenant"), Reply: e.Groups.reply()}
+		Tenant: e.Groups.get("tenant"), Reply: e.Groups.reply(), Retention: e.Groups.retention()}
 	if e.Groups.Invalid() {
 		return v.showSourceForm(http.StatusUnprocessableEntity, known, nil, e)
 	}
@@ -223,6 +268,9 @@ func (s *server) updateSource(v *visit) error {
 	changes := e.Groups.changes(map[string]string{"name": src.Name, "expect_every": src.ExpectEvery})
 	if size := e.Groups.whole("max_body_bytes"); size != src.MaxBodyBytes {
 		changes["max_body_bytes"] = size
+	}
+	if kept := e.Groups.retention(); !sameRetention(kept, src.Retention) {
+		changes["retention"] = retentionChange(kept)
 	}
 	if reply := e.Groups.reply(); !sameReply(reply, src.Reply) {
 		changes["reply"] = replyChange(reply)

@@ -12,13 +12,14 @@ import (
 )
 
 type metrics struct {
-	accepts     prometheus.Histogram
-	commits     prometheus.Histogram
-	batches     prometheus.Histogram
-	checkpoints prometheus.Histogram
-	claimed     prometheus.Counter
-	deleted     prometheus.Counter
-	errors      prometheus.Counter
+	accepts                 prometheus.Histogram
+	commits                 prometheus.Histogram
+	batches                 prometheus.Histogram
+	checkpoints             prometheus.Histogram
+	claimed                 prometheus.Counter
+	deleted                 prometheus.Counter
+	retained, retainedBytes *prometheus.CounterVec
+	errors                  prometheus.Counter
 }
 
 func newMetrics(to prometheus.Registerer) *metrics {
@@ -36,12 +37,22 @@ func newMetrics(to prometheus.Registerer) *metrics {
 		claimed: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_claimed_deliveries_total",
 			Help: "Deliveries claimed from the table rather than handed over from memory."}),
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_deleted_events_total",
-			Help: "Events deleted because of their age."}),
+			Help: "Events deleted because of their age, or because there were too many bytes."}),
+		retained: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_retention_deleted_events_total",
+			Help: "Events that retention deleted, by reason (age, bytes)."}, []string{"reason"}),
+		retainedBytes: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bellhop_retention_deleted_bytes_total",
+			Help: "Bytes of the bodies and headers of events that retention deleted, by reason (age, bytes)."},
+			[]string{"reason"}),
 		errors: prometheus.NewCounter(prometheus.CounterOpts{Name: "bellhop_store_errors_total",
 			Help: "Operations that storage refused for another reason than being full."}),
 	}
+	for _, reason := range []string{reasonAge, reasonBytes} {
+		m.retained.WithLabelValues(reason)
+		m.retainedBytes.WithLabelValues(reason)
+	}
 	if to != nil {
-		to.MustRegister(m.accepts, m.commits, m.batches, m.checkpoints, m.claimed, m.deleted, m.errors)
+		to.MustRegister(m.accepts, m.commits, m.batches, m.checkpoints, m.claimed, m.deleted, m.errors, m.retained,
+			m.retainedBytes)
 	}
 	return m
 }

@@ -14,14 +14,15 @@ import (
 )
 
 const selectSource = `SELECT n, id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-	secrets_at, tenant, expect_every, reply FROM sources`
+	secrets_at, tenant, expect_every, reply, retain_age, retain_bytes FROM sources`
 
 func (s *Store) scanSource(row *sqlite3.Stmt) (src bellhop.Source, err error) {
 	src = bellhop.Source{ID: row.ColumnText(1), Name: row.ColumnText(2), Provider: row.ColumnText(3),
 		MaxBodyBytes: row.ColumnInt64(5),
 		Disabled:     row.ColumnBool(6), CreatedAt: timeAt(row, 7), UpdatedAt: timeAt(row, 8),
 		SecretsAt: secretTimesAt(row, 9),
-		Tenant:    row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11))}
+		Tenant:    row.ColumnText(10), ExpectEvery: time.Duration(row.ColumnInt64(11)),
+		Retention: bellhop.SourceRetention{Age: time.Duration(row.ColumnInt64(13)), MaxBytes: row.ColumnInt64(14)}}
 	if text := row.ColumnRawText(12); len(text) > 0 {
 		if err := json.Unmarshal(text, &src.Reply); err != nil {
 			return src, fmt.Errorf("read the reply of source %s: %w", src.ID, err)
@@ -107,10 +108,11 @@ func (s *Store) createSource(src bellhop.Source) (w write, err error) {
 	w.apply = func(c *conn) error {
 		err := c.exec(
 			`INSERT INTO sources (id, name, provider, settings, max_body_bytes, disabled, created_at, updated_at,
-			secrets_at, tenant, expect_every, reply)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
+			secrets_at, tenant, expect_every, reply, retain_age, retain_bytes)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, src.ID, src.Name, src.Provider, sealed, src.MaxBodyBytes,
+			src.Disabled,
 			src.CreatedAt, src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery,
-			formatReply(src.Reply))
+			formatReply(src.Reply), src.Retention.Age, src.Retention.MaxBytes)
 		n = c.db.LastInsertRowID()
 		return conflictIfTaken(err, "source", src.Name)
 	}
@@ -140,10 +142,11 @@ func (s *Store) updateSource(ctx context.Context, src bellhop.Source, version []
 			return err
 		}
 		err = sourceTable.change(c, `UPDATE sources SET name = ?, provider = ?, settings = ?, max_body_bytes = ?,
-			disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?, reply = ?`, src.ID, version,
+			disabled = ?, updated_at = ?, secrets_at = ?, tenant = ?, expect_every = ?, reply = ?,
+			retain_age = ?, retain_bytes = ?`, src.ID, version,
 			src.Name, src.Provider, sealed, src.MaxBodyBytes, src.Disabled,
 			src.UpdatedAt, formatSecretTimes(src.SecretsAt), src.Tenant, src.ExpectEvery,
-			formatReply(src.Reply))
+			formatReply(src.Reply), src.Retention.Age, src.Retention.MaxBytes)
 		if err != nil {
 			return conflictIfTaken(err, "source", src.Name)
 		}

@@ -61,6 +61,11 @@ type Store struct {
 
 	eventCount eventCount // guards itself
 
+	// Only the goroutine of Run uses these.
+	retainedAt time.Time // when deleteOfSources looked last
+	passed     int64     // the events up to this number are of sources that keep them for longer than Retain
+	passedAt   time.Time // when passed began anew
+
 	// Only the writer's goroutine uses these.
 	sequence sequence
 	hasKeys  bool // some delivery has, or may have, a key

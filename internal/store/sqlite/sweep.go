@@ -52,8 +52,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // sweep takes the steps of one round. Each kind of step is repeated until it has no more to do.
 func (s *Store) sweep(ctx context.Context) error {
+	if err := s.deleteOfSources(ctx); err != nil {
+		return err
+	}
 	for _, step := range []func() (more bool, err error){s.cancelOrphans, fromStart(s.deleteOld),
-		fromStart(s.deleteOldRequests), s.deleteOldSubmissions, s.deleteOldSessions, s.saveSeries, s.deleteOldSeries,
+		fromStart(s.deleteOverflow), fromStart(s.deleteOldRequests), s.deleteOldSubmissions,
+		s.deleteOldSessions, s.saveSeries, s.deleteOldSeries,
 		s.giveBackSpace} {
 		for more := true; more; {
 			var err error
@@ -116,18 +120,27 @@ func (s *Store) giveBackSpace() (more bool, err error) {
 }
 
 // deleteOld deletes some events that are too old, with their deliveries and attempts, beginning after event number
-// from. An event stays while a delivery of it is owed, until Retain has passed since the last of its deliveries ended,
-// and until a dead delivery has been kept for [store.RetainDead]. deleteOld returns the number of the last event that
-// it looked at.
+// from. An event stays while a delivery of it is owed, until Retain has passed since the last of its deliveries
+// ended, and until a dead delivery has been kept for [store.RetainDead]. Events of sources with an age of their own
+// are left to deleteOfSources. deleteOld returns the number of the last event that it looked at.
 func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 	now, trusted := s.now()
 	if s.opts.Retain <= 0 || !trusted {
 		return 0, false, nil
 	}
+	if from == 0 {
+		if now.Sub(s.passedAt) >= passedFor || now.Before(s.passedAt) {
+			s.passed, s.passedAt = 0, now
+		}
+		from = s.passed
+	}
+	passing := from == s.passed
+	passed := from
 	limit := now.Add(-s.opts.Retain)
 	var old []oldEvent
 	err = s.doThen(func(c *conn) error {
 		last, more, old = from, false, nil
+		passing, passed = from == s.passed, from
 		err := c.query(selectOldest, []any{from, limit, now.Add(-max(s.opts.Retain, store.RetainDead)), sweepStep},
 			func(row *sqlite3.Stmt) error {
 				received := timeAt(row, 1)
@@ -136,34 +149,41 @@ func (s *Store) deleteOld(from int64) (last int64, more bool, err error) {
 					return errYoung
 				}
 				last = row.ColumnInt64(0)
-				if !row.ColumnBool(2) && !received.After(limit) {
-					old = append(old, oldEvent{last, row.ColumnBool(3), row.ColumnInt64(4)})
+				stays, own := row.ColumnBool(2), row.ColumnBool(5)
+				if !stays && !own && !received.After(limit) {
+					old = append(old, oldEventAt(row))
+				}
+				if passing = passing && own; passing {
+					passed = last
 				}
 				return nil
 			})
 		if errors.Is(err, errYoung) {
 			err = nil
 		}
-		for i := 0; err == nil && i < len(old); i++ {
-			err = deleteEvent(c, old[i])
-		}
-		if err == nil && len(old) > 0 {
-			err = doomFilesOfEvents(c, old[0].n, old[len(old)-1].n)
+		if err == nil {
+			err = deleteEvents(c, old)
 		}
 		return err
-	}, func() { s.eventCount.change(-len(old)) })
+	}, func() { s.deletedOld(old, reasonAge) })
 	if err == nil {
-		s.metrics.deleted.Add(float64(len(old)))
+		s.passed = passed
 	}
 	return last, more, err
 }
 
+// passedFor is how long deleteOld passes over the oldest events without a look, whose sources keep them for longer.
+const passedFor = time.Hour
+
 const (
-	// selectOldest returns the oldest events after a number, and whether each stays because of its deliveries.
+	// selectOldest returns the oldest events after a number, whether each stays because of its deliveries, and whether
+	// its source has an age of its own.
 	selectOldest = `SELECT e.n, e.received_at, EXISTS (SELECT 1 FROM deliveries d
 			WHERE d.n >= e.n << 16 AND d.n < (e.n + 1) << 16 AND (d.state IN ('pending', 'leased')
 			OR d.updated_at > ?2 OR d.state = 'dead' AND d.updated_at > ?3)),
-		e.variant = 0 AND e.provider_id IS NOT NULL, coalesce(e.conflicts, e.n)
+		e.variant = 0 AND e.provider_id IS NOT NULL, coalesce(e.conflicts, e.n),
+		EXISTS (SELECT 1 FROM sources src WHERE src.n = e.source AND src.retain_age > 0),
+		length(e.body) + coalesce(length(e.header), 0)
 		FROM events e WHERE e.n > ?1 ORDER BY e.n LIMIT ?4`
 	selectOldestRequests = `SELECT n, received_at FROM requests WHERE n > ? ORDER BY n LIMIT ?`
 )
@@ -177,6 +197,7 @@ type oldEvent struct {
 	n     int64
 	leads bool  // it has a provider_id, and variant 0
 	group int64 // the first event with its provider_id
+	size  int64 // of its body and its header
 }
 
 // deleteEvent deletes an event with its deliveries. If it has variant 0, the oldest event that conflicts with it takes

@@ -30,7 +30,7 @@ func sources(w *world) {
 		bellhop.SecretTimes{"settings.key": at.Add(4000), "access.token": at}
 	w.must(second(w.UpdateSource(w.ctx, s)))
 	w.equal("updated", read("mail"), s)
-	s.Reply = nil
+	s.Reply, s.Retention = nil, bellhop.SourceRetention{Age: 3 * time.Hour, MaxBytes: 7 << 30}
 	w.must(second(w.UpdateSource(w.ctx, s)))
 	w.equal("without a reply", read("mail"), s)
 	_, err := w.Source(w.ctx, "graph")

@@ -36,7 +36,7 @@ func TestSource(t *testing.T) {
 	}
 	delete(made, "id")
 	same(t, made, `{"name":"media","provider":"lock","url":"https://hooks.example.com/in/media","url_query":"",
-		"settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"},"account_id":"a1"},"max_body_bytes":0,"disabled":false,"expect_every":"","tenant":"","reply":null,
+		"settings":{"key":{"set":true,"set_at":"2026-11-22T09:30:00.123Z"},"account_id":"a1"},"max_body_bytes":0,"disabled":false,"expect_every":"","tenant":"","reply":null,"retention":null,
 		"created_at":"2026-11-22T09:30:00.123Z","updated_at":"2026-11-22T09:30:00.123Z"}`)
 	if stored := string(r.sources[0].Settings); stored != `{"account_id":"a1","key":["`+canary+`"]}` {
 		t.Errorf("stored %s", stored)

@@ -77,6 +77,9 @@ func fillFolder(r *running) {
 	poll(r.t, "three delivered ones", func() bool {
 		return strings.Count(do("GET", "/api/v1/deliveries?state=delivered", ""), `"id":"dlv_`) == 3
 	})
+	poll(r.t, "the event of the first dead one", func() bool {
+		return strings.Count(do("GET", "/api/v1/events", ""), `"id":"evt_`) == 5
+	})
 	do("POST", "/api/v1/deliveries/retry", `{"destination":"dead"}`)
 	do("POST", "/api/v1/keys", `{"name":"ci","scope":"read"}`)
 	do("POST", "/api/v1/portal-links", `{"tenant":"acme","rights":"read"}`)

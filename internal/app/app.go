@@ -238,7 +238,7 @@ func (a *App) openStore() error {
 	opened, err := sqlite.Open(sqlite.Options{Dir: a.opts.Config.Data, Metrics: a.registry, Options: store.Options{
 		Keys: keys, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Retain: a.opts.Config.Retain,
 		RetainBytes: int64(a.opts.Config.RetainBytes),
-		Observer: a.watcher,
+		Observer:    a.watcher,
 		// Due is called for results, so the engine exists then.
 		Due: func(destinationID string) { a.engine.Wake(destinationID) },
 	}})

@@ -12,6 +12,12 @@ type Backup struct {
 // MaxBackupTo is the length of the longest [Backup.To], in bytes.
 const MaxBackupTo = 1024
 
+// A FilesPlace is where a server keeps the files of actions, if that is not within its data folder.
+type FilesPlace struct {
+	Folder string // the whole path; "" is none
+	Bucket string // "" is none
+}
+
 // A Standby is the state of a server that accepts events and sends nothing: no delivery, no renewal of a subscription.
 // A restored server is in it until a person says that the original does not run any more.
 type Standby struct {

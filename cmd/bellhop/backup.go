@@ -87,8 +87,8 @@ func (e *env) backupPlace(text string) (app.BackupPlace, error) {
 	case strings.TrimSpace(text) == "":
 		return place, wrongUsage("an empty name: use a file, a folder, s3://BUCKET/KEY or -")
 	case strings.Contains(text, "://") && !isURL(text):
-		return place, wrongUsage("%s: of URLs only s3://BUCKET/KEY can have a backup; otherwise use a file, or - with "+
-			"another program", quoted(text))
+		return place, wrongUsage("%s: of URLs only s3://BUCKET/KEY can have a backup; otherwise use a file, or - "+
+			"with another program", quoted(text))
 	case text != "-" && !isURL(text):
 		place.To = within(e.dir, text)
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -33,6 +34,9 @@ const (
 	copyMargin = 64 << 20
 )
 
+// filesIncluded is what a manifest says of files that are in the archive.
+const filesIncluded = "included"
+
 // A backupJob is one backup.
 type backupJob struct {
 	dir     string // the data folder
@@ -58,7 +62,7 @@ func (j *backupJob) start(ctx context.Context) (write func(ctx context.Context, 
 	manifest := backup.Manifest{Bellhop: j.version, Schema: schema.Version, Store: schema.Tag,
 		At: time.Now().UTC().Truncate(time.Second), DatabaseBytes: needed, Keys: j.keys, Files: j.noFiles}
 	if j.files != "" {
-		manifest.Files = "included"
+		manifest.Files = filesIncluded
 	}
 	return func(ctx context.Context, w io.Writer) error { return j.write(ctx, w, manifest) }, nil
 }
@@ -209,6 +213,35 @@ func (a *App) filesFolder() (dir, otherwise string) {
 	return filepath.Join(a.opts.Config.Data, filesFolder), ""
 }
 
+// filesPlace returns where the files are, for the backup of the folder once this server has stopped.
+func (a *App) filesPlace() (place bellhop.FilesPlace) {
+	if bucket, _, ok := a.opts.Config.FilesBucket(); ok {
+		place.Bucket = bucket
+	} else if given := a.opts.Config.Files; given != "" {
+		place.Folder = given
+		if whole, err := filepath.Abs(given); err == nil {
+			place.Folder = whole
+		}
+	}
+	return place
+}
+
+// filesOfFolder is filesFolder for the data folder dir of a server that does not run.
+func filesOfFolder(ctx context.Context, dir string) (folder, otherwise string, err error) {
+	place, any, err := sqlite.FolderFiles(ctx, dir)
+	if err != nil {
+		return "", "", err
+	}
+	if place.Bucket != "" {
+		return "", "in the bucket " + place.Bucket + ", which keeps them", nil
+	}
+	folder = cmp.Or(place.Folder, filepath.Join(dir, filesFolder))
+	if _, err := os.Stat(folder); any && err != nil {
+		return "", "their folder cannot be used: " + err.Error(), nil
+	}
+	return folder, "", nil
+}
+
 // LatestBackup implements [api.Operations].
 func (o operations) LatestBackup(ctx context.Context) (bellhop.Backup, error) {
 	return o.store.LatestBackup(ctx)
@@ -240,10 +273,12 @@ func BackupFolder(ctx context.Context, version, dir string, o client.BackupOptio
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	job := backupJob{dir: dir, version: version, keys: !o.WithoutKeys, files: filepath.Join(dir, filesFolder),
+	job := backupJob{dir: dir, version: version, keys: !o.WithoutKeys,
 		copy: func(ctx context.Context, path string) error { return sqlite.CopyFolder(ctx, dir, path) }}
 	if o.WithoutFiles {
-		job.files, job.noFiles = "", "left out"
+		job.noFiles = "left out"
+	} else if job.files, job.noFiles, err = filesOfFolder(ctx, dir); err != nil {
+		return err
 	}
 	write, err := job.start(ctx)
 	if err != nil {

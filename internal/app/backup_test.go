@@ -3,13 +3,16 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +22,7 @@ import (
 	"github.com/bellhop-gateway/bellhop/client"
 	"github.com/bellhop-gateway/bellhop/internal/backup"
 	"github.com/bellhop-gateway/bellhop/internal/store"
+	"github.com/bellhop-gateway/bellhop/internal/store/sqlite"
 )
 
 // archiveOf returns a backup of a running server.
@@ -136,11 +140,19 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	changed := bytes.Clone(whole)
 	changed[len(changed)/2] ^= 1
+	foreign, err := os.ReadFile("testdata/foreign.db")
+	if err != nil {
+		t.Fatal(err)
+	}
 	build := func(m backup.Manifest, names ...string) []byte {
 		var out bytes.Buffer
 		w, err := backup.NewWriter(&out, m)
 		for _, name := range names {
-			err = errors.Join(err, w.Add(name, 4, time.Now(), strings.NewReader("text")))
+			text := "text"
+			if m.Store == "foreign" && name == store.FileName {
+				text = string(foreign)
+			}
+			err = errors.Join(err, w.Add(name, int64(len(text)), time.Now(), strings.NewReader(text)))
 		}
 		if err := errors.Join(err, w.Close()); err != nil {
 			t.Fatal(err)
@@ -153,13 +165,16 @@ func TestRestoreRefuses(t *testing.T) {
 		key     []byte
 		want    string
 	}{
-		"cut short":      {whole[:len(whole)-9], nil, "it was cut short"},
-		"changed":        {changed, nil, "it is damaged or was changed"},
-		"no archive":     {[]byte(strings.Repeat("text", 100)), nil, "it is no backup of Bellhop"},
+		"cut short":      {whole[:len(whole)-9], nil, "it was cut short: use another copy of it"},
+		"changed":        {changed, nil, "it is damaged or was changed: use another copy of it"},
+		"twice":          {slices.Concat(whole, whole), nil, "it has more than one archive"},
+		"no archive":     {[]byte(strings.Repeat("text", 100)), nil, "it is damaged, or no backup of Bellhop"},
 		"a newer schema": {build(backup.Manifest{Schema: 999, Keys: true}), nil, "it has schema 999"},
 		"no database":    {build(backup.Manifest{Keys: true}, "master.key"), nil, "it has no bellhop.db"},
 		"no SQLite": {build(backup.Manifest{Keys: true}, "bellhop.db", "master.key"), nil,
 			"not a database"},
+		"a database of others": {build(backup.Manifest{Keys: true, Store: "foreign"}, "bellhop.db", "master.key"), nil,
+			"its database is none of Bellhop"},
 		"something else":              {build(backup.Manifest{Keys: true}, "run.sh"), nil, `it has "run.sh"`},
 		"without keys":                {noKeys, nil, "it was taken without keys: name the file with the master key"},
 		"with the key of another":     {noKeys, []byte(other), "its master key does not open its secrets"},
@@ -169,14 +184,16 @@ func TestRestoreRefuses(t *testing.T) {
 		"an empty file":               {nil, nil, "it was cut short"},
 		"a manifest and nothing else": {build(backup.Manifest{Keys: true}), nil, "it has no bellhop.db"},
 	} {
-		dir := filepath.Join(t.TempDir(), "new")
+		base := t.TempDir()
+		dir := filepath.Join(base, "made", "too", "new")
 		_, err := Restore(t.Context(), dir, bytes.NewReader(c.archive), c.key)
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") &&
+		if err == nil || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), restoreFolder) ||
+			!strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") &&
 			name == "with a key that is no key" {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: the folder is left: %v", name, err)
+		if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+			t.Errorf("%s: left: %v %v", name, left, err)
 		}
 	}
 	for dir, want := range map[string]string{running: "a server runs in", t.TempDir(): ""} {
@@ -288,15 +305,17 @@ func TestInterruptedRestore(t *testing.T) {
 	whole := r.archiveOf(client.BackupOptions{})
 	dir := filepath.Join(t.TempDir(), "new")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := Restore(ctx, dir, io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), readFunc(func([]byte) (int, error) {
+	half := io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), readFunc(func([]byte) (int, error) {
 		cancel()
 		return 0, io.EOF
-	})), nil)
+	}))
+	_, err := Restore(ctx, dir, half, nil)
 	if _, statErr := os.Stat(dir); err == nil || !errors.Is(statErr, fs.ErrNotExist) {
 		t.Errorf("ended: %v; the folder: %v", err, statErr)
 	}
 	left := filepath.Join(dir, restoreFolder, store.FileName)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half"), 0o600)); err != nil {
+	err = errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("half"), 0o600))
+	if err != nil {
 		t.Fatal(err)
 	}
 	opts := options(t, func(o *Options) { o.Config.Data = dir })
@@ -315,3 +334,86 @@ func TestInterruptedRestore(t *testing.T) {
 type readFunc func(b []byte) (int, error)
 
 func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
+// TestBackupOfFilesElsewhere: the backup of the folder of a stopped server has the files that its settings had put
+// elsewhere, or says that it has not. A restored folder has its own.
+func TestBackupOfFilesElsewhere(t *testing.T) {
+	t.Parallel()
+	elsewhere := t.TempDir()
+	r := run(t, options(t, func(o *Options) { o.Config.Files = elsewhere }))
+	dir := r.opts.Config.Data
+	kept := filepath.Join(elsewhere, "kept")
+	if err := errors.Join(r.stop(), os.WriteFile(kept, []byte("kept"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	take := func() []byte {
+		t.Helper()
+		var archive bytes.Buffer
+		if err := BackupFolder(t.Context(), "test", dir, client.BackupOptions{}, &archive); err != nil {
+			t.Fatal(err)
+		}
+		return archive.Bytes()
+	}
+	restored := filepath.Join(t.TempDir(), "restored")
+	done, err := Restore(t.Context(), restored, bytes.NewReader(take()), nil)
+	if err != nil || done.Kept != 1 || done.Files != filesIncluded {
+		t.Errorf("%+v: %v", done, err)
+	}
+	if place, _, err := sqlite.FolderFiles(t.Context(), restored); err != nil || place != (bellhop.FilesPlace{}) {
+		t.Errorf("the restored folder has its files in %+v: %v", place, err)
+	}
+	s, err := sqlite.Open(sqlite.Options{Dir: dir, Options: store.Options{Keys: keyRing(t, dir), Now: time.Now,
+		Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(s.NoteFilesPlace(t.Context(), bellhop.FilesPlace{Bucket: "recordings"}), s.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err = Restore(t.Context(), filepath.Join(t.TempDir(), "second"), bytes.NewReader(take()), nil)
+	if err != nil || done.Kept != 0 || !strings.Contains(done.Files, "in the bucket recordings") {
+		t.Errorf("%+v: %v", done, err)
+	}
+}
+
+func keyRing(t *testing.T, dir string) store.KeyRing {
+	t.Helper()
+	keys, err := store.LoadKeyRing(dir, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
+// TestRestoreForeignManifest: a database that is another one than the manifest says is refused.
+func TestRestoreForeignManifest(t *testing.T) {
+	t.Parallel()
+	r := run(t, options(t))
+	members := map[string]*bytes.Buffer{}
+	m, err := backup.Extract(t.Context(), bytes.NewReader(r.archiveOf(client.BackupOptions{})), nil,
+		func(name string, _ int64) (io.WriteCloser, error) {
+			members[name] = &bytes.Buffer{}
+			return writeCloser{members[name]}, nil
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Store = "other"
+	var archive bytes.Buffer
+	w, err := backup.NewWriter(&archive, m)
+	for name, content := range members {
+		err = errors.Join(err, w.Add(name, int64(content.Len()), time.Now(), content))
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Restore(t.Context(), filepath.Join(t.TempDir(), "new"), &archive, nil)
+	if err == nil || !strings.Contains(err.Error(), "its database is another one than it says") {
+		t.Error(err)
+	}
+}
+
+type writeCloser struct{ io.Writer }
+
+func (writeCloser) Close() error { return nil }

@@ -41,6 +41,10 @@ func (a *App) openFiles(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("files: %w", err)
 	}
+	if err := a.store.NoteFilesPlace(ctx, a.filesPlace()); err != nil {
+		a.log.Warn("files.place", "error", err,
+			"meaning", "a backup of the folder of this server, once it is stopped, may be without the files")
+	}
 	a.files = action.NewFiles(action.FilesOptions{
 		Store: a.store, Storage: storage, Now: time.Now, Rand: rand.Reader, Logger: a.opts.Logger, Metrics: a.registry,
 		Retention: a.opts.Config.FilesRetention,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -119,7 +120,11 @@ func (k *KeptBackup) check(ctx context.Context, archive io.Reader, w io.Writer, 
 	if out.err != nil {
 		return fmt.Errorf("keep the backup: %w", out.err)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, backup.ErrShort), errors.Is(err, syscall.ECONNRESET):
+		return errors.New("take the backup: it ended before it was whole: the server went away or had to end it, and " +
+			"its log says why: take it again")
+	case err != nil:
 		return fmt.Errorf("take the backup: %w", err)
 	}
 	return nil

@@ -42,7 +42,7 @@ func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (do
 	if err := checkEmpty(dir); err != nil {
 		return done, err
 	}
-	_, statErr := os.Stat(dir)
+	made := missingFolders(dir)
 	folder, err := datadir.Open(dir)
 	if err != nil {
 		return done, err
@@ -53,8 +53,12 @@ func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (do
 	}
 	defer func() {
 		err = errors.Join(err, os.RemoveAll(work), folder.Close())
-		if err != nil && errors.Is(statErr, fs.ErrNotExist) {
-			err = errors.Join(err, os.RemoveAll(dir)) // which this call has made, and which has nothing but the lock
+		if err == nil || len(made) == 0 {
+			return
+		}
+		err = errors.Join(err, os.RemoveAll(dir)) // which this call has made, and which has nothing but the lock
+		for _, parent := range made[1:] {
+			os.Remove(parent) // it stays if somebody has put something there
 		}
 	}()
 	if err := os.Mkdir(work, 0o700); err != nil {
@@ -63,11 +67,26 @@ func Restore(ctx context.Context, dir string, r io.Reader, masterKey []byte) (do
 	if done, err = unpack(ctx, work, r, masterKey); err != nil {
 		return done, err
 	}
-	err = checkUnpacked(ctx, work)
-	if err = errors.Join(err, ctx.Err()); err != nil {
+	if err = checkUnpacked(ctx, work, done.Manifest); err == nil {
+		err = ctx.Err()
+	}
+	if err == nil {
+		err = datadir.HandOver(dir)
+	}
+	if err != nil {
 		return done, err
 	}
 	return done, moveUp(work, dir)
+}
+
+// missingFolders returns dir and its parents that are not there, from dir on.
+func missingFolders(dir string) (missing []string) {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); !errors.Is(err, fs.ErrNotExist) {
+			return missing
+		}
+		missing = append(missing, at)
+	}
 }
 
 // checkInterrupted returns an error for the data folder dir if a restore into it was killed: a server would begin anew
@@ -85,11 +104,14 @@ func checkInterrupted(dir string) error {
 		"remove %s to begin with an empty folder", dir, work)
 }
 
-// checkEmpty returns an error unless dir is empty or not there. The lock of a server that has ended does not count, nor
-// does what a restore that was killed has left.
+// checkEmpty returns an error unless dir is empty or not there. The lock of a server that has ended does not count,
+// nor does what a restore that was killed has left.
 func checkEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); err == nil {
+			return fmt.Errorf("%s is a symlink to nothing: remove it, or name the folder itself", dir)
+		}
 		return nil
 	}
 	if err != nil {
@@ -98,8 +120,8 @@ func checkEmpty(dir string) error {
 	for _, e := range entries {
 		if _, err := os.Lstat(filepath.Join(dir, restoreFolder)); err == nil && e.Name() != store.FileName &&
 			e.Name() != "lock" && e.Name() != restoreFolder {
-			return fmt.Errorf("%s has %s and %s, as after a restore that was interrupted: empty the folder if nothing "+
-				"else is in it, and restore again", dir, e.Name(), restoreFolder)
+			return fmt.Errorf("%s has %s and %s, as after a restore that was interrupted: empty the folder if "+
+				"nothing else is in it, and restore again", dir, e.Name(), restoreFolder)
 		}
 		if e.Name() != "lock" && e.Name() != restoreFolder {
 			return fmt.Errorf("%s is not empty: it has %s; restore into a new folder, and nothing is overwritten", dir,
@@ -141,7 +163,10 @@ func unpack(ctx context.Context, work string, r io.Reader, masterKey []byte) (do
 		done.Bytes += size
 		return createIn(work, name)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, backup.ErrShort), errors.Is(err, backup.ErrChanged), errors.Is(err, backup.ErrLonger):
+		return done, fmt.Errorf("the backup cannot be restored: %w: use another copy of it, or an older backup", err)
+	case err != nil:
 		return done, fmt.Errorf("the backup cannot be restored: %w", err)
 	}
 	if masterKey != nil {
@@ -174,11 +199,26 @@ func (f syncedFile) Close() error { return errors.Join(f.Sync(), f.File.Close())
 
 // checkUnpacked checks the database in the folder work, brings it to the schema of this program, and puts it in
 // standby.
-func checkUnpacked(ctx context.Context, work string) error {
-	fault := func(err error) error { return fmt.Errorf("the backup cannot be restored: %w", err) }
+func checkUnpacked(ctx context.Context, work string, m backup.Manifest) error {
+	fault := func(err error) error {
+		// SQLite tells the same twice, and the folder is gone once a person reads it.
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		text = strings.ReplaceAll(text, work+string(filepath.Separator), "")
+		return errors.New("the backup cannot be restored: " + text)
+	}
+	schema, err := sqlite.ReadSchema(ctx, work)
+	switch {
+	case err != nil:
+		return fault(fmt.Errorf("its database cannot be read: %w", err))
+	case schema.Version == 0:
+		return fault(errors.New("its database is none of Bellhop"))
+	case schema.Version != m.Schema || schema.Tag != m.Store:
+		return fault(fmt.Errorf("its database is another one than it says: %q with schema %d, not %q with schema %d",
+			schema.Tag, schema.Version, m.Store, m.Schema))
+	}
 	damage, err := sqlite.CheckWhole(ctx, work)
 	if err != nil {
-		return fault(err)
+		return fault(fmt.Errorf("its database cannot be read: %w", err))
 	}
 	if damage != "" {
 		return fault(errors.New("its database is damaged: " + damage))
@@ -197,6 +237,9 @@ func checkUnpacked(ctx context.Context, work string) error {
 		err = fmt.Errorf("its master key does not open its secrets: %w", err)
 	} else {
 		err = s.SetStandby(ctx, bellhop.Standby{Since: time.Now(), Why: "it was restored from a backup"})
+		if err == nil && m.Files == filesIncluded {
+			err = s.NoteFilesPlace(ctx, bellhop.FilesPlace{}) // they are in the new folder
+		}
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		return fault(err)

@@ -114,9 +114,10 @@ func (a *Writer) Close() error {
 
 // What is wrong with an archive. The texts are for people.
 var (
-	ErrNone    = errors.New("it is no backup of Bellhop")
-	ErrShort   = errors.New("it was cut short: take another backup")
-	ErrChanged = errors.New("it is damaged or was changed: take another backup")
+	ErrNone    = errors.New("it is damaged, or no backup of Bellhop")
+	ErrShort   = errors.New("it was cut short")
+	ErrChanged = errors.New("it is damaged or was changed")
+	ErrLonger  = errors.New("it has more than one archive: something was added to its end")
 	ErrNewer   = errors.New("it was written by a newer Bellhop: restore it with that version, or a later one")
 )
 
@@ -256,8 +257,20 @@ func (e *extractor) end(compressed io.Reader) error {
 	case err != io.EOF:
 		return err
 	}
-	_, err := io.Copy(io.Discard, compressed)
+	_, err := io.Copy(onlyZeros{}, compressed)
 	return err
+}
+
+// onlyZeros takes the zeros that may follow the end of a tar, and nothing else.
+type onlyZeros struct{}
+
+func (onlyZeros) Write(b []byte) (int, error) {
+	for i, c := range b {
+		if c != 0 {
+			return i, ErrLonger
+		}
+	}
+	return len(b), nil
 }
 
 // fault returns what an error of reading means.
@@ -265,7 +278,8 @@ func (e *extractor) fault(err error) error {
 	switch {
 	case e.own != nil:
 		return e.own
-	case errors.Is(err, ErrNone), errors.Is(err, ErrShort), errors.Is(err, ErrChanged), errors.Is(err, ErrNewer):
+	case errors.Is(err, ErrNone), errors.Is(err, ErrShort), errors.Is(err, ErrChanged), errors.Is(err, ErrNewer),
+		errors.Is(err, ErrLonger):
 		return err
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return ErrShort

@@ -43,3 +43,22 @@ func ownerOf(info fs.FileInfo) (uid int, ok bool) {
 	}
 	return int(stat.Uid), true
 }
+
+// HandOver gives everything in the folder dir to the owner of dir, if this process is root: a server that runs as that
+// user could not read it otherwise.
+func HandOver(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
+		return nil
+	}
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || path == dir {
+			return err
+		}
+		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+	})
+}

@@ -624,6 +624,9 @@ type Service interface {
 	LatestBackup(ctx context.Context) (bellhop.Backup, error)
 	// NoteBackup notes a backup, unless a later one is noted.
 	NoteBackup(ctx context.Context, b bellhop.Backup) error
+	// NoteFilesPlace notes where files are kept, for those who read the store of a server that does not run. The zero
+	// FilesPlace is the data folder.
+	NoteFilesPlace(ctx context.Context, place bellhop.FilesPlace) error
 	// Standby returns whether the server is in standby.
 	Standby(ctx context.Context) (bellhop.Standby, error)
 	// SetStandby begins a standby, or ends it if standby is the zero Standby.

@@ -70,6 +70,9 @@ func ReadSchema(ctx context.Context, dir string) (schema Schema, err error) {
 				schema.Missing = append(schema.Missing, m.name)
 			}
 		}
+		if version == 0 {
+			return nil
+		}
 		return c.query("SELECT value FROM meta WHERE name = 'tag'", nil, func(row *sqlite3.Stmt) error {
 			schema.Tag = row.ColumnText(0)
 			return nil

@@ -14,13 +14,14 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// This file keeps what is known of the whole server: its latest backup, and whether it is in standby. Each is a value
-// in meta, in JSON.
+// This file keeps what is known of the whole server: its latest backup, where its files are, and whether it is in
+// standby. Each is a value in meta, in JSON.
 
 // The names in meta.
 const (
 	backupName  = "backup"
 	standbyName = "standby"
+	filesName   = "files"
 )
 
 // A storedBackup is the latest backup in meta.
@@ -58,6 +59,45 @@ func noteBackup(c *conn, b bellhop.Backup) error {
 		return err
 	}
 	return saveNote(c, backupName, storedBackup{b.At.UTC(), b.Bytes, b.To})
+}
+
+// A storedFilesPlace is where files are kept, in meta.
+type storedFilesPlace struct {
+	Folder string `json:"folder,omitempty"`
+	Bucket string `json:"bucket,omitempty"`
+}
+
+// FilesPlace returns what NoteFilesPlace has noted.
+func (s *Store) FilesPlace(ctx context.Context) (bellhop.FilesPlace, error) {
+	var place storedFilesPlace
+	err := s.read(ctx, func(c *conn) error { return noteOf(c, filesName, &place) })
+	return bellhop.FilesPlace(place), err
+}
+
+// NoteFilesPlace implements [store.Store]. It writes only what is new.
+func (s *Store) NoteFilesPlace(ctx context.Context, place bellhop.FilesPlace) error {
+	before, err := s.FilesPlace(ctx)
+	if err != nil || before == place {
+		return err
+	}
+	return s.write(write{apply: func(c *conn) error { return saveNote(c, filesName, storedFilesPlace(place)) }}, nil)
+}
+
+// FolderFiles returns where the files of the data folder dir of a server that does not run are, and whether it has
+// any. The caller holds the folder.
+func FolderFiles(ctx context.Context, dir string) (place bellhop.FilesPlace, any bool, err error) {
+	err = withFolder(ctx, dir, func(c *conn) error {
+		var noted storedFilesPlace
+		if err := noteOf(c, filesName, &noted); err != nil {
+			return err
+		}
+		place = bellhop.FilesPlace(noted)
+		return c.query("SELECT 1 FROM files WHERE state = 'whole' LIMIT 1", nil, func(*sqlite3.Stmt) error {
+			any = true
+			return nil
+		})
+	})
+	return place, any, err
 }
 
 // A storedStandby is the standby in meta.

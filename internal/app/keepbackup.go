@@ -122,8 +122,8 @@ func (k *KeptBackup) check(ctx context.Context, archive io.Reader, w io.Writer, 
 	}
 	switch {
 	case errors.Is(err, backup.ErrShort), errors.Is(err, syscall.ECONNRESET):
-		return errors.New("take the backup: it ended before it was whole: the server went away or had to end it, and " +
-			"its log says why: take it again")
+		return errors.New("take the backup: it ended before it was whole: the server went away or had to end " +
+			"it, and its log says why: take it again")
 	case err != nil:
 		return fmt.Errorf("take the backup: %w", err)
 	}

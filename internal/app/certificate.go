@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop/internal/api"
 	"github.com/bellhop-gateway/bellhop/internal/certificate"
 	"github.com/bellhop-gateway/bellhop/internal/doctor"
+	"github.com/bellhop-gateway/bellhop/internal/ingest"
 )
 
 // This file holds the TLS of the server itself: where its certificate comes from, and what is said of it.
@@ -29,7 +33,7 @@ func (a *App) openCertificate(ctx context.Context) error {
 		return err
 	}
 	a.certificate = files
-	a.registry.MustRegister(certificate.Collector{Keeper: files})
+	a.registry.MustRegister(certificate.Collector{Keeper: files, Now: time.Now})
 	return nil
 }
 
@@ -55,7 +59,7 @@ func (a *App) openACME(ctx context.Context) (err error) {
 		return err
 	}
 	a.certificate = a.acme
-	a.registry.MustRegister(certificate.Collector{Keeper: a.acme})
+	a.registry.MustRegister(certificate.Collector{Keeper: a.acme, Now: time.Now})
 	return nil
 }
 
@@ -88,8 +92,12 @@ func (a *App) checkCertificate(public doctor.Public) func(context.Context) docto
 // was readable on the way, and a provider that is sent on would send it so each time.
 func (a *App) toHTTPS() http.Handler {
 	onward := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		switch {
+		case !fromBrowser(r):
 			api.WriteStatus(w, http.StatusForbidden, "use https")
+			return
+		case !isHost(r.Host) || !strings.HasPrefix(r.URL.RequestURI(), "/"): // "*" is no page
+			api.WriteStatus(w, http.StatusBadRequest, "the request names no host and page")
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
@@ -99,6 +107,31 @@ func (a *App) toHTTPS() http.Handler {
 		return a.acme.HTTPHandler(onward)
 	}
 	return onward
+}
+
+// fromBrowser reports whether a request may be one of a person who typed an address: it changes nothing, has no key,
+// and is not for a path that programs call, whose query may have a secret.
+func fromBrowser(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
+		return false
+	}
+	page := path.Clean("/"+r.URL.Path) + "/"
+	return !slices.ContainsFunc([]string{ingest.Prefix, api.AgreePath, "/api/"}, func(prefix string) bool {
+		return strings.HasPrefix(page, prefix)
+	})
+}
+
+// isHost reports whether the Host header of a request is a name or an address, with or without a port.
+func isHost(host string) bool {
+	u, err := url.Parse("http://" + host)
+	if err != nil || u.Host != host || u.Hostname() == "" {
+		return false
+	}
+	if strings.HasPrefix(host, "[") {
+		_, err = netip.ParseAddr(u.Hostname())
+		return err == nil
+	}
+	return strings.Count(host, ":") <= 1
 }
 
 // secureHost returns the host, and the port unless it is that of https, to which a browser is sent that asked for host

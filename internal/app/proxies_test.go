@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -162,11 +163,14 @@ func TestProxyProtocolOfStrangers(t *testing.T) {
 	}
 }
 
-// TestCommandsBesideProxies: commands on this machine, whose addresses are trusted, find the API though the front wants
-// a header of the PROXY protocol.
+// TestCommandsBesideProxies: commands on this machine, whose addresses are trusted, find the API though the front
+// wants a header of the PROXY protocol.
 func TestCommandsBesideProxies(t *testing.T) {
 	t.Parallel()
-	r := run(t, options(t, trusting, func(o *Options) { o.Config.ProxyProtocol = true }))
+	var log lockedBuffer
+	r := run(t, options(t, trusting, func(o *Options) {
+		o.Config.ProxyProtocol, o.Logger = true, slog.New(slog.NewTextHandler(&log, nil))
+	}))
 	server, err := datadir.ReadServer(r.opts.Config.Data, true)
 	if err != nil || server.URL == r.URL() || !strings.HasPrefix(server.URL, "http://127.0.0.1:") {
 		t.Fatalf("commands call %+v %v", server, err)
@@ -179,5 +183,12 @@ func TestCommandsBesideProxies(t *testing.T) {
 	if reply, err := http.DefaultClient.Get(r.URL() + "/healthz"); err == nil { // as a stranger of the trusted network
 		reply.Body.Close()
 		t.Error("the front takes a connection of a proxy without a header")
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
+	if text := log.String(); !strings.Contains(text, "proxy.client_unknown") ||
+		!strings.Contains(text, "so it is closed") || strings.Contains(text, "its own address") {
+		t.Errorf("the log says of a connection without a header: %s", text)
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -302,5 +304,76 @@ func TestACMEWithoutCA(t *testing.T) {
 	code, _, reply := send(t, clientOf(t, false), "GET", r.plainPort.url()+"/x", "", "")
 	if to := reply.Header.Get("Location"); code != 308 || to != "https://hooks.example.com/x" {
 		t.Errorf("a browser is sent on to %s (%d)", to, code)
+	}
+}
+
+// TestPlainHTTP: a browser is sent on to https; a program is refused, whatever its method, and so is a request that
+// names no host or page.
+func TestPlainHTTP(t *testing.T) {
+	t.Parallel()
+	a := &App{front: &port{limiter: &limiter{Listener: listenerAt("127.0.0.1:18444")}}}
+	for request, want := range map[string]string{
+		"GET /p?q=1 HTTP/1.1\nHost: a":                            "308 https://a:18444/p?q=1",
+		"HEAD / HTTP/1.1\nHost: a:80":                             "308 https://a:18444/",
+		"GET / HTTP/1.1\nHost: [::1]:80":                          "308 https://[::1]:18444/",
+		"GET /inbox HTTP/1.1\nHost: a":                            "308 https://a:18444/inbox",
+		"GET /ui/ HTTP/1.0\nHost: a":                              "308 https://a:18444/ui/",
+		"GET /p HTTP/1.0":                                         "400 ",
+		"GET /p HTTP/1.1\nHost:":                                  "400 ",
+		"GET /p HTTP/1.1\nHost: :80":                              "400 ",
+		"GET /p HTTP/1.1\nHost: [::1":                             "400 ",
+		"GET /p HTTP/1.1\nHost: [a]":                              "400 ",
+		"GET /p HTTP/1.1\nHost: ::1":                              "400 ",
+		"GET /p HTTP/1.1\nHost: b@a":                              "400 ",
+		"GET /p HTTP/1.1\nHost: a/b":                              "400 ",
+		"GET /p HTTP/1.1\nHost: %41":                              "400 ",
+		"HEAD * HTTP/1.1\nHost: a":                                "400 ",
+		"POST /ui/ HTTP/1.1\nHost: a":                             "403 ",
+		"OPTIONS * HTTP/1.1\nHost: a":                             "403 ",
+		"GET /in/s?token=x HTTP/1.1\nHost: a":                     "403 ",
+		"GET //in/s HTTP/1.1\nHost: a":                            "403 ",
+		"GET /%69n/s HTTP/1.1\nHost: a":                           "403 ",
+		"HEAD /agree/x HTTP/1.1\nHost: a":                         "403 ",
+		"GET /api/v1/events HTTP/1.1\nHost: a":                    "403 ",
+		"GET /metrics HTTP/1.1\nHost: a\nAuthorization: Bearer x": "403 ",
+	} {
+		text := strings.ReplaceAll(request, "\n", "\r\n") + "\r\n\r\n"
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
+		if err != nil {
+			if !strings.HasPrefix(want, "400") { // the server answers so by itself
+				t.Errorf("%q: %v", request, err)
+			}
+			continue
+		}
+		w := httptest.NewRecorder()
+		a.toHTTPS().ServeHTTP(w, r)
+		if got := fmt.Sprint(w.Code, " ", w.Header().Get("Location")); got != want {
+			t.Errorf("%q: %s, want %s", request, got, want)
+		}
+	}
+}
+
+// A listenerAt is a listener that has an address alone.
+type listenerAt string
+
+func (l listenerAt) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (l listenerAt) Close() error              { return nil }
+func (l listenerAt) Addr() net.Addr {
+	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort(string(l)))
+}
+
+// TestFewDescriptors: that fewer connections are served than the setting says is said once.
+func TestFewDescriptors(t *testing.T) {
+	t.Parallel()
+	if descriptors() == 0 {
+		t.Skip("the system has no limit of open files")
+	}
+	var log lockedBuffer
+	run(t, options(t, withTLS(t, certtest.New(t, "a.example", later), t.TempDir()), func(o *Options) {
+		o.Config.MaxConnections, o.Config.ListenHTTP = 1<<40, "127.0.0.1:0"
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	}))
+	if n := strings.Count(log.String(), "connections.bounded"); n != 1 {
+		t.Errorf("it is said %d times: %s", n, log.String())
 	}
 }

@@ -29,10 +29,11 @@ type Keeper interface {
 type Status struct {
 	From      string    // where it comes from, for people: "cert.pem"
 	Names     []string  // that it is for
-	NotBefore time.Time // when it began; zero if there is none yet
+	NotBefore time.Time // when it begins; zero if there is none yet
 	NotAfter  time.Time // when it ends; zero if there is none yet
 	Fault     string    // why it could not be renewed when that was tried last; "" if it could
 	FaultAt   time.Time // when that was
+	Exposed   string    // who else can read its key; "" if nobody can
 }
 
 // config returns the settings of TLS for a server: versions from 1.2 on, and the ciphers that crypto/tls orders by
@@ -42,14 +43,17 @@ func config(get func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Confi
 }
 
 // A Collector tells Prometheus how the certificates of a Keeper are.
-type Collector struct{ Keeper Keeper }
+type Collector struct {
+	Keeper Keeper
+	Now    func() time.Time
+}
 
 var (
 	expiryDesc = prometheus.NewDesc("bellhop_tls_certificate_expiry_timestamp_seconds",
 		"When the certificate of the server's own TLS ends; of several, the first. It is renewed earlier.", nil, nil)
 	goodDesc = prometheus.NewDesc("bellhop_tls_certificate_good",
-		"1 if the certificate of the server's own TLS is there and was read or renewed when that was tried last; "+
-			"0 if not.", nil, nil)
+		"1 if the certificate of the server's own TLS is there, has begun and has not ended, and was read or renewed "+
+			"when that was tried last; 0 if not.", nil, nil)
 )
 
 // Describe implements [prometheus.Collector].
@@ -60,10 +64,10 @@ func (c Collector) Describe(to chan<- *prometheus.Desc) {
 
 // Collect implements [prometheus.Collector]. A certificate that is not there yet has no end.
 func (c Collector) Collect(to chan<- prometheus.Metric) {
-	good := 1.0
+	good, now := 1.0, c.Now()
 	var first time.Time
 	for _, s := range c.Keeper.Status() {
-		if s.Fault != "" || s.NotAfter.IsZero() {
+		if s.Fault != "" || now.Before(s.NotBefore) || now.After(s.NotAfter) {
 			good = 0
 		}
 		if !s.NotAfter.IsZero() && (first.IsZero() || s.NotAfter.Before(first)) {

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,14 +47,17 @@ type Files struct {
 	goodAt  time.Time  // when the certificate in refused begins; zero if it is no good for another reason
 	fault   string
 	faultAt time.Time
+	exposed string
 }
 
 // A content is what the two files hold, or why they cannot be read.
 type content struct {
 	cert, key []byte
 	err       string
+	exposed   string // who else can read the key, for Status
 }
 
+// equal does not compare who can read the key.
 func (c content) equal(other content) bool {
 	return bytes.Equal(c.cert, other.cert) && bytes.Equal(c.key, other.key) && c.err == other.err
 }
@@ -72,6 +76,7 @@ func OpenFiles(ctx context.Context, certPath, keyPath string, now func() time.Ti
 	}
 	f.use(found, cert)
 	f.warn(cert.Leaf)
+	f.expose(found)
 	return f, nil
 }
 
@@ -84,39 +89,43 @@ func newFiles(certPath, keyPath string, now func() time.Time, log *slog.Logger) 
 // readBoth reads both files.
 func (f *Files) readBoth() (c content) {
 	var certErr, keyErr error
-	c.cert, certErr = readFile("tls-cert", f.certPath)
-	c.key, keyErr = readFile("tls-key", f.keyPath)
+	var mode fs.FileMode
+	c.cert, _, certErr = readFile("tls-cert", f.certPath)
+	c.key, mode, keyErr = readFile("tls-key", f.keyPath)
+	if mode&0o007 != 0 && runtime.GOOS != "windows" { // the modes of Windows do not show it
+		c.exposed = fmt.Sprintf("every user of this machine can read or change %s (mode %04o)", f.keyPath, mode)
+	}
 	if err := errors.Join(certErr, keyErr); err != nil {
 		return content{err: err.Error()}
 	}
 	return c
 }
 
-// readFile reads the file of a setting, of at most maxFileBytes. A pipe or a device may never end, or block its
-// reader, so it is not opened.
-func readFile(setting, path string) ([]byte, error) {
+// readFile reads the file of a setting, of at most maxFileBytes, and returns its permissions too. A pipe or a
+// device may never end, or block its reader, so it is not opened.
+func readFile(setting, path string) ([]byte, fs.FileMode, error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("--%s: there is no file %s: create it, or name another", setting, path)
+		return nil, 0, fmt.Errorf("--%s: there is no file %s: create it, or name another", setting, path)
 	case err != nil:
-		return nil, fmt.Errorf("--%s: %w", setting, err)
+		return nil, 0, fmt.Errorf("--%s: %w", setting, err)
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("--%s: %s is no regular file: name a file with the PEM", setting, path)
+		return nil, 0, fmt.Errorf("--%s: %s is no regular file: name a file with the PEM", setting, path)
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("--%s: %w: let the user of the server read it", setting, err)
+		return nil, 0, fmt.Errorf("--%s: %w: let the user of the server read it", setting, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %w", setting, err)
+		return nil, 0, fmt.Errorf("--%s: %w", setting, err)
 	}
 	defer file.Close()
 	text, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
 	if err == nil && len(text) > maxFileBytes {
 		err = fmt.Errorf("--%s: %s is larger than %d bytes", setting, path, maxFileBytes)
 	}
-	return text, err
+	return text, info.Mode().Perm(), err
 }
 
 // readInTime reads both files. A read that does not return within readTimeout is an error, and is left running: there
@@ -202,6 +211,17 @@ func (f *Files) warn(leaf *x509.Certificate) {
 	}
 }
 
+// expose keeps who else can read the key, and says so when that begins. It is no reason to refuse the key: Kubernetes
+// and the programs that renew certificates choose many modes. The caller holds mu, or is OpenFiles.
+func (f *Files) expose(c content) {
+	if c.exposed != "" && c.exposed != f.exposed {
+		f.log.Warn("certificate.exposed", "file", f.keyPath, "fault", c.exposed,
+			"meaning", "whoever has the key can pass for this server: chmod 600 the file, and replace the "+
+				"certificate if somebody may have read it")
+	}
+	f.exposed = c.exposed
+}
+
 // Config implements [Keeper].
 func (f *Files) Config() *tls.Config {
 	return config(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.current.Load(), nil })
@@ -240,6 +260,9 @@ func (f *Files) look(ctx context.Context, whole bool) {
 func (f *Files) judge(found content, whole bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if found.err == "" {
+		f.expose(found)
+	}
 	if found.equal(f.used) {
 		f.refused, f.pending, f.goodAt, f.fault = content{}, false, time.Time{}, ""
 		return
@@ -286,7 +309,7 @@ func (f *Files) Status() []Status {
 	defer f.mu.Unlock()
 	leaf := f.current.Load().Leaf
 	return []Status{{From: f.certPath, Names: names(leaf), NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
-		Fault: f.fault, FaultAt: f.faultAt}}
+		Fault: f.fault, FaultAt: f.faultAt, Exposed: f.exposed}}
 }
 
 // names returns the names and addresses that a certificate is for.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,8 @@ func TestFilesAreRefusedAtTheStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = OpenFiles(t.Context(), cert, key, time.Now, slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "--tls-key") || !strings.Contains(err.Error(), "there is no file") {
+	if err == nil || !strings.Contains(err.Error(), "--tls-key") ||
+		!strings.Contains(err.Error(), "there is no file") {
 		t.Errorf("no key: %v", err)
 	}
 }
@@ -138,7 +140,8 @@ func TestCollector(t *testing.T) {
 	t.Parallel()
 	f, dir, _ := open(t, certtest.New(t, "a.example", time.Unix(4_000_000_000, 0)))
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(Collector{f})
+	now := time.Now()
+	registry.MustRegister(Collector{f, func() time.Time { return now }})
 	if problems, err := testutil.GatherAndLint(registry); err != nil || len(problems) > 0 {
 		t.Error(problems, err)
 	}
@@ -156,6 +159,13 @@ func TestCollector(t *testing.T) {
 	if text := shown(); !strings.Contains(text, "value:4e+09") || !strings.Contains(text, "value:1}") {
 		t.Error(text)
 	}
+	for _, at := range []time.Time{now.Add(-48 * time.Hour), time.Unix(4_000_000_001, 0)} { // not its time
+		now = at
+		if text := shown(); !strings.Contains(text, "value:0}") {
+			t.Errorf("%s: %s", at, text)
+		}
+	}
+	now = time.Now()
 	if err := os.Remove(dir + "/key.pem"); err != nil {
 		t.Fatal(err)
 	}
@@ -165,8 +175,8 @@ func TestCollector(t *testing.T) {
 	}
 }
 
-// TestReadDoesNotReturn: on a disk that does not answer, a look gives up, and at most one read is left running. What is
-// said of the certificate does not wait for it, nor does a stop. Once the disk answers, the files are read anew.
+// TestReadDoesNotReturn: on a disk that does not answer, a look gives up, and at most one read is left running. What
+// is said of the certificate does not wait for it, nor does a stop. Once the disk answers, the files are read anew.
 func TestReadDoesNotReturn(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -188,8 +198,8 @@ func TestReadDoesNotReturn(t *testing.T) {
 		f.mu.Unlock()
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if status := f.Status()[0]; !strings.Contains(status.Fault, "does not answer within 5s") || reads.Load() != 1 ||
-			strings.Count(log.String(), "certificate.refused") != 1 {
+		if status := f.Status()[0]; !strings.Contains(status.Fault, "does not answer within 5s") ||
+			reads.Load() != 1 || strings.Count(log.String(), "certificate.refused") != 1 {
 			t.Errorf("%d reads, %+v, %s", reads.Load(), status, log)
 		}
 		stop()
@@ -230,5 +240,36 @@ func TestEarly(t *testing.T) {
 	if f.served(t) != "b.example" || !strings.Contains(log.String(), "certificate.early") ||
 		!f.Status()[0].NotBefore.Equal(begins) {
 		t.Errorf("at the start: %s", log)
+	}
+}
+
+// TestExposedKey: a key that every user can read is used, and said once in the log and in Status until that is mended.
+func TestExposedKey(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("modes do not show who can read a file")
+	}
+	f, dir, log := open(t, certtest.New(t, "a.example", later))
+	for mode, exposed := range map[os.FileMode]bool{0o600: false, 0o640: false, 0o644: true, 0o604: true} {
+		log.Reset()
+		if err := os.Chmod(dir+"/key.pem", mode); err != nil {
+			t.Fatal(err)
+		}
+		f.look(t.Context(), false)
+		f.look(t.Context(), false)
+		lines := strings.Count(log.String(), "certificate.exposed")
+		if status := f.Status()[0]; strings.Contains(status.Exposed, "key.pem (mode 06") != exposed ||
+			status.Fault != "" || (lines == 1) != exposed {
+			t.Errorf("%o: %+v %s", mode, status, log)
+		}
+	}
+	if err := os.Chmod(dir+"/key.pem", 0o644); err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	_, err := OpenFiles(t.Context(), dir+"/cert.pem", dir+"/key.pem", time.Now,
+		slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil || !strings.Contains(log.String(), "certificate.exposed") {
+		t.Errorf("at the start: %v %s", err, log)
 	}
 }

@@ -504,6 +504,10 @@ func (c *Config) check() (name string, err error) {
 			c.ListenMetrics)
 	case c.ListenAPI != "" && !isAddress(c.ListenAPI):
 		return "listen-api", fmt.Errorf("use an address and a port, such as 127.0.0.1:8081, not %q", c.ListenAPI)
+	case !isHostPort(c.Listen):
+		return "listen", fmt.Errorf("use an address and a port, such as 127.0.0.1:8080 or :8080, not %q", c.Listen)
+	case c.ListenHTTP != "" && !isHostPort(c.ListenHTTP):
+		return "listen-http", fmt.Errorf("use an address and a port, such as :80, not %q", c.ListenHTTP)
 	case c.ListenHTTP != "" && !c.HasTLS():
 		return "listen-http", errors.New("it sends browsers on to https: give --tls-cert and --tls-key, or " +
 			"--acme-domain, too")
@@ -671,6 +675,16 @@ func isAddress(text string) bool {
 		port = text
 	}
 	_, err = strconv.ParseUint(port, 10, 16)
+	return err == nil
+}
+
+// isHostPort reports whether text is "host:port" or ":port". The port may be the name of a service, such as "https".
+func isHostPort(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return false
+	}
+	_, err = net.LookupPort("tcp", port)
 	return err == nil
 }
 

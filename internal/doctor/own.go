@@ -16,6 +16,7 @@ type OwnCertificate struct {
 	NotAfter  time.Time // zero if there is none yet
 	Fault     string    // why it could not be renewed when that was tried last; "" if it could
 	FaultAt   time.Time
+	Exposed   string // who else can read its key; "" if nobody can
 }
 
 // finding returns how the certificate is.
@@ -31,16 +32,25 @@ func (c OwnCertificate) finding(now time.Time) Finding {
 	case c.NotAfter.IsZero():
 		f = Finding{State: Failed, Message: "there is no certificate yet for " + strings.Join(c.Names, ", ") +
 			" from " + c.From, Remedy: remedy}
+	case now.Before(c.NotBefore):
+		f.State = Failed
+		f.Remedy = "see whether the clock of this machine is right, or serve another certificate until then"
+		f.Message += fmt.Sprintf("; clients refuse it, because it begins on %s", stamp(c.NotBefore))
 	case left < min(certificateNow, life/10):
 		f.State, f.Remedy = Failed, remedy
 	case left < min(certificateSoon, life/4) || c.Fault != "":
 		f.State, f.Remedy = Warning, remedy
+	case c.Exposed != "":
+		f.State, f.Remedy = Warning, "chmod 600 the file of the key, or give its group alone the right to read it"
 	}
 	if !c.NotAfter.IsZero() {
 		f.Message += ends(c.NotAfter, now)
 	}
 	if c.Fault != "" {
 		f.Message += fmt.Sprintf("; it could not be renewed on %s: %s", stamp(c.FaultAt), c.Fault)
+	}
+	if c.Exposed != "" {
+		f.Message += "; " + c.Exposed
 	}
 	return f
 }

@@ -18,7 +18,8 @@ import (
 //
 // The front, at --listen, faces providers: the door, and unless other ports have them, the API and the pages. If the
 // API is behind TLS or the PROXY protocol, a port at loopback serves it without, for the commands on this machine:
-// they need neither the name nor the issuer of the certificate, send no header, and the key does not leave the machine.
+// they need neither the name nor the issuer of the certificate, send no header, and the key does not leave the
+// machine.
 
 // A port is an address at which the server listens, and the server of HTTP there.
 type port struct {

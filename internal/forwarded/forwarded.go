@@ -150,8 +150,8 @@ func (t *Trust) refuse(reason, peer string) {
 	}
 	meaning := "a trusted proxy does not name the client as it should, so its own address is taken for it"
 	if reason == noHeader {
-		meaning = "a connection of a trusted proxy does not begin with a good header of the PROXY protocol, so it is " +
-			"closed: have the proxy send one, or leave out --proxy-protocol"
+		meaning = "a connection of a trusted proxy does not begin with a good header of the PROXY protocol, so it " +
+			"is closed: have the proxy send one, or leave out --proxy-protocol"
 	}
 	t.log.Warn("proxy.client_unknown", "reason", reason, "remote_addr", peer, "times", t.unlogged, "meaning",
 		meaning)

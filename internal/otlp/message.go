@@ -78,7 +78,7 @@ func kindOf(kind trace.SpanKind) traces.Span_SpanKind {
 func attributesOf(list []attribute.KeyValue) []*common.KeyValue {
 	out := make([]*common.KeyValue, len(list))
 	for i, kv := range list {
-		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: kv.Value.Emit()}}
+		value := &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: kv.Value.String()}}
 		if kv.Value.Type() == attribute.INT64 {
 			value.Value = &common.AnyValue_IntValue{IntValue: kv.Value.AsInt64()}
 		}

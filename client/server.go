@@ -25,7 +25,7 @@ type ServerSetting struct {
 	Name    string `json:"name" example:"retain"`
 	Group   string `json:"group" example:"Storage"` // the heading that it belongs to
 	Doc     string `json:"doc"`
-	Kind    string `json:"kind" enum:"string,bool,int,list,length"`
+	Kind    string `json:"kind" enum:"string,bool,int,number,list,length,size"`
 	Value   any    `json:"value"` // nil of a secret that was given as it is
 	Default any    `json:"default"`
 	InUse   any    `json:"in_use,omitempty"` // what the server goes by, where it is not the value; nil: the value

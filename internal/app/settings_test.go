@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -405,4 +406,15 @@ func exampleOf(s provider.Setting) any {
 		return s.Example
 	}
 	return v
+}
+
+// TestKindsOfSettings: the API's schema has the kind of each setting.
+func TestKindsOfSettings(t *testing.T) {
+	field, _ := reflect.TypeFor[client.ServerSetting]().FieldByName("Kind")
+	kinds := strings.Split(field.Tag.Get("enum"), ",")
+	for _, s := range config.Settings() {
+		if !slices.Contains(kinds, s.Kind) {
+			t.Errorf("%s is of kind %s, the schema has %v", s.Name, s.Kind, kinds)
+		}
+	}
 }

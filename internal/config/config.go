@@ -158,7 +158,8 @@ var docs = map[string]string{
 }
 
 // A Setting describes one field of Config, for flags and pages. Kind is the word for its values: string, bool, int,
-// number, list (comma-separated), or length (of time). Group is the heading under which people find it.
+// number, list (comma-separated), length (of time), or size (in bytes). Group is the heading under which people find
+// it.
 type Setting struct {
 	Name, Default, Doc, Kind string
 	Secret                   bool

@@ -410,10 +410,15 @@ func escapedCanary(text []byte, more ...[]byte) []byte {
 // inNotification matches the secret that a notification of Microsoft has in its body, which is stored as it came.
 var inNotification = regexp.MustCompile(`\\?"clientState\\?":\s?\\?"[^"\\]+`)
 
-// judgeSecrets checks that no secret comes out, in a header or in a body.
+// judgeSecrets checks that no secret comes out, in a header or in a body. A backup with keys has the admin key in it,
+// and no secret of another kind.
 func (f *apiFuzz) judgeSecrets(r *apiRequest, a *apiAnswer) {
 	text := slices.Concat([]byte(fmt.Sprint(a.header)), inNotification.ReplaceAll(a.body, nil))
-	if part := escapedCanary(text, f.shown...); part != nil {
+	shown := f.shown
+	if r.op.id == "get-backup-archive" && !slices.Contains(r.query, "keys=false") {
+		shown = nil
+	}
+	if part := escapedCanary(text, shown...); part != nil {
 		f.report(r, a, "secret", "it comes out: %q", part)
 	}
 }

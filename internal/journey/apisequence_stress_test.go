@@ -421,10 +421,7 @@ func differs(sent, shown any, path string) string {
 		return ""
 	case map[string]any:
 		now, ok := shown.(map[string]any)
-		if !ok {
-			if len(sent) == 0 {
-				return ""
-			}
+		if !ok && shown != nil {
 			break
 		}
 		for _, name := range slices.Sorted(maps.Keys(sent)) {

@@ -247,27 +247,6 @@ func TestChromiumPortalLive(t *testing.T) {
 	}
 }
 
-// metric returns the value of a metric without labels.
-func (g *gateway) metric(name string) string {
-	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, *g.url.Load()+"/metrics", nil)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+g.key())
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "\n"+name+" ")
-	value, _, _ := strings.Cut(rest, "\n")
-	return value
-}
-
 // TestChromiumProgress: the page of a delivery that waits shows its next attempts by itself, until it is dead.
 func TestChromiumProgress(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -195,6 +196,27 @@ func (g *gateway) key() string {
 
 // client returns a client of the API.
 func (g *gateway) client() *client.Client { return client.New(*g.url.Load(), g.key(), nil) }
+
+// metric returns the value of a metric without labels.
+func (g *gateway) metric(name string) string {
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodGet, *g.url.Load()+"/metrics", nil)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+g.key())
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n"+name+" ")
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}
 
 // source creates a source.
 func (g *gateway) source(name, provider string, settings map[string]any) client.Source {

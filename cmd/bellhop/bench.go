@@ -2,8 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -107,21 +107,32 @@ func benchOptions(c *cobra.Command, o *bench.Options, against string) error {
 func runBench(ctx context.Context, e *env, o bench.Options, asJSON bool) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	report, err := bench.Run(ctx, o)
+	found, err := bench.Run(ctx, o)
+	return showReport(ctx, e, "bench", found, err, asJSON)
+}
+
+// A report is what bench and prove found.
+type report interface {
+	WriteTable(w io.Writer) error
+	Err() error
+}
+
+// showReport prints what the command found, unless it ended by err, and returns the fault that it found.
+func showReport(ctx context.Context, e *env, command string, found report, err error, asJSON bool) error {
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return errors.New("bench: interrupted")
+		return fmt.Errorf("%s: interrupted", command)
 	case err != nil:
-		return fmt.Errorf("bench: %w", err)
+		return fmt.Errorf("%s: %w", command, err)
 	case asJSON:
-		err = printJSON(e.stdout, report)
+		err = printJSON(e.stdout, found)
 	default:
-		err = report.WriteTable(e.stdout)
+		err = found.WriteTable(e.stdout)
 	}
 	if err != nil {
 		return err
 	}
-	return report.Err()
+	return found.Err()
 }
 
 // newBenchRelayCommand makes the hidden command that runs the relay. Only bench starts it.

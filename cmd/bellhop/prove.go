@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -85,19 +84,6 @@ func runProve(ctx context.Context, e *env, o prove.Options, asJSON bool) error {
 		<-signals
 		giveUp()
 	}()
-	report, err := prove.Run(ctx, o)
-	switch {
-	case ctx.Err() != nil:
-		return errors.New("prove: interrupted")
-	case err != nil:
-		return fmt.Errorf("prove: %w", err)
-	case asJSON:
-		err = printJSON(e.stdout, report)
-	default:
-		err = report.WriteTable(e.stdout)
-	}
-	if err != nil {
-		return err
-	}
-	return report.Err()
+	found, err := prove.Run(ctx, o)
+	return showReport(ctx, e, "prove", found, err, asJSON)
 }

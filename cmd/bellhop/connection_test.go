@@ -235,9 +235,13 @@ func TestOnHangUp(t *testing.T) {
 	undo := onHangUp(slog.New(slog.NewTextHandler(lineWriter(lines), nil)),
 		new(atomic.Pointer[func(context.Context)]))
 	defer undo()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
 	// The signals are not taken up one by one, so that a SIGPIPE must not stand where a SIGHUP goes.
 	for _, s := range []syscall.Signal{syscall.SIGPIPE, syscall.SIGPIPE, syscall.SIGHUP} {
-		if err := syscall.Kill(os.Getpid(), s); err != nil {
+		if err := self.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 	}

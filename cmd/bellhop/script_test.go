@@ -428,7 +428,11 @@ func signalServer(ts *testscript.TestScript, signal syscall.Signal) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(info.PID, signal)
+	server, err := os.FindProcess(info.PID)
+	if err != nil {
+		return err
+	}
+	return server.Signal(signal)
 }
 
 // hangUpInScript is the script command hang-up.

@@ -34,6 +34,10 @@ const (
 	APIVersion = "1"
 )
 
+// StandbyHeader is a header of the answers of a server in standby to those who may see all tenants: it sends nothing
+// until somebody calls [Client.Resume]. Its value is "on".
+const StandbyHeader = "Bellhop-Standby"
+
 // A Client calls one gateway. It is safe for concurrent use.
 type Client struct {
 	base    string

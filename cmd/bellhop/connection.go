@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -24,13 +26,14 @@ const defaultData = "./data"
 // A connection holds the flags that say how a command reaches a server and how it prints the answer.
 type connection struct {
 	server, key, data string
-	json              bool   // print data, not a table: JSON, or YAML if that is the format
-	dir               string // env.dir
-	adminKey          string // the value of BELLHOP_ADMIN_KEY, which also sets the admin key of servers started here
+	json              bool                    // print data, not a table: JSON, or YAML if that is the format
+	dir               string                  // env.dir
+	warn              func(warnings []string) // env.warn
+	adminKey          string                  // of BELLHOP_ADMIN_KEY, which also sets that of servers started here
 }
 
 func newConnection(e *env, flags *pflag.FlagSet) *connection {
-	conn := &connection{dir: e.dir, adminKey: bellhop.Pasted(e.getenv(datadir.AdminKeyVariable))}
+	conn := &connection{dir: e.dir, warn: e.warn, adminKey: bellhop.Pasted(e.getenv(datadir.AdminKeyVariable))}
 	flags.StringVar(&conn.server, "server", "",
 		"URL of the server, such as http://127.0.0.1:8080 (default: the server that runs in the data folder)")
 	flags.StringVar(&conn.key, "api-key", "",
@@ -147,7 +150,9 @@ func (conn *connection) call(f func(*client.Client) error) error {
 	if err != nil {
 		return err
 	}
-	err = f(client.New(to.server, to.key, egress.NewLocal()))
+	calls := egress.NewLocal()
+	calls.Transport = &standbyNotice{next: calls.Transport, warn: conn.warn}
+	err = f(client.New(to.server, to.key, calls))
 	var refused *client.Error
 	var network *url.Error
 	switch {
@@ -158,6 +163,23 @@ func (conn *connection) call(f func(*client.Client) error) error {
 		return fmt.Errorf("%w: is the server running?", err)
 	}
 	return err
+}
+
+// A standbyNotice warns once that a server which was called sends nothing.
+type standbyNotice struct {
+	next http.RoundTripper
+	warn func(warnings []string)
+	once sync.Once
+}
+
+func (n *standbyNotice) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := n.next.RoundTrip(r)
+	if err == nil && resp.Header.Get(client.StandbyHeader) != "" {
+		n.once.Do(func() {
+			n.warn([]string{"the server is in standby: it keeps events and sends nothing, until 'bellhop resume'"})
+		})
+	}
+	return resp, err
 }
 
 // otherKey says where the key is that the server accepts, as far as this is known.

@@ -988,6 +988,8 @@ func (o *fakeOperations) NoteBackup(_ context.Context, b bellhop.Backup) error {
 	return o.of.err
 }
 
+func (o *fakeOperations) InStandby() bool { return !o.active }
+
 func (o *fakeOperations) Standby(context.Context) (bellhop.Standby, error) {
 	if o.active {
 		return bellhop.Standby{}, o.of.err

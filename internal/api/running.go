@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -21,7 +22,9 @@ type Operations interface {
 	LatestBackup(ctx context.Context) (bellhop.Backup, error)
 	// NoteBackup notes a backup, unless a later one is noted.
 	NoteBackup(ctx context.Context, b bellhop.Backup) error
-	// Standby returns whether the server is in standby.
+	// InStandby reports whether the server is in standby.
+	InStandby() bool
+	// Standby returns since when the server is in standby, and why.
 	Standby(ctx context.Context) (bellhop.Standby, error)
 	// Resume ends a standby.
 	Resume(ctx context.Context) error
@@ -51,6 +54,10 @@ func (s *server) running() {
 	handle(s, op{http.MethodPost, "/log-level", "set-log-level", "Change the level of the log", 0}, s.setLogLevel)
 }
 
+// standbyPatterns are the operations whose answers tell of the standby in their bodies, and not in a header.
+var standbyPatterns = map[string]bool{http.MethodGet + " " + Prefix + "/standby": true,
+	http.MethodPost + " " + Prefix + "/standby/resume": true}
+
 // archiveType is the content type of a backup: RFC 8878.
 const archiveType = "application/zstd"
 
@@ -71,7 +78,7 @@ func (s *server) backupArchive(ctx context.Context, in *archiveInput) (*huma.Str
 		r, w := humago.Unwrap(hc)
 		w.Header().Set("Content-Type", archiveType)
 		w.Header().Set("Content-Disposition", `attachment; filename="bellhop.tar.zst"`)
-		out := &archiveWriter{w, http.NewResponseController(w)}
+		out := &archiveWriter{w: w, control: http.NewResponseController(w), now: time.Now}
 		if err := write(r.Context(), out); err != nil {
 			// Without its end the archive counts as cut short, and the client learns it from the connection too.
 			panic(http.ErrAbortHandler)
@@ -79,17 +86,37 @@ func (s *server) backupArchive(ctx context.Context, in *archiveInput) (*huma.Str
 	}}, nil
 }
 
+// A client that takes less than leastPace bytes a second of an archive, on the average and once it has waited for
+// paceAfter, is given up: another backup can only begin when this one has ended.
+const (
+	leastPace = 32 << 10
+	paceAfter = 2 * time.Minute
+)
+
+// errSlowClient ends an archive.
+var errSlowClient = fmt.Errorf("the client takes less than %d KiB a second", leastPace>>10)
+
 // An archiveWriter writes an archive. Each write has a time limit of its own, and is sent on at once.
 type archiveWriter struct {
 	w       io.Writer
 	control *http.ResponseController
+	now     func() time.Time
+
+	sent   int64
+	waited time.Duration // for the client
 }
 
 func (w *archiveWriter) Write(b []byte) (int, error) {
-	w.control.SetWriteDeadline(time.Now().Add(contentTimeout))
+	began := w.now()
+	w.control.SetWriteDeadline(began.Add(contentTimeout))
 	n, err := w.w.Write(b)
 	if err == nil {
 		err = w.control.Flush()
+	}
+	w.sent += int64(n)
+	w.waited += w.now().Sub(began)
+	if err == nil && w.waited > paceAfter && float64(w.sent) < leastPace*w.waited.Seconds() {
+		err = errSlowClient
 	}
 	return n, err
 }

@@ -3,8 +3,11 @@ package api
 import (
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/bellhop-gateway/bellhop"
 	"github.com/bellhop-gateway/bellhop/client"
@@ -49,6 +52,48 @@ func TestBackupCutShort(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the client takes it for whole")
+	}
+}
+
+// TestSlowClient: a client that takes too few bytes of an archive is given up, and one that takes enough is not, for
+// however long.
+func TestSlowClient(t *testing.T) {
+	now := testNow
+	for _, c := range []struct {
+		pace int
+		ends bool
+	}{{leastPace * 2, false}, {leastPace / 2, true}} {
+		slow := writerFunc(func(b []byte) (int, error) {
+			now = now.Add(time.Duration(len(b)) * time.Second / time.Duration(c.pace))
+			return len(b), nil
+		})
+		w := &archiveWriter{w: slow, control: http.NewResponseController(httptest.NewRecorder()),
+			now: func() time.Time { return now }}
+		began, err := now, error(nil)
+		for err == nil && now.Sub(began) < time.Hour {
+			_, err = w.Write(make([]byte, 64<<10))
+		}
+		took := now.Sub(began)
+		if ended := errors.Is(err, errSlowClient); ended != c.ends || ended && took > paceAfter+10*time.Second {
+			t.Errorf("%d bytes a second: %v after %v", c.pace, err, took)
+		}
+	}
+}
+
+// A writerFunc writes.
+type writerFunc func(b []byte) (int, error)
+
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
+
+// TestStandbyHeader: who may see all tenants is told that the server sends nothing.
+func TestStandbyHeader(t *testing.T) {
+	r, c := newClient(t)
+	told := func() string { return r.do("GET", "/api/v1/stats", "").header.Get(client.StandbyHeader) }
+	if told() != "on" {
+		t.Error("an answer in standby does not say so")
+	}
+	if _, err := c.Resume(t.Context()); err != nil || told() != "" {
+		t.Errorf("an answer after the standby says that it is on: %v", err)
 	}
 }
 

@@ -108,6 +108,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request,
 			writeProblem(guard, p)
 			return
 		}
+		if principal.Tenant == "" && s.Operations != nil && s.Operations.InStandby() && !standbyPatterns[pattern] {
+			h.Set(client.StandbyHeader, "on")
+		}
 		ctx := context.WithValue(r.Context(), authenticatorKey{}, authenticate)
 		ctx = bellhop.WithActor(ctx, bellhop.Actor{Key: principal.Name, KeyID: principal.KeyID})
 		r = r.WithContext(bellhop.WithTenant(auth.NewContext(ctx, principal), principal.Tenant))

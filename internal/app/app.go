@@ -106,10 +106,10 @@ type App struct {
 	cleanups []cleanup
 	grace    time.Duration // how long a stop waits after the shutdown timeout for a step that should have ended
 
-	active    chan struct{} // closed once the server is not in standby
-	resuming  sync.Mutex    // held by what closes active
-	backingUp atomic.Bool   // a backup is under way
-	backedUp  atomic.Int64  // when the latest backup was taken, in seconds since 1970; 0 if none is known
+	active    chan struct{}             // closed once the server is not in standby
+	resuming  sync.Mutex                // held by what closes active
+	backingUp atomic.Pointer[time.Time] // since when a backup is under way; nil if none is
+	backedUp  atomic.Int64              // when the latest backup was taken, in seconds since 1970; 0 if none is known
 
 	reloading    sync.Mutex                     // held during a reload; guards the three below
 	destinations map[string]bellhop.Destination // as the last reload read them, by id

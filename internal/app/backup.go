@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/bellhop-gateway/bellhop"
@@ -167,16 +166,17 @@ func (j *backupJob) addFiles(ctx context.Context, archive *backup.Writer) error 
 }
 
 // operations are what an operator does to the running server, for the API.
-type operations struct {
-	*App
-	busy *atomic.Bool // a backup is under way
-}
+type operations struct{ *App }
 
 // Backup implements [api.Operations].
 func (o operations) Backup(ctx context.Context, keys, files bool) (func(ctx context.Context, w io.Writer) error,
 	error) {
-	if !o.busy.CompareAndSwap(false, true) {
-		return nil, store.ErrCopying
+	began := time.Now()
+	for !o.backingUp.CompareAndSwap(nil, &began) {
+		if other := o.backingUp.Load(); other != nil {
+			return nil, bellhop.Conflict(fmt.Sprintf("another backup is under way, since %s: wait until it has ended",
+				other.UTC().Format(time.RFC3339)))
+		}
 	}
 	job := backupJob{dir: o.opts.Config.Data, version: o.opts.Version, keys: keys,
 		copy: func(ctx context.Context, path string) error { return o.store.CopyTo(ctx, path, nil) }}
@@ -186,12 +186,11 @@ func (o operations) Backup(ctx context.Context, keys, files bool) (func(ctx cont
 	}
 	write, err := job.start(ctx)
 	if err != nil {
-		o.busy.Store(false)
+		o.backingUp.Store(nil)
 		return nil, err
 	}
 	return func(ctx context.Context, w io.Writer) error {
-		defer o.busy.Store(false)
-		began := time.Now()
+		defer o.backingUp.Store(nil)
 		err := write(ctx, w)
 		if err != nil {
 			o.log.Warn("backup.failed", "error", err)

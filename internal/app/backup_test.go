@@ -249,7 +249,7 @@ func TestBackupOfStoppedFolder(t *testing.T) {
 		if _, err := again.store.Source(t.Context(), "src"); err != nil {
 			t.Error(err)
 		}
-		if again.inStandby() {
+		if again.InStandby() {
 			t.Error("in standby")
 		}
 		b, err := again.store.LatestBackup(t.Context())

@@ -99,7 +99,7 @@ func (a *App) api() api.Handler {
 		Connections: connections{a.links}, Subscriptions: subscriptions{a.keeper}, Connectors: a.opts.Connectors,
 		Files: a.files, Stream: a.watcher.hub, Desk: a.desk, Puller: a.engine, Actions: a.actions,
 		HTTPSettings: outbound.HTTPSettings, Settings: config.Schema(), Serve: served{a.opts.Config, a},
-		Checkup: a.checkup, Operations: operations{a, &a.backingUp},
+		Checkup: a.checkup, Operations: operations{a},
 		Metrics: a.metricsAtDoor(), PublicURL: a.opts.Config.PublicURL,
 		Version: a.opts.Version, Logger: a.opts.Logger,
 	})

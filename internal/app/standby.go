@@ -40,8 +40,8 @@ func (a *App) loadStandby(ctx context.Context) error {
 	return nil
 }
 
-// inStandby reports whether the server is in standby.
-func (a *App) inStandby() bool {
+// InStandby reports whether the server is in standby. It implements [api.Operations].
+func (a *App) InStandby() bool {
 	select {
 	case <-a.active:
 		return false
@@ -61,7 +61,7 @@ func (a *App) onceActive(ctx context.Context, f func(ctx context.Context)) {
 
 // held returns the destinations as the engine sees them: in standby, the active ones are paused.
 func (a *App) held(destinations []bellhop.Destination) []bellhop.Destination {
-	if !a.inStandby() {
+	if !a.InStandby() {
 		return destinations
 	}
 	for i := range destinations {
@@ -81,7 +81,7 @@ func (o operations) Standby(ctx context.Context) (bellhop.Standby, error) {
 func (o operations) Resume(ctx context.Context) error {
 	o.resuming.Lock()
 	defer o.resuming.Unlock()
-	if !o.inStandby() {
+	if !o.InStandby() {
 		return nil
 	}
 	if err := o.store.SetStandby(ctx, bellhop.Standby{}); err != nil {

@@ -32,7 +32,7 @@ var (
 func (a *App) newVitals() *vitalsCollector {
 	return &vitalsCollector{unready: a.unready, free: func() (uint64, error) {
 		return doctor.FreeBytes(a.opts.Config.Data)
-	}, backup: a.backedUp.Load, standby: a.inStandby}
+	}, backup: a.backedUp.Load, standby: a.InStandby}
 }
 
 // Describe implements prometheus.Collector.

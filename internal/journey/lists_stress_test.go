@@ -108,12 +108,17 @@ func TestStressLists(t *testing.T) {
 	}
 }
 
-// fill stores events, a multiple of 1000, and the deliveries of the test in the folder of the gateway, which is
-// stopped, as if they had come during the last ten days. It returns the newest event.
+const (
+	filledDays = 10
+	fillBatch  = 1000 // events of one moment
+)
+
+// fill stores events, a multiple of fillBatch, and the deliveries of the test in the folder of the gateway, which is
+// stopped, as if they had come during the last filledDays, until now. It returns the newest event.
 func (g *gateway) fill(count int) bellhop.Event {
 	g.t.Helper()
-	const batch = 1000
-	now := time.Now().Add(-10 * 24 * time.Hour)
+	const batch = fillBatch
+	now := time.Now().AddDate(0, 0, -filledDays)
 	s := openStore(g.t, g.dir, func() time.Time { return now })
 	defer s.Close()
 	ctx := g.t.Context()
@@ -155,7 +160,7 @@ func (g *gateway) fill(count int) bellhop.Event {
 				g.t.Fatal(err)
 			}
 		}
-		now = now.Add(10 * 24 * time.Hour / time.Duration(count/batch))
+		now = now.Add(filledDays * 24 * time.Hour / time.Duration(count/batch-1))
 	}
 	return events[batch-1]
 }

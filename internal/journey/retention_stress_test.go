@@ -41,9 +41,11 @@ func TestStressRetention(t *testing.T) {
 	if status, _ := g.stop(); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
-	// Events are stored for each moment of ten days, of which the last one is kept.
-	expired := expiredEvents / 20 * min(stress(t), 20) / 9_000 * 9_000
-	g.fill(expired / 9 * 10)
+	// All days but the last one are too old, and the border moves while the test goes on.
+	all := expiredEvents / 20 * min(stress(t), 20) / (filledDays - 1) * filledDays / fillBatch * fillBatch
+	moments := all / fillBatch
+	expired := ((moments-1)*(filledDays-1)/filledDays + 1) * fillBatch
+	g.fill(all)
 	before := folderBytes(t, g.dir)
 	g.args = append(g.args, "--retain", "24h")
 	began := time.Now()
@@ -53,9 +55,7 @@ func TestStressRetention(t *testing.T) {
 	var load sync.WaitGroup
 	var took []time.Duration
 	load.Go(func() { took = postSteadily(ctx, t, g.in(plainSource)) })
-	// Each 1000th of the oldest events has a dead delivery, for which it is kept for longer; and the border moves
-	// while the test goes on.
-	least := expired - storedDeliveries/1000
+	least := expired - storedDeliveries/fillBatch - fillBatch // each dead delivery keeps its event for longer
 	eventually(t, 10*time.Minute, "the old events are deleted", func() bool {
 		n, _ := strconv.Atoi(g.metric("bellhop_store_deleted_events_total"))
 		return n >= least
@@ -71,9 +71,9 @@ func TestStressRetention(t *testing.T) {
 	load.Wait()
 
 	n, _ := strconv.Atoi(g.metric("bellhop_store_deleted_events_total"))
-	border := int(time.Since(began).Seconds()/(24*time.Hour).Seconds()*float64(expired/9)) + 2_000
-	if n > expired+border {
-		t.Errorf("%d events were deleted, of which only %d were old enough", n, expired+border)
+	step := filledDays * 24 * time.Hour / time.Duration(moments)
+	if most := expired + int(time.Since(began)/step+1)*fillBatch; n > most {
+		t.Errorf("%d events were deleted, of which only %d were old enough", n, most)
 	}
 	slices.Sort(took)
 	if len(took) < 100 {

@@ -23,9 +23,9 @@ var update = flag.Bool("update", false, "write docs/METRICS.md anew")
 // metricsIntro is the text before the table of docs/METRICS.md.
 const metricsIntro = `# Metrics
 
-All metrics of a server, as a test reads them from it. [OPERATING.md](OPERATING.md#metrics) says how to scrape them, and
-which matter. A name, a type and the labels of a metric stay as they are: dashboards and alerts rely on them. A later
-version may add metrics, and values of a label.
+All metrics of a server, as a test reads them from it. [OPERATING.md](OPERATING.md#metrics) says how to scrape them,
+and which matter. A name, a type and the labels of a metric stay as they are: dashboards and alerts rely on them. A
+later version may add metrics, and values of a label.
 
 The label ` + "`source`" + ` is the name of a source. Beyond about 1000 sources, the others share ` + "`(other)`" + `,
 and a source that was deleted takes its metrics along. The label ` + "`destination`" + ` is the name of one of at most 1000

@@ -51,6 +51,8 @@ type Collector struct {
 var (
 	expiryDesc = prometheus.NewDesc("bellhop_tls_certificate_expiry_timestamp_seconds",
 		"When the certificate of the server's own TLS ends; of several, the first. It is renewed earlier.", nil, nil)
+	lifetimeDesc = prometheus.NewDesc("bellhop_tls_certificate_lifetime_seconds",
+		"For how long that certificate is good from its beginning to its end: some CAs give a week.", nil, nil)
 	goodDesc = prometheus.NewDesc("bellhop_tls_certificate_good",
 		"1 if the certificate of the server's own TLS is there, has begun and has not ended, and was read or renewed "+
 			"when that was tried last; 0 if not.", nil, nil)
@@ -59,23 +61,26 @@ var (
 // Describe implements [prometheus.Collector].
 func (c Collector) Describe(to chan<- *prometheus.Desc) {
 	to <- expiryDesc
+	to <- lifetimeDesc
 	to <- goodDesc
 }
 
 // Collect implements [prometheus.Collector]. A certificate that is not there yet has no end.
 func (c Collector) Collect(to chan<- prometheus.Metric) {
 	good, now := 1.0, c.Now()
-	var first time.Time
+	var first Status // to end
 	for _, s := range c.Keeper.Status() {
 		if s.Fault != "" || now.Before(s.NotBefore) || now.After(s.NotAfter) {
 			good = 0
 		}
-		if !s.NotAfter.IsZero() && (first.IsZero() || s.NotAfter.Before(first)) {
-			first = s.NotAfter
+		if !s.NotAfter.IsZero() && (first.NotAfter.IsZero() || s.NotAfter.Before(first.NotAfter)) {
+			first = s
 		}
 	}
-	if !first.IsZero() {
-		to <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(first.Unix()))
+	if !first.NotAfter.IsZero() {
+		to <- prometheus.MustNewConstMetric(expiryDesc, prometheus.GaugeValue, float64(first.NotAfter.Unix()))
+		to <- prometheus.MustNewConstMetric(lifetimeDesc, prometheus.GaugeValue,
+			first.NotAfter.Sub(first.NotBefore).Seconds())
 	}
 	to <- prometheus.MustNewConstMetric(goodDesc, prometheus.GaugeValue, good)
 }

@@ -70,6 +70,7 @@ type rig struct {
 	arrived []bellhop.Event                       // what the door accepted
 	mangle  func(provider.Answer) provider.Answer // what a proxy makes of the provider's answers
 	token   string                                // of calls at the providers; "" is none
+	refusal string                                // the door refuses each handshake with this code
 	lost    string                                // the answer of the next POST at this path is lost
 	refuse  func(provider.Call) error             // why the connection makes no call; nil, or nil of it, lets it
 	saveGap func(bellhop.Gap) error               // why the store takes no gap
@@ -326,6 +327,9 @@ func (r *rig) receive(w http.ResponseWriter, req *http.Request, body []byte) {
 		case err != nil:
 			r.note(err.Error())
 			w.WriteHeader(http.StatusForbidden)
+		case receipt.Reply != nil && r.refusal != "":
+			w.WriteHeader(http.StatusForbidden)
+			manager.Handshake(src.ID, time.Now(), http.StatusForbidden, r.refusal)
 		case receipt.Reply != nil:
 			w.WriteHeader(receipt.Reply.Status)
 			w.Write(receipt.Reply.Body)

@@ -205,6 +205,24 @@ func TestHandshakeNeverArrives(t *testing.T) {
 	})
 }
 
+// A handshake that the source itself refused is told as that, in the reason and in the history.
+func TestHandshakeRefused(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.refusal = "address"
+		sub := r.create("events", "/me/events", "updated")
+		const want = "answered 403 (address): the source refused it; see why with 'bellhop requests list --source " +
+			"calendar'"
+		if sub.State != bellhop.SubscriptionFailed || !strings.Contains(sub.Reason, want) {
+			r.Errorf("%s: %s", sub.State, sub.Reason)
+		}
+		calls, err := r.store.SubscriptionCalls(r.ctx, sub.ID)
+		r.must(err)
+		if len(calls) == 0 || !strings.Contains(calls[0].Handshake, "answered 403 (address)") {
+			r.Errorf("%+v", calls)
+		}
+	})
+}
+
 func (r *rig) setDown(down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,49 +1,60 @@
 # Needs Go, and gcc for the race detector.
 
-# FUZZTIME is how much each fuzz target runs in `make fuzz`: a count, because with a length of time go test now and then
-# fails at its end with "context deadline exceeded" and no input at fault.
+# FUZZTIME is how much each fuzz target runs in `make fuzz`: a count, because with a length of time go test now and
+# then fails at its end with "context deadline exceeded" and no input at fault.
 FUZZTIME ?= 30000x
 
 # STRESS is the length of `make stress`: how often the program is killed. Other runs grow and shrink with it.
 STRESS ?= 20
 
-# SQLite itself, translated to Go by its driver's authors, has no goroutines and is most of what the tests execute. Without
-# the race detector in that one package they take a third of the time. Other libraries cannot be left out: the linker may
-# take their copy of a generic function of the standard library, and the detector then misses its synchronization.
+# SQLite itself, translated to Go by its driver's authors, has no goroutines and is most of what the tests execute.
+# Without the race detector in that one package they take a third of the time. Other libraries cannot be left out: the
+# linker may take their copy of a generic function of the standard library, and the detector then misses its
+# synchronization.
 #
-# Bellhop has no unsafe code, so that the checks of unsafe pointers that come with -race take a tenth of the time and find
-# nothing. The last of several -gcflags that name a package is the one that counts.
+# Bellhop has no unsafe code, so that the checks of unsafe pointers that come with -race take a tenth of the time and
+# find nothing. The last of several -gcflags that name a package is the one that counts.
 RACE = -race -gcflags=all=-d=checkptr=0 '-gcflags=github.com/ncruces/go-sqlite3-wasm/v6/...=-race=false' \
 	'-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false -d=checkptr=0' \
 	'-gcflags=github.com/bellhop-gateway/bellhop/internal/api=-dwarf=false -d=checkptr=0 -l' -ldflags=-s
 
-# Without the tables for debuggers, a package is compiled in less time and a test binary linked in half of it. Stack traces
-# and the race detector's reports do not need them. internal/api holds a copy of a long generic function for each
-# operation: without inlining it is compiled in 6 seconds of CPU time, and not in 11.
+# Without the tables for debuggers, a package is compiled in less time and a test binary linked in half of it. Stack
+# traces and the race detector's reports do not need them. internal/api holds a copy of a long generic function for
+# each operation: without inlining it is compiled in 6 seconds of CPU time, and not in 11.
 NO_DWARF = '-gcflags=github.com/bellhop-gateway/bellhop/...=-dwarf=false' \
 	'-gcflags=github.com/bellhop-gateway/bellhop/internal/api=-dwarf=false -l' -ldflags=-s
 
 # What is compiled to run briefly, or not at all, is compiled without inlining: in two thirds of the CPU time.
 QUICK = '-gcflags=all=-dwarf=false -l' -ldflags=-s
 
-# BUILD is how everything for the tests is built: vet, staticcheck, the tests and the program that internal/journey drives
-# share what is compiled. It has all tags, so that vet reads every file; UNTAGGED leaves out the tests that need a tag.
+# BUILD is how everything for the tests is built: vet, staticcheck, the tests and the program that internal/journey
+# drives share what is compiled. It has all tags, so that vet reads every file; UNTAGGED leaves out the tests that need
+# a tag.
 BUILD = -buildvcs=false $(RACE) -tags=stress,browser
 UNTAGGED = -skip '^Test(Stress|Chromium)'
 
-# The garbage collector runs a quarter as often, and a program with the race detector does not sleep for a second as it exits.
+# The garbage collector runs a quarter as often, and a program with the race detector does not sleep for a second as it
+# exits.
 TEST_ENV = CGO_ENABLED=1 GOGC=400 GORACE="atexit_sleep_ms=0 $(GORACE)" GOFLAGS="$(BUILD)"
 
 # PLAIN is how the long tests and their program are built: without the race detector, as the program is released.
 PLAIN = CGO_ENABLED=0 GOFLAGS="-buildvcs=false $(NO_DWARF)"
 
 # The packages that every event passes through, and so are worth measuring.
-HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery ./internal/outbound ./internal/egress/...
+HOT = ./signature ./provider/... ./internal/match ./internal/ingest ./internal/store/sqlite ./internal/delivery \
+	./internal/outbound ./internal/egress/...
 
-.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz package deb deploycheck help
+.PHONY: build run test lint vet staticcheck tests fuzz stress cross browser screenshots bench interop apifuzz package deb \
+	deploycheck help
 
 build: ## bin/bellhop, one static binary
-	CGO_ENABLED=0 go build -trimpath -o bin/bellhop ./cmd/bellhop
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(COMMIT)' -o bin/bellhop ./cmd/bellhop
+
+# COMMIT tells the program its commit, also where the toolchain does not ask git: GOFLAGS=-buildvcs=false.
+COMMIT = $(shell [ "$$(git rev-parse --show-toplevel 2>/dev/null)" = '$(CURDIR)' ] && \
+	git log -1 --format='-X $(RELEASE).commit=%H -X $(RELEASE).committedAt=%cI' && \
+	echo -X $(RELEASE).modified=$$([ -z "$$(git status --porcelain)" ] && echo false || echo true))
+RELEASE = github.com/bellhop-gateway/bellhop/internal/release
 
 run: build ## build and serve on this machine, data in ./data; ARGS are flags for the server
 	./bin/bellhop serve $(ARGS)

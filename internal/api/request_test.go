@@ -62,6 +62,8 @@ func TestVerifyRequest(t *testing.T) {
 		t.Errorf("%v", a)
 	}
 
+	r.do("POST", path, `{"secret":" \u200b"}`).refused(422, bellhop.CodeInvalid, "secret")
+
 	// The causes of a request that would be accepted now.
 	r.verify = nil
 	for _, c := range []struct {

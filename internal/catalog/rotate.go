@@ -36,7 +36,7 @@ func (c *Catalog) RotateSecret(
 		return d, "", bellhop.Invalid("grace", `use a length of time up to "720h", such as "24h"; `+
 			`"0s" ends the old secret at once`)
 	}
-	if err := checkGiven(secret); err != nil {
+	if err := checkGiven(secret, "have one made"); err != nil {
 		return d, "", err
 	}
 	if secret == "" {
@@ -67,10 +67,10 @@ func (c *Catalog) RotateSecret(
 	return d, made, nil
 }
 
-// checkGiven refuses a new secret that was given and is nothing: a mistake must not have one made.
-func checkGiven(secret string) error {
+// checkGiven refuses a secret that was given and is nothing: a mistake must not do what leaving it out does.
+func checkGiven(secret, leftOut string) error {
 	if secret != "" && bellhop.Pasted(secret) == "" {
-		return bellhop.Invalid("secret", "is white space alone; leave it out to have one made")
+		return bellhop.Invalid("secret", "is white space alone; leave it out to "+leftOut)
 	}
 	return nil
 }

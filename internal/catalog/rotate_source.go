@@ -32,7 +32,7 @@ type RotatedSource struct {
 // is refused while the provider still has it. The source has two secrets of the setting at most.
 func (c *Catalog) RotateSourceSecret(ctx context.Context, idOrName string, o SourceRotation) (r RotatedSource,
 	err error) {
-	if err := checkGiven(o.Secret); err != nil {
+	if err := checkGiven(o.Secret, "have one made"); err != nil {
 		return r, err
 	}
 	err = c.changeSecrets(ctx, idOrName, o, func(s provider.Setting, old provider.Secrets) ([]string, error) {

@@ -86,6 +86,9 @@ func (c *Catalog) withSecret(src bellhop.Source, o VerifyOrder) (bellhop.Source,
 		}
 		return src, nil
 	}
+	if err := checkGiven(o.Secret, "verify by the present settings"); err != nil {
+		return src, err
+	}
 	p, _ := c.provider(src.Provider)
 	if p == nil {
 		return src, bellhop.Conflict("there is no provider " + src.Provider + " any more")

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // This file sends the requests of TestStressAPIFuzz and judges their answers.
@@ -413,11 +415,20 @@ var inNotification = regexp.MustCompile(`\\?"clientState\\?":\s?\\?"[^"\\]+`)
 // judgeSecrets checks that no secret comes out, in a header or in a body. A backup with keys has the admin key in it,
 // and no secret of another kind.
 func (f *apiFuzz) judgeSecrets(r *apiRequest, a *apiAnswer) {
-	text := slices.Concat([]byte(fmt.Sprint(a.header)), inNotification.ReplaceAll(a.body, nil))
-	shown := f.shown
-	if r.op.id == "get-backup-archive" && !slices.Contains(r.query, "keys=false") {
-		shown = nil
+	body, shown := a.body, f.shown
+	if r.op.id == "get-backup-archive" && a.status == http.StatusOK {
+		if !slices.Contains(r.query, "keys=false") {
+			shown = nil
+		}
+		if plain, err := zstd.NewReader(nil); err == nil {
+			body, err = plain.DecodeAll(body, nil)
+			plain.Close()
+			if err != nil && r.method != http.MethodHead {
+				f.report(r, a, "archive", "it cannot be decompressed: %v", err)
+			}
+		}
 	}
+	text := slices.Concat([]byte(fmt.Sprint(a.header)), inNotification.ReplaceAll(body, nil))
 	if part := escapedCanary(text, shown...); part != nil {
 		f.report(r, a, "secret", "it comes out: %q", part)
 	}

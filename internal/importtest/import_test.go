@@ -31,6 +31,7 @@ var modules = map[string]string{
 	"oidc":       "github.com/coreos/go-oidc/v3",
 	"otel":       "go.opentelemetry.io/otel",
 	"otlp":       "go.opentelemetry.io/proto/slim/otlp",
+	"pgx":        "github.com/jackc/pgx/v5",
 	"prometheus": "github.com/prometheus/client_golang",
 	"proxyproto": "github.com/pires/go-proxyproto",
 	"protobuf":   "google.golang.org/protobuf",
@@ -122,6 +123,7 @@ var rooms = []row{
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
+	{"internal/pgtest", nil, []string{"pgx"}},                        // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it
 	{"internal/config", []room{"."}, []string{"yaml"}},
 	{"internal/manifest", []room{".", "client", "internal/nearest"}, []string{"yaml"}},

@@ -122,6 +122,7 @@ var rooms = []row{
 		[]string{"huma", "jsontext"}},
 	{"internal/store", []room{"."}, []string{"x/crypto"}},
 	{"internal/store/sqlite", []room{".", "internal/store"}, []string{"sqlite3", "prometheus"}},
+	{"internal/store/postgres", []room{".", "internal/store"}, []string{"pgx", "prometheus"}},
 	{"internal/store/storetest", []room{".", "internal/store"}, nil}, // only tests import it
 	{"internal/pgtest", nil, []string{"pgx"}},                        // only tests import it
 	{"internal/errortest", []room{"."}, nil},                         // only tests import it

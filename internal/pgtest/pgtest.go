@@ -1,8 +1,8 @@
 // Package pgtest starts PostgreSQL for tests: a server of their own, in a folder of its own, that ends with the test
 // binary.
 //
-// [NewDatabase] is what most tests need: an empty database on the one server of the test binary. A test that stops its
-// server, or needs settings of its own, calls [Start].
+// [NewDatabase] is what most tests need: an empty database on the one server of the test binary. A test that stops
+// its server, or needs settings of its own, calls [Start].
 //
 // The programs of PostgreSQL must be installed; a server that runs is neither needed nor used. Without the programs a
 // test is skipped, and says so; with CI=true it fails.
@@ -19,7 +19,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -38,11 +37,11 @@ type Options struct {
 }
 
 // shared is the server of the test binary. Nobody stops it: it ends with the process.
-var shared = sync.OnceValues(func() (*Server, error) { return start(Options{}) })
+var shared = sync.OnceValues(func() (*Server, error) { return start(Options{}, initialize) })
 
-// NewDatabase creates an empty database on the server of this test binary and returns its URL. The database is removed
-// when the test ends, and its connections are closed. The user of the URL may do everything on the server, so a test
-// that changes a setting changes it for its database alone.
+// NewDatabase creates an empty database on the server of this test binary and returns its URL. The database is
+// removed when the test ends, and its connections are closed. The user of the URL may do everything on the server, so
+// a test that changes a setting changes it for its database alone.
 func NewDatabase(t testing.TB) string {
 	t.Helper()
 	s, err := shared()
@@ -53,7 +52,7 @@ func NewDatabase(t testing.TB) string {
 // Start starts a server for t, which ends with t.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s, err := start(o)
+	s, err := start(o, initialize)
 	fail(t, err)
 	t.Cleanup(s.remove)
 	return s
@@ -76,23 +75,25 @@ var databases atomic.Int64
 func (s *Server) NewDatabase(t testing.TB) string {
 	t.Helper()
 	name := "test_" + strconv.FormatInt(databases.Add(1), 10)
-	if err := s.admin(context.Background(), "CREATE DATABASE "+name); err != nil {
+	if err := s.admin("CREATE DATABASE " + name); err != nil {
 		t.Fatalf("create a database: %v\n%s", err, s.Log())
 	}
 	t.Cleanup(func() {
 		if !s.running() {
 			return
 		}
-		if err := s.admin(context.Background(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		if err := s.admin("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)"); err != nil {
 			t.Errorf("remove the database: %v", err)
 		}
 	})
 	return s.URL(name)
 }
 
-// admin runs statements, each in a transaction of its own.
-func (s *Server) admin(ctx context.Context, statements ...string) error {
-	c, err := pgx.Connect(ctx, s.URL("postgres"))
+// admin runs statements, each in a transaction of its own. None waits for a standby, which may be gone.
+func (s *Server) admin(statements ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	c, err := pgx.Connect(ctx, s.URL("postgres")+"&synchronous_commit=local")
 	if err != nil {
 		return err
 	}
@@ -152,6 +153,3 @@ func versionOf(dir string) float64 {
 	version, _ := strconv.ParseFloat(filepath.Base(filepath.Dir(dir)), 64)
 	return version
 }
-
-// trimmed joins the lines of a program's output for an error.
-func trimmed(output []byte) string { return strings.TrimSpace(string(output)) }

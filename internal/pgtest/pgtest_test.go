@@ -88,6 +88,33 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// TestStandby fails over to a synchronous standby.
+func TestStandby(t *testing.T) {
+	t.Parallel()
+	primary := Start(t, Options{})
+	standby := primary.Standby(t, Options{})
+	if got := ask(t, standby.URL("postgres"), "SELECT pg_is_in_recovery()::text"); got != "true" {
+		t.Error("the standby is a primary")
+	}
+	primary.Synchronous(t)
+	c, err := pgx.Connect(t.Context(), primary.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if _, err := c.Exec(t.Context(), "CREATE TABLE kept AS SELECT 7 AS n"); err != nil {
+		t.Fatal(err)
+	}
+	primary.Stop(t)
+	standby.Promote(t)
+	if got := ask(t, standby.URL("postgres"), "SELECT n::text FROM kept"); got != "7" {
+		t.Errorf("the table has %s", got)
+	}
+	if err := standby.admin("DROP TABLE kept"); err != nil {
+		t.Error(err)
+	}
+}
+
 // orphanVariable makes TestOrphan the program that is killed.
 const orphanVariable = "PGTEST_ORPHAN"
 

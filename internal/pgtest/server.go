@@ -70,8 +70,8 @@ func (l *log) text() string {
 // startTimeout is how long a start may take; machines that test are busy.
 const startTimeout = time.Minute
 
-// start creates a server and starts it.
-func start(o Options) (*Server, error) {
+// start creates a server and starts it. fill makes its data.
+func start(o Options, fill func(*Server) error) (*Server, error) {
 	s := &Server{password: rand.Text()}
 	var err error
 	if s.programs, err = programs(); err != nil {
@@ -83,7 +83,7 @@ func start(o Options) (*Server, error) {
 	if s.dir, err = os.MkdirTemp(parent(o), "bellhop-pg-"); err != nil {
 		return nil, err
 	}
-	if err := s.create(o); err != nil {
+	if err := s.create(o, fill); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(s.dir))
 	}
 	for try := 0; ; try++ { // another program may take the port before the server has it
@@ -100,24 +100,41 @@ func start(o Options) (*Server, error) {
 }
 
 // create makes the files of the server.
-func (s *Server) create(o Options) error {
-	password := filepath.Join(s.dir, "password")
-	if err := os.WriteFile(password, []byte(s.password), 0o600); err != nil {
+func (s *Server) create(o Options, fill func(*Server) error) error {
+	if err := s.owner.give(s.dir); err != nil {
 		return err
 	}
-	if err := errors.Join(s.owner.give(s.dir), s.owner.give(password)); err != nil {
+	if err := fill(s); err != nil {
 		return err
-	}
-	initdb := exec.Command(filepath.Join(s.programs, "initdb"), "--pgdata="+s.data(), "--username="+superuser,
-		"--pwfile="+password, "--auth=md5", "--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions")
-	s.prepare(initdb)
-	if output, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, trimmed(output))
 	}
 	s.settings = []string{"listen_addresses=127.0.0.1", "unix_socket_directories=" + s.dir, "shared_buffers=64MB",
 		"max_connections=300", "max_wal_size=256MB", "timezone=UTC"}
 	for name, value := range o.Settings {
 		s.settings = append(s.settings, name+"="+value)
+	}
+	return nil
+}
+
+// initialize makes the data of a new server.
+func initialize(s *Server) error {
+	password := filepath.Join(s.dir, "password")
+	if err := os.WriteFile(password, []byte(s.password), 0o600); err != nil {
+		return err
+	}
+	if err := s.owner.give(password); err != nil {
+		return err
+	}
+	return s.runs("initdb", "--pgdata="+s.data(), "--username="+superuser, "--pwfile="+password, "--auth=md5",
+		"--encoding=UTF8", "--no-locale", "--no-sync", "--no-instructions")
+}
+
+// runs runs one of the programs of PostgreSQL.
+func (s *Server) runs(program string, args ...string) error {
+	cmd := exec.Command(filepath.Join(s.programs, program), args...)
+	s.prepare(cmd)
+	cmd.Env = append(cmd.Env, "PGPASSWORD="+s.password)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", program, err, strings.TrimSpace(string(output)))
 	}
 	return nil
 }

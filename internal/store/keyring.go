@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -132,9 +133,22 @@ func ParseKeyRing(text string) (KeyRing, error) {
 	return ring, nil
 }
 
-// OrderKey returns the secret from which the keys of ordered deliveries are made. It is derived from the oldest master
-// key, so that a new one changes no order. If the oldest one is removed, the events accepted afterwards do not wait
-// for those accepted before.
+// IDs returns the ids of the keys, the current one first. They do not show the keys: each is 4 bytes of a hash, in
+// hex.
+func (r KeyRing) IDs() []string {
+	ids := []string{hex.EncodeToString(r.current[:])}
+	for id := range r.keys {
+		if id != r.current {
+			ids = append(ids, hex.EncodeToString(id[:]))
+		}
+	}
+	slices.Sort(ids[1:])
+	return ids
+}
+
+// OrderKey returns the secret from which the keys of ordered deliveries are made. It is derived from the oldest
+// master key, so that a new one changes no order. If the oldest one is removed, the events accepted afterwards do not
+// wait for those accepted before.
 func (r KeyRing) OrderKey() (key [16]byte) {
 	derived, err := hkdf.Key(sha256.New, r.keys[r.oldest], nil, "bellhop order key 1", len(key))
 	if err != nil {

@@ -216,3 +216,19 @@ func TestOrderKey(t *testing.T) {
 		t.Errorf("%x", first)
 	}
 }
+
+func TestKeyRingIDs(t *testing.T) {
+	const a, b = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
+	first, err := ParseKeyRing(a + "\n" + b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ParseKeyRing(b + "\n" + a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, other := first.IDs(), second.IDs()
+	if len(one) != 2 || len(other) != 2 || one[0] != other[1] || one[1] != other[0] || one[0] == one[1] {
+		t.Errorf("the ids are %v, and with the other key first %v", one, other)
+	}
+}

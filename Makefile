@@ -91,7 +91,7 @@ cross: ## whether everything compiles for macOS and Windows
 	GOFLAGS="-buildvcs=false $(QUICK)" CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go build ./...
 
 browser: ## what a real browser does with the answers: needs chromium
-	$(PLAIN) go test -tags browser -run '^TestChromium' -count=1 -timeout 4m ./internal/journey $(ARGS)
+	$(PLAIN) go test -tags browser -run '^TestChromium' -count=1 -timeout 10m ./internal/journey $(ARGS)
 
 # ARGS=-shots=FOLDER of `make browser` keeps a picture of every page, for somebody who looks at them.
 screenshots: ## the pictures of docs/images, from the demonstration: needs chromium

@@ -33,7 +33,7 @@ func testOptions(t testing.TB, url, node string) Options {
 	return Options{
 		Options: store.Options{Keys: testKeys(t, 1), Now: time.Now, Rand: rand.Reader,
 			Logger: slog.New(slog.NewTextHandler(t.Output(), nil))},
-		URL: url, Node: node, Connections: 5,
+		URL: url, Node: node, Connections: 5, Lease: time.Hour,
 	}
 }
 
@@ -44,7 +44,10 @@ func open(t testing.TB, opts Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.pool.Close)
+	t.Cleanup(func() {
+		s.writer.close()
+		s.pool.Close()
+	})
 	return s
 }
 
@@ -109,3 +112,19 @@ type clock struct{ at atomic.Int64 }
 func (c *clock) elapsed() time.Duration { return time.Duration(c.at.Load()) }
 
 func (c *clock) advance(d time.Duration) { c.at.Add(int64(d)) }
+
+// until returns once a condition holds.
+func until(t testing.TB, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-ctx.Done():
+			t.Fatal("it did not come to that")
+		case <-tick.C:
+		}
+	}
+}

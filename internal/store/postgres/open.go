@@ -1,5 +1,6 @@
-// Package postgres is the ground of a store in a PostgreSQL database that several nodes share: the connection and
-// what is checked when it is made, the schema, its partitions, and the sessions of nodes.
+// Package postgres is a store in a PostgreSQL database that several nodes share. So far it has the ground, which is
+// the connection and what is checked when it is made, the schema, its partitions and the sessions of nodes, and the
+// part of the corridor that stores: Accept, Record and Settle.
 //
 // A node registers and gets a session, whose number only grows. Everything that a node leases or owns belongs to its
 // session, and every transaction of the corridor begins with the fence, which fails once another node has ended the
@@ -50,6 +51,10 @@ type Store struct {
 	pool     *pgxpool.Pool
 	ids      ids
 	session  *session
+	writer   *writer
+
+	// The numbers of the nouns' rows. They lock themselves.
+	sources, destinations numbers
 }
 
 // connect connects to the database, checks its settings, migrates it and registers this node.
@@ -67,7 +72,8 @@ func connect(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{opts: opts, database: placeOf(config.ConnConfig)}
+	s := &Store{opts: opts, database: placeOf(config.ConnConfig), sources: numbers{table: "sources"},
+		destinations: numbers{table: "destinations"}}
 	if err := s.start(ctx, config); err != nil {
 		return nil, fmt.Errorf("database %s: %w", s.database, err)
 	}
@@ -116,11 +122,14 @@ func (s *Store) start(ctx context.Context, config *pgxpool.Config) error {
 		return err
 	}
 	s.session.pool = s.pool
+	s.writer = newWriter(s)
+	go s.writer.run()
 	return nil
 }
 
-// Close ends the session, which gives back what it holds, and closes the connections.
+// Close writes everything that waits, ends the session, which gives back what it holds, and closes the connections.
 func (s *Store) Close(ctx context.Context) error {
+	s.writer.close()
 	err := s.session.leave(ctx)
 	s.pool.Close()
 	return err

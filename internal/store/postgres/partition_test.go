@@ -110,14 +110,14 @@ func TestPartitions(t *testing.T) {
 
 	// Other nodes make the next ones at the same time, one with shorter ones.
 	later := now.Add(10 * time.Minute)
-	hourly := *s
+	hourly := &Store{opts: opts}
 	hourly.opts.Retain = time.Hour
 	var making sync.WaitGroup
 	for i := range 4 {
 		making.Go(func() {
 			node := s
 			if i == 3 {
-				node = &hourly
+				node = hourly
 			}
 			if err := node.makePartitions(t.Context(), s.pool, later); err != nil {
 				t.Error(err)

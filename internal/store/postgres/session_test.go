@@ -178,9 +178,11 @@ func TestEndWaits(t *testing.T) {
 		}
 	})
 	watcher := dial(t, a.opts.URL)
-	for !get[bool](t, watcher, `SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-		AND application_name = $1`, applicationName(strconv.FormatInt(b.session.number, 10))) {
-	}
+	waiter := applicationName(strconv.FormatInt(b.session.number, 10))
+	until(t, func() bool {
+		return get[bool](t, watcher, `SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+			AND application_name = $1`, waiter)
+	})
 	if _, err := tx.Exec(t.Context(), "UPDATE meta SET value = '5' WHERE name = 'config'"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -84,4 +85,10 @@ func parseNumber(digits string) (n int64, ok bool) {
 		n = n<<5 | int64(v)
 	}
 	return n, true
+}
+
+// Variant returns the variant of a conflict with that fingerprint: 63 bits of it. The variant of an event is 0 if it
+// is the first with its ProviderID, else this number, which is never 0.
+func Variant(fingerprint [32]byte) int64 {
+	return max(1, int64(binary.BigEndian.Uint64(fingerprint[:])>>1))
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/bellhop-gateway/bellhop"
+	"github.com/bellhop-gateway/bellhop/internal/store"
 )
 
 // A flush is what one transaction of the writer writes, as columns: each table gets one statement, whatever the number
@@ -158,7 +158,7 @@ func (f *flush) foldable() (list []*folding) {
 		a.folds = a.folds[:0]
 		for i := range a.events {
 			if a.events[i].ProviderID != "" {
-				a.folds = append(a.folds, folding{accept: a, i: i, print: variantOf(a.events[i].Identity())})
+				a.folds = append(a.folds, folding{accept: a, i: i, print: store.Variant(a.events[i].Identity())})
 			}
 		}
 		for i := range a.folds {
@@ -179,12 +179,6 @@ func (e *folding) key(conflict bool) []byte {
 		h.Write(identity[:])
 	}
 	return h.Sum(nil)[:16]
-}
-
-// variantOf returns the variant of a conflict with that fingerprint. The variant of an event is 0 if it is the first
-// with its ProviderID, else this number, which is never 0.
-func variantOf(fingerprint [32]byte) int64 {
-	return max(1, int64(binary.BigEndian.Uint64(fingerprint[:])>>1))
 }
 
 // queueFold claims the ids of events, or asks which event has them.
@@ -241,7 +235,7 @@ func (f *flush) queueEvents(b *pgx.Batch) {
 			received, happened = append(received, ev.ReceivedAt.UnixMicro()), append(happened, micros(ev.Time))
 			kind := int64(0)
 			if a.conflicts[i] != 0 {
-				kind = variantOf(ev.Identity())
+				kind = store.Variant(ev.Identity())
 			}
 			variant, conflicts = append(variant, kind), append(conflicts, a.conflicts[i])
 			cause = append(cause, f.store.causeOf(ev.Header))

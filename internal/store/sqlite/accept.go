@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"time"
 	"unicode/utf8"
@@ -203,19 +202,13 @@ func (o *accept) applyEvent(c *conn, ev *bellhop.Event, now time.Time) (n, confl
 	if err != nil || first.fingerprint == identity {
 		return -first.n, 0, err
 	}
-	variant := variantOf(identity)
+	variant := store.Variant(identity)
 	inserted, err = o.insertEvent(c, ev, n, variant, first.group)
 	if err != nil || inserted {
 		return n, first.group, err
 	}
 	same, err := o.findVariant(c, ev.ProviderID, variant)
 	return -same.n, 0, err
-}
-
-// variantOf returns the variant of a conflict with that fingerprint. The variant of an event is 0 if it is the first
-// with its ProviderID, else this number, which is never 0.
-func variantOf(fingerprint [32]byte) int64 {
-	return max(1, int64(binary.BigEndian.Uint64(fingerprint[:])>>1))
 }
 
 // A sibling is one of the events that a source has with one ProviderID.
